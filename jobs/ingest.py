@@ -1,0 +1,9 @@
+"""landing -> bronze: every delivered row, raw, with file and line."""
+
+import sys
+
+from lakeshop.job import main
+from lakeshop.sources.ingest import ingest
+
+if __name__ == "__main__":
+    sys.exit(main("ingest", ingest))
