@@ -1,0 +1,77 @@
+# `make night` and `make test` do everything on a fresh machine; `make help` lists the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+SHOP ?= complete_journey
+UV_VERSION := 0.13.9
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+SUBMIT := spark-submit --properties-file conf/spark/local.conf
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+# What `make night` runs of a demo shop: its history as one range, then the week after it.
+NIGHTS_complete_journey := 2017-01-01:2017-12-03 2017-12-04:2017-12-10
+NIGHTS := $(if $(DATE),$(DATE):$(DATE),$(NIGHTS_$(SHOP)))
+
+.PHONY: night
+night: $(READY) ## the main job: history and two nights of SHOP, or the night of DATE alone
+	@test -n "$(NIGHTS)" || { echo "name a night: make night SHOP=$(SHOP) DATE=YYYY-MM-DD"; exit 2; }
+	@for days in $(NIGHTS); do \
+	  python jobs/deliver.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} && \
+	  $(SUBMIT) jobs/nightly.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} || exit; \
+	done
+
+.PHONY: test
+test: $(READY) ## all tests, types and style
+	ruff check lib jobs tests
+	ruff format --check lib jobs tests
+	mypy
+	python -m pytest
+
+.PHONY: bench
+bench: $(READY) ## benchmarks, off by default; ONLY=<name> runs one
+	python -m pytest tests/benchmarks -o python_files='bench_*.py' $(if $(ONLY),-k $(ONLY))
+
+.PHONY: format
+format: $(READY) ## format the code
+	ruff format lib jobs tests
+	ruff check --fix lib jobs tests
+
+.PHONY: zip
+zip: $(READY) ## dist/lakeshop.zip for --py-files
+	python -m lakeshop.bundle dist/lakeshop.zip
+
+.PHONY: docs
+docs: $(READY) ## the README's table list and docs/dictionary.md, from the contracts
+	python -m lakeshop.dictionary
+
+.PHONY: lock
+lock: $(READY) ## requirements.lock, anew
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --all-extras --group dev pyproject.toml --output-file requirements.lock
+
+.PHONY: setup
+setup: $(READY) ## the environment and the Delta jars, nothing else
+
+$(READY): requirements.lock pyproject.toml conf/spark/local.conf
+	@.ci/java.sh
+	@.ci/venv.sh $(PYTHON) $(VENV)
+	@python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
+	uv pip install --quiet --require-hashes -r requirements.lock
+	@uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@echo "Fetching the Delta jars ..."
+	@spark-submit --properties-file conf/spark/local.conf .ci/jars.py
+	@touch $@
+
+.PHONY: clean
+clean: ## remove the environment, the lake and the landing folder
+	rm -rf $(VENV) lake landing build dist

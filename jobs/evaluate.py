@@ -1,0 +1,7 @@
+import sys
+
+from lakeshop.job import main
+from lakeshop.night import STAGES
+
+if __name__ == "__main__":
+    sys.exit(main("evaluate", STAGES["evaluate"]))

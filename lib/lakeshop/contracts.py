@@ -1,0 +1,342 @@
+"""The contracts in `schemas/<layer>/<table>.yaml`, read into frozen values.
+
+A contract follows the Open Data Contract Standard 3.1. Column types, DDL, table
+properties, checks, inputs with their look-back, the README's table list and the data
+dictionary all come from here; nothing else in Lakeshop declares a column type.
+
+What the standard has no word for stands under its `customProperties`:
+
+- `rows`: how rows are filed. `delivery` as delivered on a business date; `event` unique
+  by key within the look-back; `version` a changed version of an entity; `aggregate` sums
+  per business date; `snapshot` the state known on a business date; `log` appended records.
+- `inputs`: the tables a table is computed from, each with `lookBackDays` (absent means all
+  days up to the business date). The engine hands a table's builder nothing else.
+- `latestTwin`: the newest business date is also published as `<table>_latest`.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pyspark.sql import types as T
+
+from lakeshop.errors import ContractError
+
+DAY = "business_date"
+BY_DAY = frozenset({"delivery", "event", "version", "aggregate"})
+ROW_KINDS = BY_DAY | {"snapshot", "log"}
+ON_FAILURE = frozenset({"quarantine", "fail", "warn"})
+
+_SIMPLE_TYPES: Mapping[str, tuple[T.DataType, str]] = {
+    "STRING": (T.StringType(), "string"),
+    "BOOLEAN": (T.BooleanType(), "boolean"),
+    "INT": (T.IntegerType(), "integer"),
+    "BIGINT": (T.LongType(), "integer"),
+    "DOUBLE": (T.DoubleType(), "number"),
+    "DATE": (T.DateType(), "date"),
+    "TIMESTAMP": (T.TimestampType(), "timestamp"),
+}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
+_ARRAY = re.compile(r"ARRAY<(.+)>")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Spark type, whether NULL is refused and whether it is personal."""
+
+    name: str
+    type: T.DataType
+    required: bool
+    personal: bool
+    about: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule on one row, as a Spark SQL predicate, and what happens where it is not true."""
+
+    name: str
+    holds: str
+    on_failure: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table that is read, from `look_back_days` before the first business date on."""
+
+    table: str
+    look_back_days: int | None
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What one table promises."""
+
+    name: str
+    grain: str
+    about: str
+    owner: str
+    rows: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...]
+    checks: tuple[Check, ...]
+    inputs: tuple[Input, ...]
+    look_back_days: int | None
+    retention_days: int
+    has_latest_twin: bool
+
+    @property
+    def is_by_day(self) -> bool:
+        """Whether a range of days can be replaced in one go."""
+        return self.rows in BY_DAY
+
+    @cached_property
+    def struct(self) -> T.StructType:
+        """The schema of a frame of this table."""
+        return T.StructType([T.StructField(c.name, c.type, not c.required) for c in self.columns])
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns in the table's order."""
+        return [column.name for column in self.columns]
+
+    def input(self, table: str) -> Input:
+        """The declared input of that name.
+
+        Raises:
+            ContractError: the contract does not declare it.
+        """
+        for declared in self.inputs:
+            if declared.table == table:
+                return declared
+        msg = f"{self.name} should read declared inputs only. Received {table}; add it to `inputs`."
+        raise ContractError(msg)
+
+    def latest(self) -> "Contract":
+        """The contract of the twin that holds the newest business date only."""
+        return replace(
+            self,
+            name=f"{self.name}_latest",
+            about=f"{self.about} The newest business date only.",
+            partition_by=(),
+            has_latest_twin=False,
+        )
+
+    def ddl(self, path: str) -> str:
+        """CREATE TABLE for a Delta table at `path`, with comments, constraints and properties."""
+        columns = ",\n  ".join(
+            f"`{c.name}` {c.type.simpleString().upper()}{' NOT NULL' if c.required else ''}"
+            f" COMMENT {_quoted(c.about)}"
+            for c in self.columns
+        )
+        partitioned = f"\nPARTITIONED BY ({', '.join(self.partition_by)})" if self.partition_by else ""
+        properties = ",\n  ".join(
+            f"{_quoted(name)} = {_quoted(value)}" for name, value in self.table_properties().items()
+        )
+        return (
+            f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n  {columns}\n) USING delta{partitioned}\n"
+            f"COMMENT {_quoted(f'{self.about} Grain: {self.grain}.')}\n"
+            f"TBLPROPERTIES (\n  {properties}\n)"
+        )
+
+    def table_properties(self) -> dict[str, str]:
+        """Delta properties: reader version 1, no statistics of personal columns, constraints."""
+        open_columns = [
+            c.name
+            for c in self.columns
+            if not c.personal and c.name not in self.partition_by and _has_statistics(c.type)
+        ]
+        properties = {
+            "delta.enableDeletionVectors": "false",
+            "delta.dataSkippingStatsColumns": ",".join(open_columns),
+        }
+        for check in self.checks:
+            if check.on_failure in {"fail", "quarantine"} and self.rows != "delivery":
+                properties[f"delta.constraints.{check.name}"] = check.holds
+        return properties
+
+
+def _has_statistics(data_type: T.DataType) -> bool:
+    return not isinstance(data_type, T.ArrayType | T.BooleanType)
+
+
+def _quoted(text: str) -> str:
+    escaped = " ".join(text.split()).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def spark_type(text: str) -> T.DataType:
+    """The Spark type that a contract's `physicalType` names.
+
+    Raises:
+        ContractError: the type is none that Lakeshop's tables may use.
+    """
+    if text in _SIMPLE_TYPES:
+        return _SIMPLE_TYPES[text][0]
+    if (decimal := _DECIMAL.fullmatch(text)) and 0 < int(decimal[1]) <= 38:
+        precision, scale = int(decimal[1]), int(decimal[2])
+        if scale <= precision:
+            return T.DecimalType(precision, scale)
+    if array := _ARRAY.fullmatch(text):
+        return T.ArrayType(spark_type(array[1]))
+    msg = (
+        f"physicalType should be one of {', '.join(_SIMPLE_TYPES)}, DECIMAL(p,s) of at most "
+        f"38 digits or ARRAY<type>. "
+        f"Received {text!r}; other types are not readable by every consumer."
+    )
+    raise ContractError(msg)
+
+
+def logical_type(text: str) -> str:
+    """The standard's `logicalType` that belongs to a `physicalType`."""
+    if text in _SIMPLE_TYPES:
+        return _SIMPLE_TYPES[text][1]
+    return "number" if _DECIMAL.fullmatch(text) else "array"
+
+
+def read_contracts(folder: Path) -> dict[str, Contract]:
+    """All contracts below `schemas/`, by table name `layer.table`, in the order of the names.
+
+    Raises:
+        ContractError: no contract was found, or one is not well formed; all faults at once.
+    """
+    contracts = {}
+    faults: list[str] = []
+    for path in sorted(folder.glob("*/*.yaml")):
+        try:
+            contract = read_contract(path)
+        except ContractError as error:
+            faults.append(str(error))
+        else:
+            contracts[contract.name] = contract
+    faults.extend(
+        f"{contract.name}: input {declared.table} should be a table with a contract."
+        for contract in contracts.values()
+        for declared in contract.inputs
+        if declared.table not in contracts
+    )
+    if not contracts and not faults:
+        faults.append(f"Contracts should lie in {folder}/<layer>/<table>.yaml. Received none.")
+    if faults:
+        raise ContractError("\n".join(faults))
+    return contracts
+
+
+def read_contract(path: Path) -> Contract:
+    """One contract, which must bear the name of its place: `<layer>/<table>.yaml`.
+
+    Raises:
+        ContractError: the file is not well formed; all faults in one text.
+    """
+    document = _read_yaml(path)
+    faults = list(_faults(document, path))
+    if faults:
+        raise ContractError("\n".join(f"{path.name}: {fault}" for fault in faults))
+    try:
+        return _contract(document)
+    except (LookupError, TypeError, ValueError) as error:
+        msg = f"{path.name}: should have all parts of the standard. Wrong or missing: {error}."
+        raise ContractError(msg) from None
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        msg = f"{path.name}: should be YAML. Received: {error}"
+        raise ContractError(msg) from None
+    if not isinstance(document, dict):
+        msg = f"{path.name}: should hold keys and values. Received {type(document).__name__}."
+        raise ContractError(msg)
+    return document
+
+
+def _contract(document: dict[str, Any]) -> Contract:
+    table = document["schema"][0]
+    properties = table["properties"]
+    custom = {entry["property"]: entry["value"] for entry in document["customProperties"]}
+    keyed = [p for p in properties if p.get("primaryKey")]
+    return Contract(
+        name=document["name"],
+        grain=table["dataGranularityDescription"],
+        about=" ".join(document["description"]["purpose"].split()),
+        owner=document["team"]["name"],
+        rows=custom["rows"],
+        key=tuple(p["name"] for p in sorted(keyed, key=lambda p: p["primaryKeyPosition"])),
+        columns=tuple(_column(p) for p in properties),
+        partition_by=tuple(p["name"] for p in properties if p.get("partitioned")),
+        checks=tuple(_check(q) for q in table.get("quality", ())),
+        inputs=tuple(Input(i["table"], i.get("lookBackDays")) for i in custom.get("inputs", ())),
+        look_back_days=custom.get("lookBackDays"),
+        retention_days=_retention_days(document),
+        has_latest_twin=bool(custom.get("latestTwin", False)),
+    )
+
+
+def _column(entry: Mapping[str, object]) -> Column:
+    return Column(
+        name=str(entry["name"]),
+        type=spark_type(str(entry["physicalType"])),
+        required=bool(entry.get("required", False)),
+        personal=entry.get("classification") == "personal",
+        about=" ".join(str(entry["description"]).split()),
+    )
+
+
+def _check(entry: Mapping[str, object]) -> Check:
+    return Check(
+        name=str(entry["name"]),
+        holds=" ".join(str(entry["implementation"]).split()),
+        on_failure=str(entry["severity"]),
+        about=str(entry["description"]),
+    )
+
+
+def _retention_days(document: Mapping[str, object]) -> int:
+    terms = document["slaProperties"]
+    assert isinstance(terms, list)
+    return int(next(term["value"] for term in terms if term["property"] == "retention"))
+
+
+def _faults(document: Mapping[str, object], path: Path) -> Iterator[str]:
+    """What Lakeshop asks of a contract beyond the standard's own schema."""
+    name = f"{path.parent.name}.{path.stem}"
+    if document.get("name") != name:
+        yield f"name should be {name}, from its place. Received {document.get('name')!r}."
+    custom = {e["property"]: e["value"] for e in _list(document.get("customProperties"))}
+    if custom.get("rows") not in ROW_KINDS:
+        yield f"rows should be one of {sorted(ROW_KINDS)}. Received {custom.get('rows')!r}."
+    if not any(t.get("property") == "retention" for t in _list(document.get("slaProperties"))):
+        yield "slaProperties should state a retention in days."
+    for table in _list(document.get("schema")):
+        for column in _list(table.get("properties")):
+            yield from _column_faults(column)
+        for check in _list(table.get("quality")):
+            if check.get("severity") not in ON_FAILURE:
+                yield f"severity of {check.get('name')} should be one of {sorted(ON_FAILURE)}."
+
+
+def _column_faults(column: Mapping[str, object]) -> Iterator[str]:
+    physical = str(column.get("physicalType"))
+    try:
+        spark_type(physical)
+    except ContractError as error:
+        yield f"{column.get('name')}: {error}"
+        return
+    if column.get("logicalType") != logical_type(physical):
+        yield (
+            f"{column.get('name')}: logicalType should be {logical_type(physical)} for {physical}. "
+            f"Received {column.get('logicalType')!r}."
+        )
+    if not column.get("description"):
+        yield f"{column.get('name')}: description should say what the column means."
+
+
+def _list(value: object) -> list[dict[str, object]]:
+    return value if isinstance(value, list) else []

@@ -1,0 +1,35 @@
+"""The few errors of a night; each knows the exit code with which a job ends.
+
+1 means failed and nothing published, 2 means wrong arguments or configuration and
+nothing touched. A text says what should be, what was received and what to do.
+"""
+
+
+class ShopError(Exception):
+    """Base of all errors that a job explains in one message instead of a stack trace."""
+
+    exit_code = 1
+
+
+class ConfigError(ShopError):
+    """Arguments or configuration are wrong; no table was touched."""
+
+    exit_code = 2
+
+
+class ContractError(ShopError):
+    """A contract is not well formed, or a table or frame does not fit its contract."""
+
+    exit_code = 2
+
+
+class InputError(ShopError):
+    """What a night needs was not delivered or cannot be read."""
+
+
+class QualityError(ShopError):
+    """Data broke a rule that stops the run before it publishes."""
+
+
+class BusyError(ShopError):
+    """Another run holds the lake."""

@@ -1,0 +1,64 @@
+"""features.user_product_days: what each user did with each product on each day, summed.
+
+Keyed by business date and event date: a late delivery adds rows under its own business date
+and changes no day published before. Every window is built from here, so that a night reads
+days, not order lines. Guests have no user and are left out.
+"""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.contracts import DAY
+from lakeshop.run import Night, Tables
+
+KEY = (DAY, "event_date", "user_id", "product_id")
+VIEWS = ("view", "click")
+CARTS = ("cart", "wishlist")
+
+
+def user_product_days(tables: Tables, night: Night) -> DataFrame:
+    """One row per business date, event date, user and product, for any range of days."""
+    del night
+    bought = tables["silver.transactions"].transform(per_day_bought)
+    acted = tables["silver.user_actions"].transform(per_day_acted)
+    return (
+        bought.unionByName(acted, allowMissingColumns=True)
+        .groupBy(*KEY)
+        .agg(*[_total(name) for name in (*_BOUGHT, *_ACTED)])
+    )
+
+
+_BOUGHT = ("units", "lines", "orders", "amount", "discount")
+_ACTED = ("views", "carts")
+
+
+def _total(name: str) -> Column:
+    return F.coalesce(F.sum(name), F.lit(0)).alias(name)
+
+
+def per_day_bought(transactions: DataFrame) -> DataFrame:
+    """Units and money of order lines. A refund lowers both and is neither line nor order."""
+    is_purchase = F.col("quantity") >= 0
+    return (
+        transactions.where(F.col("user_id").isNotNull())
+        .groupBy(*KEY)
+        .agg(
+            F.sum("quantity").alias("units"),
+            F.count_if(is_purchase).alias("lines"),
+            F.count_distinct(F.when(is_purchase, F.col("order_id"))).alias("orders"),
+            F.sum("amount").alias("amount"),
+            F.sum(F.coalesce("discount", F.lit(0))).alias("discount"),
+        )
+    )
+
+
+def per_day_acted(actions: DataFrame) -> DataFrame:
+    """Times a product was viewed and was put into the cart or on the wish list."""
+    return (
+        actions.where(F.col("user_id").isNotNull() & F.col("product_id").isNotNull())
+        .groupBy(*KEY)
+        .agg(
+            F.count_if(F.col("action").isin(*VIEWS)).alias("views"),
+            F.count_if(F.col("action").isin(*CARTS)).alias("carts"),
+        )
+    )

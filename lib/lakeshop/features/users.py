@@ -1,0 +1,85 @@
+"""features.users: what is known of each user on the business date.
+
+Recency, frequency and money (Hughes 1994) over three windows, basket size, discount share and
+preferred departments; from the daily sums of the look-back, so "first" means within it.
+"""
+
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.features.habits import purchase_days
+from lakeshop.frames import age_in_days, decayed, top_per
+from lakeshop.run import Night, Tables
+
+
+def users(tables: Tables, night: Night) -> DataFrame:
+    """One row per user with a purchase in the look-back."""
+    settings = night.settings.features
+    bought = tables["features.user_product_days"].where(F.col("lines") > 0)
+    recent = decayed(age_in_days(night.day), settings.recent_half_life_days)
+    activity = (
+        purchase_days(bought).groupBy("user_id").agg(F.sum(recent).alias("recent_purchases"))
+    )
+    departments = preferred_departments(
+        with_department(bought, tables["silver.products"]),
+        night.day,
+        half_life_days=settings.half_life_days,
+        k=settings.preferred_departments,
+    )
+    return (
+        per_user(bought, night.day, settings.windows)
+        .join(activity, on="user_id", how="left")
+        .join(departments, on="user_id", how="left")
+    )
+
+
+def per_user(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFrame:
+    """Recency, frequency, money, basket size and discount share of each user."""
+    age = age_in_days(day)
+    recent: list[Column] = []
+    for label, days in zip(("short", "middle", "long"), windows, strict=True):
+        within = age < days
+        recent += [
+            F.count_distinct(F.when(within, F.col("event_date"))).alias(f"visit_days_{label}"),
+            F.coalesce(F.sum(F.when(within, F.col("amount"))), F.lit(0)).alias(f"amount_{label}"),
+        ]
+    paid, saved = F.sum("amount"), F.sum("discount")
+    visits = F.count_distinct("event_date")
+    span = F.date_diff(F.max("event_date"), F.min("event_date"))
+    return bought.groupBy("user_id").agg(
+        F.min(age).alias("days_since_purchase"),
+        F.max(age).alias("days_since_first_purchase"),
+        visits.alias("visit_days"),
+        F.when(visits > 1, F.try_divide(span, visits - 1)).alias("days_between_visits"),
+        *recent,
+        F.count_distinct("product_id").alias("products"),
+        (F.sum("lines") / visits).alias("lines_per_visit"),
+        (paid / visits).alias("amount_per_visit"),
+        F.try_divide(saved, paid + saved).alias("discount_share"),
+    )
+
+
+def with_department(bought: DataFrame, products: DataFrame) -> DataFrame:
+    """Add each product's department, NULL where the catalogue knows none."""
+    departments = products.select("product_id", "department")
+    return bought.join(departments, on="product_id", how="left")
+
+
+def preferred_departments(
+    bought: DataFrame, day: date, *, half_life_days: float, k: int
+) -> DataFrame:
+    """The `k` departments of each user with most lines, older lines counting less."""
+    weight = F.sum(F.col("lines") * decayed(age_in_days(day), half_life_days)).alias("weight")
+    known = bought.where(F.col("department").isNotNull())
+    ranked = top_per(
+        known.groupBy("user_id", "department").agg(weight),
+        ["user_id"],
+        [F.desc("weight"), F.asc("department")],
+        k,
+    )
+    in_order = F.array_sort(F.collect_list(F.struct("rank", "department")))
+    return ranked.groupBy("user_id").agg(
+        in_order.getField("department").alias("preferred_departments")
+    )

@@ -1,0 +1,38 @@
+"""Steps that several tables share, each from DataFrame to DataFrame or Column."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as W
+from pyspark.sql import functions as F
+
+from lakeshop.contracts import DAY
+
+ONE = 2**20  # the fixed-point 1 of weights that are summed: sums of integers have no order
+
+
+def latest_versions(versions: DataFrame, key: Sequence[str]) -> DataFrame:
+    """The newest version of each key: what was known after the last day in `versions`."""
+    newest_first = W.partitionBy(*key).orderBy(F.col(DAY).desc())
+    return (
+        versions.withColumn("_age", F.row_number().over(newest_first))
+        .where(F.col("_age") == 1)
+        .drop("_age")
+    )
+
+
+def age_in_days(day: date, event_date: str = "event_date") -> Column:
+    """Days from the event to `day`; 0 on the day itself."""
+    return F.date_diff(F.lit(day), F.col(event_date))
+
+
+def decayed(age: Column, half_life_days: float) -> Column:
+    """The weight of something `age` days old, 2^(-age / half-life), in units of 1 / ONE."""
+    return F.round(F.pow(F.lit(2.0), -age / F.lit(half_life_days)) * F.lit(ONE)).cast("bigint")
+
+
+def top_per(rows: DataFrame, group: Sequence[str], order: Sequence[Column], k: int) -> DataFrame:
+    """The first `k` rows of each group, with their `rank` from 1. `order` must leave no ties."""
+    best_first = W.partitionBy(*group).orderBy(*order)
+    return rows.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= k)

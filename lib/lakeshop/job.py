@@ -1,0 +1,181 @@
+"""How a job starts and ends: arguments, configuration, one run per lake, exit codes.
+
+0 is done, 1 failed and published nothing half, 2 wrong arguments or configuration, nothing
+touched. Every job may be run again at any time.
+"""
+
+import argparse
+import fcntl
+import hashlib
+import logging
+import os
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import date
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from lakeshop.contracts import read_contracts
+from lakeshop.errors import BusyError, ConfigError, ShopError
+from lakeshop.ledger import Ledger
+from lakeshop.run import LOG, Run
+from lakeshop.session import spark_session
+from lakeshop.settings import Settings, pseudonym_key, read_settings
+from lakeshop.tables import Lake
+
+Work = Callable[[Run], None]
+
+
+def main(job: str, work: Work, argv: Sequence[str] | None = None) -> int:
+    """Run one job and return its exit code.
+
+    Args:
+        job: its name, as in `jobs/<name>.py`.
+        work: what it does with a run.
+        argv: the arguments, by default those of the process.
+    """
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
+    LOG.setLevel(logging.INFO)
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    try:
+        options = parser(job).parse_args(argv)
+        first, last = _days(options)
+        settings = _settings(options)
+        key = pseudonym_key(settings.pseudonyms)
+        contracts = read_contracts(options.schemas)
+        with only_run(str(settings.lake)):
+            lake = Lake(spark_session(job), str(settings.lake), contracts)
+            run = Run(
+                job=job,
+                lake=lake,
+                ledger=Ledger.load(lake),
+                settings=settings,
+                code=code_digest(options.schemas),
+                first=first,
+                last=last,
+                redo_stale=job == "nightly",
+                is_history=options.history,
+                key=key,
+            )
+            work(run)
+    except ShopError as error:
+        LOG.error("%s failed: %s", job, error)  # noqa: TRY400 - the text says all
+        return error.exit_code
+    except Exception as error:
+        # A Spark error carries its whole plan: its first line says what is wrong.
+        what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
+        where = "".join(traceback.format_tb(error.__traceback__))
+        LOG.error("%s%s failed: %s\nDays not reported are as they were.", where, job, what)  # noqa: TRY400
+        return 1
+    return 0
+
+
+def parser(job: str) -> argparse.ArgumentParser:
+    """The arguments of a job."""
+    home = Path(sys.argv[0]).resolve().parent.parent
+    arguments = argparse.ArgumentParser(prog=f"{job}.py", description=f"Lakeshop's job {job}.")
+    add = arguments.add_argument
+    add("--date", type=_day, help="the business date, YYYY-MM-DD")
+    add("--from", type=_day, dest="first", help="first business date of a range")
+    add("--to", type=_day, dest="last", help="last business date of a range")
+    add("--history", action="store_true", help="first delivery: file rows by event day")
+    add("--shop", default="complete_journey", help="the shop, from conf/shops")
+    add("--env", default="local", help="the environment, from conf")
+    add("--conf", type=Path, default=home / "conf", help="the folder conf")
+    add("--schemas", type=Path, default=home / "schemas", help="the folder schemas")
+    add("--lake", help="root of the lake, instead of the configured one")
+    add("--landing", help="folder of the drops, instead of the configured one")
+    return arguments
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        msg = f"should be a day as YYYY-MM-DD, received {text!r}"
+        raise argparse.ArgumentTypeError(msg) from None
+
+
+def _days(options: argparse.Namespace) -> tuple[date, date]:
+    if options.date and not options.first and not options.last:
+        return options.date, options.date
+    if options.first and options.last and not options.date and options.first <= options.last:
+        return options.first, options.last
+    msg = (
+        "The days should be given as --date D or as --from A --to B with A not after B. "
+        f"Received date {options.date}, from {options.first}, to {options.last}."
+    )
+    raise ConfigError(msg)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Settings with the places given on the command line; relative ones lie beside `conf`."""
+    settings = read_settings(options.conf, env=options.env, shop=options.shop)
+    home = options.conf.resolve().parent
+    key_file = settings.pseudonyms.key_file
+    pseudonyms = {"key_file": home / key_file} if key_file else {}
+    landing = placed(options.landing or settings.shop.landing, home)
+    return settings.model_copy(
+        update={
+            "lake": placed(options.lake or settings.lake, home),
+            "shop": settings.shop.model_copy(update={"landing": landing}),
+            "pseudonyms": settings.pseudonyms.model_copy(update=pseudonyms),
+        }
+    )
+
+
+def placed(place: str, home: Path) -> str:
+    """A place with a scheme (s3a://, hdfs://) as it is, any other as a path below `home`."""
+    return place if "://" in place else str(home / place)
+
+
+def code_digest(schemas: Path) -> str:
+    """Names the code: the package's sources and the contracts, wherever they lie."""
+    digest = hashlib.sha256()
+    for source in _sources(resources.files("lakeshop")):
+        digest.update(source.read_bytes())
+    for contract in sorted(schemas.glob("*/*.yaml")):
+        digest.update(contract.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sources(folder: Traversable) -> Iterator[Traversable]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _sources(entry)
+        elif entry.name.endswith(".py"):
+            yield entry
+
+
+@contextmanager
+def only_run(lake: str) -> Iterator[None]:
+    """Hold the lake: Delta on a local path loses commits of two processes at once.
+
+    A lake with a scheme is not held: object stores and HDFS have their own commit protocol,
+    and the scheduler is to start one night at a time.
+
+    Raises:
+        BusyError: another run holds it.
+    """
+    if "://" in lake:
+        yield
+        return
+    place = Path(lake)
+    place.mkdir(parents=True, exist_ok=True)
+    with (place / ".lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock.seek(0)
+            msg = (
+                f"One run at a time should work on {lake}. It is held by process "
+                f"{lock.read().strip() or 'unknown'}; run again when that has ended."
+            )
+            raise BusyError(msg) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield

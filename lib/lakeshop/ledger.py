@@ -1,0 +1,132 @@
+"""What was published from what: the memory of the nights, kept in `ops.publications`.
+
+Inputs are remembered as digests of the days' content, not as Delta versions, which change
+every night. So a day is known to be current (nothing it was computed from has changed) or
+stale, whatever the order in which days were delivered and run.
+"""
+
+import hashlib
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from itertools import accumulate
+
+from pyspark.sql import Window as W
+from pyspark.sql import functions as F
+
+from lakeshop.contracts import DAY, Contract
+from lakeshop.tables import Content, Lake
+
+PUBLICATIONS = "ops.publications"
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One business date of one table, as it was last published."""
+
+    table: str
+    day: date
+    run_id: str
+    input_digest: str
+    content: Content
+    version: int
+    inputs: tuple[str, ...] = ()
+
+
+def digest_of(*parts: object) -> str:
+    """A short name for the given parts, in their order."""
+    return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:24]
+
+
+@dataclass
+class Ledger:
+    """Publications by table and day; `flush` writes what is new."""
+
+    lake: Lake
+    _by_table: dict[str, dict[date, Publication]] = field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    _sums: dict[str, tuple[list[date], list[int]]] = field(default_factory=dict)
+    _new: list[Publication] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, lake: Lake) -> "Ledger":
+        """The newest publication of each day of each table."""
+        ledger = cls(lake)
+        newest = W.partitionBy("table_name", DAY).orderBy(F.desc("table_version"), F.desc("published_at"))
+        rows = lake.read(PUBLICATIONS).withColumn("_age", F.row_number().over(newest))
+        for row in rows.where("_age = 1").collect():
+            content = Content(row["rows"], row["content_digest"])
+            ledger._by_table[row["table_name"]][row[DAY]] = Publication(
+                table=row["table_name"],
+                day=row[DAY],
+                run_id=row["run_id"],
+                input_digest=row["input_digest"],
+                content=content,
+                version=row["table_version"],
+            )
+        return ledger
+
+    def publication(self, table: str, day: date) -> Publication | None:
+        """The newest publication of a day, None where there is none."""
+        return self._by_table[table].get(day)
+
+    def days(self, table: str) -> list[date]:
+        """The days published so far, in order."""
+        return sorted(self._by_table[table])
+
+    def rows(self, table: str, first: date, last: date) -> int:
+        """Rows that a table holds for a range of days."""
+        published = self._by_table[table]
+        return sum(p.content.rows for d, p in published.items() if first <= d <= last)
+
+    def record(self, publications: Iterable[Publication]) -> None:
+        """Remember publications, in memory until `flush`."""
+        for publication in publications:
+            self._by_table[publication.table][publication.day] = publication
+            self._sums.pop(publication.table, None)
+            self._new.append(publication)
+
+    def flush(self, published_at: datetime) -> None:
+        """Append what was recorded since the last flush to `ops.publications`."""
+        if not self._new:
+            return
+        rows = [
+            (p.day, p.table, p.run_id, p.input_digest, p.content.digest, p.content.rows)
+            + (p.version, list(p.inputs), published_at)
+            for p in self._new
+        ]
+        contract = self.lake.contract(PUBLICATIONS)
+        frame = self.lake.spark.createDataFrame(rows, contract.struct)
+        self.lake.append(PUBLICATIONS, frame, run_id=self._new[-1].run_id)
+        self._new.clear()
+
+    def input_digest(self, contract: Contract, day: date, *, with_self: bool = True) -> str:
+        """Names the content of all days that a table's day is computed from.
+
+        A table that reads its own earlier days depends on them too (`with_self`).
+        """
+        parts: list[object] = []
+        for declared in contract.inputs:
+            if declared.table == contract.name and not with_self:
+                continue
+            last = day - timedelta(days=1) if declared.table == contract.name else day
+            first = (
+                date.min
+                if declared.look_back_days is None
+                else day - timedelta(days=declared.look_back_days)
+            )
+            parts += [declared.table, self._window_sum(declared.table, first, last)]
+        return digest_of(*parts)
+
+    def _window_sum(self, table: str, first: date, last: date) -> int:
+        """Sum of the digests of the non-empty days of a window; days without rows add nothing."""
+        if table not in self._sums:
+            filled = [p for p in self._by_table[table].values() if p.content.rows]
+            filled.sort(key=lambda p: p.day)
+            numbers = [int(digest_of(p.day, p.content.digest), 16) for p in filled]
+            self._sums[table] = ([p.day for p in filled], [0, *accumulate(numbers)])
+        days, sums = self._sums[table]
+        return sums[bisect_right(days, last)] - sums[bisect_left(days, first)]

@@ -1,0 +1,1 @@
+"""gold and what happened later -> ops.metrics: how good an earlier night was."""

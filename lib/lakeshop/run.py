@@ -1,0 +1,276 @@
+"""One run of a job: what it is asked to do, what is still to do, and the way to publish it.
+
+A builder is a pure function from the tables its contract declares to the rows of one table.
+The engine here reads those tables no further than the business date and the declared
+look-back, so that a builder cannot see the future, and publishes what it returns.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.contracts import DAY, Contract
+from lakeshop.errors import QualityError
+from lakeshop.frames import latest_versions
+from lakeshop.ledger import Ledger, Publication, digest_of
+from lakeshop.settings import Settings
+from lakeshop.tables import NOTHING, Lake
+
+LOG = logging.getLogger("lakeshop")
+RUNS = "ops.runs"
+RUN_ID = "run_id"
+LONGEST_RANGE = 400  # days: within the look-back, a range finds the duplicates its nights find
+
+Tables = Mapping[str, DataFrame]
+
+
+def days_between(first: date, last: date) -> list[date]:
+    """All days from `first` to `last`, both included."""
+    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
+
+
+def stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
+    """Days, grouped into stretches without a gap, none longer than `LONGEST_RANGE`."""
+    open_: list[date] = []
+    for day in sorted(days):
+        if open_ and (day - open_[-1] > timedelta(days=1) or len(open_) == LONGEST_RANGE):
+            yield open_[0], open_[-1]
+            open_ = []
+        open_.append(day)
+    if open_:
+        yield open_[0], open_[-1]
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a builder knows beside its tables: the business date and the settings."""
+
+    day: date
+    settings: Settings
+
+
+Builder = Callable[[Tables, Night], DataFrame]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows that a table received, and what became of them."""
+
+    rows_in: int
+    quarantined: int = 0
+    duplicates: int = 0
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass
+class Run:
+    """A job at work on the days `first` to `last`."""
+
+    job: str
+    lake: Lake
+    ledger: Ledger
+    settings: Settings
+    code: str
+    first: date
+    last: date
+    redo_stale: bool = False
+    is_history: bool = False
+    key: bytes = b""
+    _records: list[tuple[object, ...]] = field(default_factory=list)
+
+    def run_id(self, table: str, day: date) -> str:
+        """Names one table's day by its code, configuration and inputs: the same for the same."""
+        inputs = self.ledger.input_digest(self.lake.contract(table), day, with_self=False)
+        return digest_of(table, day, self.code, self.settings.digest(), inputs)
+
+    def todo(self, *tables: str) -> Iterator[tuple[date, date]]:
+        """Ranges of days on which any of the tables is to be made, the earliest first.
+
+        These are the days asked for that are not published from the same inputs, code and
+        configuration; and, with `redo_stale`, days published before whose inputs have changed
+        since. What is redone may make later days stale: they follow.
+        """
+        done: set[date] = set()
+        by_day = self.lake.contract(tables[0]).is_by_day
+        while days := sorted({d for t in tables for d in self._open_days(t)} - done):
+            first, last = next(iter(stretches(days))) if by_day else (days[0], days[0])
+            yield first, last
+            done.update(days_between(first, last))
+        if not done:
+            LOG.info("%s: already published from the same inputs, skipped", ", ".join(tables))
+
+    def _open_days(self, table: str) -> Iterator[date]:
+        contract = self.lake.contract(table)
+        asked = days_between(self.first if contract.is_by_day else self.last, self.last)
+        for day in asked:
+            if not self._is_current(contract, day):
+                yield day
+        if self.redo_stale:
+            for day in self.ledger.days(table):
+                if day not in asked and self._is_stale(contract, day):
+                    LOG.info("%s of %s is stale, its inputs have changed: redone", day, table)
+                    yield day
+
+    def _is_current(self, contract: Contract, day: date) -> bool:
+        published = self.ledger.publication(contract.name, day)
+        return (
+            published is not None
+            and published.run_id == self.run_id(contract.name, day)
+            and not self._is_stale(contract, day)
+        )
+
+    def _is_stale(self, contract: Contract, day: date) -> bool:
+        published = self.ledger.publication(contract.name, day)
+        return published is not None and published.input_digest != self.ledger.input_digest(
+            contract, day
+        )
+
+    def build(self, builders: Mapping[str, Builder]) -> None:
+        """Make each table on the days it is to be made, in the order given."""
+        for table, builder in builders.items():
+            for first, last in self.todo(table):
+                self._build_days(table, builder, first, last)
+        self.flush()
+
+    def _build_days(self, table: str, builder: Builder, first: date, last: date) -> None:
+        started = time.monotonic()
+        contract = self.lake.contract(table)
+        rows = builder(self.inputs(contract, first, last), Night(last, self.settings))
+        if not contract.is_by_day:
+            rows = rows.withColumn(DAY, F.lit(last))
+        rows = self._with_run_id(contract, rows, last).persist()
+        try:
+            self._audit(contract, rows)
+            self.publish(table, rows, first, last, started=started)
+            if contract.has_latest_twin and last == self.ledger.days(table)[-1]:
+                self.lake.overwrite(f"{table}_latest", rows, run_id=self.run_id(table, last))
+        finally:
+            rows.unpersist()
+
+    def _with_run_id(self, contract: Contract, rows: DataFrame, day: date) -> DataFrame:
+        if RUN_ID not in contract.column_names:
+            return rows
+        return rows.withColumn(RUN_ID, F.lit(self.run_id(contract.name, day)))
+
+    def inputs(self, contract: Contract, first: date, last: date) -> dict[str, DataFrame]:
+        """The declared inputs: no day after `last`, none before the look-back of `first`.
+
+        A snapshot gets the newest version of each entity; a table by day gets all versions
+        known by its last day, since each of its days may know another.
+        """
+        frames = {}
+        for declared in contract.inputs:
+            look_back = declared.look_back_days
+            since = None if look_back is None else first - timedelta(days=look_back)
+            rows = self.lake.read(declared.table, since, last)
+            source = self.lake.contract(declared.table)
+            if source.rows == "version" and not contract.is_by_day:
+                rows = latest_versions(rows, source.key)
+            frames[declared.table] = rows
+        return frames
+
+    def _audit(self, contract: Contract, rows: DataFrame) -> None:
+        """Keys are unique and rules that fail the table hold, before anything is published."""
+        rules = [c for c in contract.checks if c.on_failure == "fail"]
+        broken = [
+            F.count_if(~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name) for c in rules
+        ]
+        keys = F.count_distinct(*[F.coalesce(F.col(k).cast("string"), F.lit("")) for k in contract.key])
+        found = rows.agg(F.count("*").alias("rows"), keys.alias("keys"), *broken).first()
+        assert found is not None
+        faults = [f"{c.name} ({c.about}): {found[c.name]} rows" for c in rules if found[c.name]]
+        if found["rows"] != found["keys"]:
+            faults.append(f"{found['rows']} rows with {found['keys']} distinct {contract.key}")
+        if faults:
+            msg = f"{contract.name} should hold to its contract. Broken: {'; '.join(faults)}."
+            raise QualityError(msg)
+
+    def publish(
+        self,
+        table: str,
+        rows: DataFrame,
+        first: date,
+        last: date,
+        *,
+        started: float,
+        counts: Counts | None = None,
+        is_empty: bool = False,
+        input_digests: Mapping[date, str] | None = None,
+    ) -> int:
+        """Replace the days of a table, remember what they were made from, and say so.
+
+        Args:
+            table: the table.
+            rows: all rows of the days.
+            first: first day.
+            last: last day.
+            started: when the work on it began, by `time.monotonic`.
+            counts: of the rows received, where some were not accepted.
+            is_empty: `rows` is known to be empty; days that are empty already stay untouched.
+            input_digests: by day, where the inputs are no tables of the lake.
+
+        Returns:
+            The rows the table holds for these days, counted in the table.
+        """
+        run_id = self.run_id(table, last)
+        contract = self.lake.contract(table)
+        if is_empty and self.lake.is_empty(table, first, last):
+            version, contents = self.lake.version(table), {}
+        else:
+            version = self.lake.replace_days(table, rows, first, last, run_id=run_id)
+            contents = self.lake.content(table, first, last)
+        versions = tuple(
+            f"{i.table}@{self.lake.version(i.table)}"
+            for i in contract.inputs
+            if self.lake.exists(i.table)
+        )
+        for day in days_between(first, last):
+            given = input_digests[day] if input_digests else None
+            self.ledger.record(
+                [
+                    Publication(
+                        table=table,
+                        day=day,
+                        run_id=self.run_id(table, day),
+                        input_digest=given or self.ledger.input_digest(contract, day),
+                        content=contents.get(day, NOTHING),
+                        version=version,
+                        inputs=versions,
+                    )
+                ]
+            )
+        held = sum(content.rows for content in contents.values())
+        counts = counts or Counts(rows_in=held)
+        self._say(table, first, last, held, counts, time.monotonic() - started)
+        self._records.append(
+            (last, run_id, self.job, table, first, last, counts.rows_in, held, counts.quarantined)
+            + (counts.duplicates, list(counts.warnings), version, list(versions), self.code)
+            + (self.settings.digest(), time.monotonic() - started, datetime.now(UTC))
+        )
+        return held
+
+    def _say(
+        self, table: str, first: date, last: date, accepted: int, counts: Counts, seconds: float
+    ) -> None:
+        days = f"{last}" if first == last else f"{first}..{last}"
+        warned = "".join(f" warning={warning!r}" for warning in counts.warnings)
+        LOG.info(
+            "table=%s business_date=%s rows_in=%d accepted=%d quarantined=%d duplicates=%d "
+            "seconds=%.1f%s",
+            *(table, days, counts.rows_in, accepted, counts.quarantined, counts.duplicates),
+            *(seconds, warned),
+        )
+
+    def flush(self) -> None:
+        """Write what was published so far to `ops.publications` and `ops.runs`."""
+        self.ledger.flush(datetime.now(UTC))
+        if self._records:
+            contract = self.lake.contract(RUNS)
+            rows = self.lake.spark.createDataFrame(self._records, contract.struct)
+            self.lake.append(RUNS, rows, run_id=str(self._records[-1][1]))
+            self._records.clear()

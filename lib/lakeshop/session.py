@@ -1,0 +1,40 @@
+"""The Spark session of a job.
+
+Master, memory, cores and packages come from `--properties-file` alone. What is set here are
+laws of the night: times are UTC, and a bad cast is an error instead of a silent NULL.
+"""
+
+import os
+
+import pyspark
+from pyspark.sql import SparkSession
+
+from lakeshop.errors import ConfigError
+
+SPARK_LINE = "4.1."
+
+
+def spark_session(application: str) -> SparkSession:
+    """The session that `spark-submit` configured.
+
+    Raises:
+        ConfigError: Spark is not of the supported line, or Delta is not on its path.
+    """
+    if not pyspark.__version__.startswith(SPARK_LINE):
+        msg = f"pyspark should be {SPARK_LINE}x, which Delta supports. Received {pyspark.__version__}."
+        raise ConfigError(msg)
+    # Python dates and times that meet Spark's must not depend on the machine's zone.
+    os.environ["TZ"] = "UTC"
+    spark = SparkSession.builder.appName(f"lakeshop {application}").getOrCreate()
+    if not spark.conf.get("spark.sql.catalog.spark_catalog", "").endswith("DeltaCatalog"):
+        spark.stop()
+        msg = (
+            "Spark should be started with Delta. Received a session without its catalog; start "
+            "the job by spark-submit --properties-file conf/spark/local.conf jobs/<job>.py."
+        )
+        raise ConfigError(msg)
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.sql.ansi.enabled", "true")
+    spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+    spark.sparkContext.setLogLevel("ERROR")
+    return spark

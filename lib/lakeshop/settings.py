@@ -1,0 +1,287 @@
+"""`conf/*.yaml` read into one frozen Settings; an unknown key is an error.
+
+`base.yaml` holds what is true everywhere, `<env>.yaml` what differs on a laptop or a
+cluster, `shops/<shop>.yaml` what is true of one shop. Later files win, key by key.
+Settings of the Spark engine are not here but in `conf/spark/*.conf`.
+"""
+
+import hashlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from lakeshop.errors import ConfigError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+def _known_zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        msg = f"should be a time zone such as Europe/Berlin, received {name!r}"
+        raise ValueError(msg) from error
+    return name
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Origin(_Frozen):
+    """Where one column of an entity comes from: a column, a constant or an expression.
+
+    A plain text stands for `column`. An `expression` is Spark SQL over the shop's own columns,
+    all text, which it lists under `reads`. `format` is Spark's pattern of a date or time;
+    `zone` the zone in which a time without one is meant (UTC where not given).
+    """
+
+    column: str | None = None
+    constant: str | None = None
+    expression: str | None = None
+    reads: tuple[str, ...] = ()
+    format: str | None = None
+    zone: Annotated[str, AfterValidator(_known_zone)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"column": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "Origin":
+        given = [self.column, self.constant, self.expression]
+        if sum(origin is not None for origin in given) != 1:
+            msg = "should have exactly one of column, constant, expression"
+            raise ValueError(msg)
+        return self
+
+
+class Entity(_Frozen):
+    """How one entity is delivered.
+
+    `path` is relative to the landing folder; `{date}` stands for the business date and `*`
+    for anything. `history` is the same for a first delivery of history, without a date.
+    """
+
+    path: str
+    format: Literal["json", "csv", "parquet"]
+    required: bool = True
+    history: str | None = None
+    separator: str = ","
+    header: tuple[str, ...] | None = None
+    columns: Mapping[str, Origin]
+
+
+class Shop(_Frozen):
+    """The shop itself."""
+
+    name: str
+    zone: Annotated[str, AfterValidator(_known_zone)]
+    landing: str
+    entities: Mapping[str, Entity]
+
+
+class Pseudonyms(_Frozen):
+    """Where the key of the pseudonyms lies: an environment variable, or a file."""
+
+    key_variable: str
+    key_file: Path | None = None
+
+
+class Quality(_Frozen):
+    """How much may be bad before a run stops."""
+
+    max_rejected_rows: Share
+    max_unreadable_files: Share
+
+
+class Features(_Frozen):
+    """Windows, half-lives and priors, all in days."""
+
+    windows: tuple[Count, Count, Count]
+    half_life_days: Positive
+    recent_half_life_days: Positive
+    preferred_departments: Count
+    repeat_prior_days: Positive
+    interval_prior_days: Positive
+
+
+class Similarity(_Frozen):
+    """How neighbours are found."""
+
+    neighbours: Count
+    shrinkage: Annotated[float, Field(ge=0)]
+    min_support: Count
+    half_life_days: Positive
+    max_history: Count
+    blocks: Count
+    linear_products: Count
+    linear_ridge: Positive
+    linear_neighbours: Count
+
+
+class AgainTerms(_Frozen):
+    """Weights of the log-odds that a product bought before is bought again."""
+
+    constant: float
+    habit: float
+    recent: float
+    repeat_rate: float
+    bought_once: float
+    not_due: float
+    trend: float
+    mailer: float
+    activity: float
+
+
+class NewTerms(_Frozen):
+    """Weights of the log-odds that a product never bought before is bought."""
+
+    constant: float
+    similarity: float
+    popularity: float
+    trend: float
+    mailer: float
+    activity: float
+
+
+class Recommendations(_Frozen):
+    """How users' lists are made."""
+
+    list_length: Count
+    active_days: Count
+    again: AgainTerms
+    new: NewTerms
+
+
+class Forecasts(_Frozen):
+    """How demand is forecast."""
+
+    history_days: Count
+    horizon_days: Count
+    quantiles: tuple[Share, ...]
+
+
+class Fraud(_Frozen):
+    """How transactions are scored."""
+
+    min_history: Count
+    review_score: Positive
+
+
+class Evaluation(_Frozen):
+    """How an earlier night is scored."""
+
+    horizon_days: Count
+    cutoff: Count
+
+
+class Settings(_Frozen):
+    """Everything a night can be told."""
+
+    lake: str
+    shop: Shop
+    pseudonyms: Pseudonyms
+    quality: Quality
+    features: Features
+    similarity: Similarity
+    recommendations: Recommendations
+    forecasts: Forecasts
+    fraud: Fraud
+    evaluation: Evaluation
+
+    def digest(self) -> str:
+        """Names these settings in a run id, whatever machine and folder they are used in."""
+        places = {"lake": True, "shop": {"landing": True}, "pseudonyms": True}
+        text = self.model_dump_json(exclude=places)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def read_settings(folder: Path, *, env: str, shop: str) -> Settings:
+    """Settings for one environment and one shop.
+
+    Args:
+        folder: the `conf` folder.
+        env: name of the overlay `<env>.yaml`.
+        shop: name of the overlay `shops/<shop>.yaml`.
+
+    Raises:
+        ConfigError: a file is missing or not YAML, a key is unknown or a value wrong; all
+            faults in one text.
+    """
+    merged: dict[str, object] = {}
+    for path in (folder / "base.yaml", folder / f"{env}.yaml", folder / "shops" / f"{shop}.yaml"):
+        merged = _overlaid(merged, _read_yaml(path))
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        faults = "\n".join(
+            f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}.{_received(fault)}"
+            for fault in error.errors()
+        )
+        msg = f"The configuration in {folder} ({env}, {shop}) should fit. Received:\n{faults}"
+        raise ConfigError(msg) from None
+
+
+def _received(fault: ErrorDetails) -> str:
+    """What was received; never a secret that somebody wrote here, nor all that is around a gap."""
+    if fault["type"] == "missing" or fault["loc"][:1] in {(), ("pseudonyms",)}:
+        return ""
+    return f" Received {fault['input']!r}."
+
+
+def pseudonym_key(pseudonyms: Pseudonyms, environment: Mapping[str, str] = os.environ) -> bytes:
+    """The secret of the pseudonyms, from the environment if set there, else from the file.
+
+    Raises:
+        ConfigError: there is no key, or it has fewer than 32 characters.
+    """
+    key = environment.get(pseudonyms.key_variable, "")
+    if not key and pseudonyms.key_file is not None and pseudonyms.key_file.is_file():
+        # Bytes that are no text leave too short a key.
+        key = pseudonyms.key_file.read_text(encoding="utf-8", errors="ignore").strip()
+    if len(key) < 32:
+        msg = (
+            "The key of the pseudonyms should have at least 32 characters. Received "
+            f"{len(key)}. Set the variable {pseudonyms.key_variable} or name a file outside "
+            "the lake under pseudonyms.key_file."
+        )
+        raise ConfigError(msg)
+    return key.encode()
+
+
+def _read_yaml(path: Path) -> dict[str, object]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        known = sorted(p.stem for p in path.parent.glob("*.yaml"))
+        msg = f"{path} should exist. Found there: {', '.join(known) or 'nothing'}."
+        raise ConfigError(msg) from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        msg = f"{path} should be YAML. Received: {error}"
+        raise ConfigError(msg) from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        msg = f"{path} should hold keys and values. Received {type(content).__name__}."
+        raise ConfigError(msg)
+    return content
+
+
+def _overlaid(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = (
+            _overlaid(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+        )
+    return merged

@@ -1,0 +1,210 @@
+"""bronze -> silver and quarantine, with every row accounted for; pseudonyms -> restricted."""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import date, timedelta
+from functools import reduce
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from lakeshop.contracts import DAY, Contract
+from lakeshop.quality import Balance, assert_share
+from lakeshop.run import Counts, Run, days_between
+from lakeshop.silver.cleaning import REASONS, Cleaning, judged
+from lakeshop.silver.duplicates import (
+    DUPLICATE,
+    VALID,
+    with_repeated_events,
+    with_unchanged_versions,
+)
+from lakeshop.silver.events import Surroundings
+from lakeshop.silver.pseudonyms import pseudonymiser
+from lakeshop.silver.transactions import DERIVED as TRANSACTIONS_DERIVED
+from lakeshop.silver.transactions import transactions
+from lakeshop.silver.user_actions import DERIVED as USER_ACTIONS_DERIVED
+from lakeshop.silver.user_actions import user_actions
+from lakeshop.sources.mapping import assert_mapped
+
+# In this order: a transaction is checked against the products known by then.
+CLEANINGS: Mapping[str, Cleaning] = {
+    "products": Cleaning(),
+    "users": Cleaning(),
+    "promotions": Cleaning(),
+    "transactions": Cleaning(transactions, TRANSACTIONS_DERIVED),
+    "user_actions": Cleaning(user_actions, USER_ACTIONS_DERIVED),
+}
+USER_KEYS = "restricted.user_keys"
+OUTCOME = "outcome"
+ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"
+
+
+def clean(run: Run) -> None:
+    """Clean the days of every entity that the shop delivers.
+
+    Raises:
+        ConfigError: the shop does not map an entity as its contract asks.
+        QualityError: too many rows or files are bad, or rows were lost.
+    """
+    entities = [name for name in CLEANINGS if name in run.settings.shop.entities]
+    for name in entities:
+        derived = CLEANINGS[name].derived | {DAY}
+        contract = run.lake.contract(f"silver.{name}")
+        assert_mapped(name, run.settings.shop.entities[name], contract, derived)
+    tables = [f"{layer}.{name}" for name in entities for layer in ("silver", "quarantine")]
+    for first, last in run.todo(*tables, USER_KEYS):
+        _clean_days(run, entities, first, last)
+    run.flush()
+
+
+def _clean_days(run: Run, entities: list[str], first: date, last: date) -> None:
+    pseudonym = pseudonymiser(run.lake.spark, run.key)
+    accepted = []
+    for name in entities:
+        started = time.monotonic()
+        rows = _with_outcome(run, name, first, last).persist(StorageLevel.MEMORY_AND_DISK)
+        counts = _counts(run, name, rows)
+        contract = run.lake.contract(f"silver.{name}")
+        held_back = _publish_rejected(run, name, rows, counts[QUARANTINED], first, last)
+        _assert_shares(run, contract.name, counts)
+        good = rows.where(F.col(OUTCOME) == ACCEPTED)
+        published = run.publish(
+            contract.name,
+            _with_pseudonyms(good, contract, pseudonym),
+            first,
+            last,
+            started=started,
+            is_empty=counts["rows"] == held_back + counts[REPEATED],
+            counts=Counts(
+                counts["rows"], held_back, counts[REPEATED], _warnings(contract, counts)
+            ),
+        )
+        Balance(
+            contract.name,
+            first,
+            last,
+            rows_in=run.ledger.rows(f"bronze.{name}", first, last),
+            accepted=published,
+            quarantined=held_back,
+            duplicates=counts[REPEATED],
+        ).assert_even()
+        if "user_id" in contract.column_names:
+            accepted.append(good.select(DAY, F.col("user_id").alias("raw_user_id")))
+    _publish_user_keys(run, accepted, pseudonym, first, last)
+    run.lake.spark.catalog.clearCache()
+
+
+def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
+    """The days' delivered rows, typed, each accepted, quarantined or a duplicate."""
+    contract = run.lake.contract(f"silver.{name}")
+    tables = run.inputs(contract, first, last)
+    around = Surroundings(tables, run.settings.shop.zone)
+    entity = run.settings.shop.entities[name]
+    raw = run.lake.read(f"bronze.{name}", first, last)
+    rows = judged(raw, entity, contract, CLEANINGS[name], around)
+    rows = rows.withColumn(VALID, F.size(REASONS) == 0)
+    before = tables[contract.name].where(F.col(DAY) < F.lit(first))
+    before = _with_raw_ids(before, contract, run)
+    if contract.rows == "event":
+        window = contract.look_back_days or 0
+        rows = with_repeated_events(rows, before, contract.key, look_back_days=window)
+    else:
+        content = [c for c in contract.column_names if c not in (*contract.key, DAY)]
+        rows = with_unchanged_versions(rows, before, contract.key, content)
+    outcome = F.when(~F.col(VALID), F.lit(QUARANTINED)).when(F.col(DUPLICATE), F.lit(REPEATED))
+    return rows.withColumn(OUTCOME, F.coalesce(outcome, F.lit(ACCEPTED)))
+
+
+def _with_raw_ids(before: DataFrame, contract: Contract, run: Run) -> DataFrame:
+    """Where the key itself is a user, earlier rows are compared by the shop's own ids."""
+    if "user_id" not in contract.key:
+        return before
+    keys = run.lake.read(USER_KEYS).select("user_id", "raw_user_id").distinct()
+    return (
+        before.join(keys, on="user_id", how="left")
+        .withColumn("user_id", F.col("raw_user_id"))
+        .drop("raw_user_id")
+    )
+
+
+def _counts(run: Run, name: str, rows: DataFrame) -> Row:
+    contract = run.lake.contract(f"silver.{name}")
+    is_accepted = F.col(OUTCOME) == ACCEPTED
+    warned = [
+        F.count_if(is_accepted & ~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name)
+        for c in contract.checks
+        if c.on_failure == "warn"
+    ]
+    unreadable = F.when(F.col("source_line") == 0, F.col("source_file"))
+    found = rows.agg(
+        F.count("*").alias("rows"),
+        F.count_if(F.col(OUTCOME) == REPEATED).alias(REPEATED),
+        F.count_if(F.col(OUTCOME) == QUARANTINED).alias(QUARANTINED),
+        F.count_distinct("source_file").alias("files"),
+        F.count_distinct(unreadable).alias("unreadable_files"),
+        *warned,
+    ).first()
+    assert found is not None
+    return found
+
+
+def _warnings(contract: Contract, counts: Row) -> tuple[str, ...]:
+    return tuple(
+        f"{check.name}: {counts[check.name]} rows, {check.about}"
+        for check in contract.checks
+        if check.on_failure == "warn" and counts[check.name]
+    )
+
+
+def _publish_rejected(
+    run: Run, name: str, rows: DataFrame, number: int, first: date, last: date
+) -> int:
+    table = f"quarantine.{name}"
+    started = time.monotonic()
+    pairs = ((day, run.run_id(table, day)) for day in days_between(first, last))
+    run_ids = F.create_map(*[F.lit(value) for pair in pairs for value in pair])
+    rejected = rows.where(F.col(OUTCOME) == QUARANTINED)
+    rejected = rejected.withColumn("run_id", run_ids[F.col(DAY)])
+    return run.publish(table, rejected, first, last, started=started, is_empty=not number)
+
+
+def _assert_shares(run: Run, table: str, counts: Row) -> None:
+    """Stop before silver is published where too much is bad; quarantine shows what."""
+    limits = run.settings.quality
+    for what, bad, total, limit in (
+        ("files", counts["unreadable_files"], counts["files"], limits.max_unreadable_files),
+        ("rows", counts[QUARANTINED], counts["rows"], limits.max_rejected_rows),
+    ):
+        assert_share(table, what, bad, total, limit)
+
+
+def _with_pseudonyms(
+    rows: DataFrame, contract: Contract, pseudonym: Callable[[str], Column]
+) -> DataFrame:
+    if "user_id" not in contract.column_names:
+        return rows
+    return rows.withColumn("user_id", pseudonym("user_id"))
+
+
+def _publish_user_keys(
+    run: Run,
+    accepted: list[DataFrame],
+    pseudonym: Callable[[str], Column],
+    first: date,
+    last: date,
+) -> None:
+    """Each user once, on the business date that first named them."""
+    if not accepted:
+        return
+    started = time.monotonic()
+    known = run.lake.read(USER_KEYS, None, first - timedelta(days=1)).select("raw_user_id")
+    new = (
+        reduce(DataFrame.unionByName, accepted)
+        .where(F.col("raw_user_id").isNotNull())
+        .groupBy("raw_user_id")
+        .agg(F.min(DAY).alias(DAY))
+        .join(known, on="raw_user_id", how="left_anti")
+        .withColumn("user_id", pseudonym("raw_user_id"))
+    )
+    run.publish(USER_KEYS, new, first, last, started=started)

@@ -1,0 +1,112 @@
+"""Judges delivered rows: typed by the contract, with all the reasons to reject each."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.contracts import Contract
+from lakeshop.quality import all_reasons
+from lakeshop.settings import Entity
+from lakeshop.silver.events import Surroundings
+from lakeshop.sources.mapping import MALFORMED, TEXT, typed, with_text
+
+REASONS = "reasons"
+_COLUMN_REASONS = "_column_reasons"
+Derive = Callable[[DataFrame, Surroundings], DataFrame]
+
+
+@dataclass(frozen=True)
+class Cleaning:
+    """How the rows of one table are judged: `derive` adds the `derived` columns."""
+
+    derive: Derive = lambda rows, around: rows
+    derived: set[str] = field(default_factory=set)
+
+
+def judged(
+    raw: DataFrame, entity: Entity, contract: Contract, cleaning: Cleaning, around: Surroundings
+) -> DataFrame:
+    """Bronze rows with the contract's columns, typed, and `reasons`: empty where a row is fine.
+
+    Args:
+        raw: rows of the bronze table.
+        entity: how the shop delivers the entity.
+        contract: of the silver table.
+        cleaning: derives the columns that are not delivered.
+        around: other tables and the shop's time zone.
+    """
+    return (
+        with_text(raw, entity)
+        .transform(with_typed_columns, entity, contract)
+        .transform(with_column_reasons, entity, contract)
+        .transform(cleaning.derive, around)
+        .transform(with_missing_columns, contract)
+        .transform(with_reasons, entity, contract)
+    )
+
+
+def with_typed_columns(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
+    """Add each mapped column of the contract, NULL where its text does not fit the type."""
+    columns = {
+        column.name: typed(F.col(TEXT)[column.name], entity.columns[column.name], column)
+        for column in contract.columns
+        if column.name in entity.columns
+    }
+    return rows.withColumns(columns)
+
+
+def with_missing_columns(rows: DataFrame, contract: Contract) -> DataFrame:
+    """Add the columns that the shop does not deliver, as NULL."""
+    absent = [column for column in contract.columns if column.name not in rows.columns]
+    return rows.withColumns({c.name: F.lit(None).cast(c.type) for c in absent})
+
+
+def with_column_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
+    """Add what is wrong with the delivered columns, before a derivation fills any of them."""
+    return rows.withColumn(_COLUMN_REASONS, all_reasons(_column_reasons(entity, contract)))
+
+
+def with_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
+    """Add `reasons`, an array of texts: all that is wrong with a row."""
+    line = F.when(
+        F.col(MALFORMED), F.lit(f"malformed: line should be well-formed {entity.format}")
+    )
+    unreadable = F.coalesce(F.concat(F.lit("unreadable: "), F.col("fault")), line)
+    rules = all_reasons(_rule_reasons(contract, F.size(_COLUMN_REASONS) > 0))
+    return (
+        rows.withColumn("_unreadable", unreadable)
+        .withColumn(
+            REASONS,
+            F.when(F.col("_unreadable").isNotNull(), F.array("_unreadable")).otherwise(
+                F.concat(_COLUMN_REASONS, rules)
+            ),
+        )
+        .drop("_unreadable", _COLUMN_REASONS, TEXT, MALFORMED)
+    )
+
+
+def _column_reasons(entity: Entity, contract: Contract) -> list[Column]:
+    reasons = []
+    for column in contract.columns:
+        if column.name not in entity.columns:
+            continue
+        text, value = F.col(TEXT)[column.name], F.col(column.name)
+        wrong = f"wrong type: {column.name} should be {column.type.simpleString()}"
+        reasons.append(F.when(text.isNotNull() & value.isNull(), F.lit(wrong)))
+        if column.required:
+            absent = f"missing: {column.name} should be present"
+            reasons.append(F.when(text.isNull(), F.lit(absent)))
+    return reasons
+
+
+def _rule_reasons(contract: Contract, is_faulty: Column) -> list[Column]:
+    """A rule whose answer is unknown fails the row, unless a column's fault explains it."""
+    reasons = []
+    for check in contract.checks:
+        if check.on_failure == "quarantine":
+            holds = F.expr(check.holds)
+            broken = ~holds | (holds.isNull() & ~is_faulty)
+            reasons.append(F.when(broken, F.lit(f"{check.name}: {check.about}")))
+    return reasons

@@ -1,0 +1,50 @@
+"""Weighted histories of products: what the neighbours are computed from.
+
+Two bases: what the same `user` bought over time, and what lay in the same `basket`. The weight
+of a pair of products in a history is the product of their weights; it halves with every
+half-life of age, so a single weight halves with every two. Weights are fixed-point integers.
+"""
+
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.frames import age_in_days, top_per
+from lakeshop.similarity.histories import ONE
+
+BASES = ("user", "basket")
+
+
+def user_interactions(days: DataFrame, day: date, half_life_days: float) -> DataFrame:
+    """history (the user), product_id, weight: by the age of the last purchase."""
+    return (
+        days.where(F.col("lines") > 0)
+        .groupBy(F.col("user_id").alias("history"), "product_id")
+        .agg(F.max("event_date").alias("event_date"))
+        .withColumn("weight", _weight(day, half_life_days))
+        .select("history", "product_id", "weight")
+    )
+
+
+def basket_interactions(lines: DataFrame, day: date, half_life_days: float) -> DataFrame:
+    """history (the order), product_id, weight: by the age of the order. Refunds are left out."""
+    return (
+        lines.where(F.col("quantity") >= 0)
+        .groupBy(F.col("order_id").alias("history"), "product_id")
+        .agg(F.max("event_date").alias("event_date"))
+        .withColumn("weight", _weight(day, half_life_days))
+        .select("history", "product_id", "weight")
+    )
+
+
+def capped(interactions: DataFrame, max_history: int) -> DataFrame:
+    """The newest `max_history` products of each history; weights of 0 are left out."""
+    weighty = interactions.where(F.col("weight") > 0)
+    newest = [F.desc("weight"), F.asc("product_id")]
+    return top_per(weighty, ["history"], newest, max_history).drop("rank")
+
+
+def _weight(day: date, half_life_days: float) -> Column:
+    halvings = age_in_days(day) / F.lit(2.0 * half_life_days)
+    return F.round(F.pow(F.lit(2.0), -halvings) * F.lit(ONE)).cast("bigint")

@@ -1,0 +1,136 @@
+"""A shop's own columns, formats and constants, read as the entity's columns.
+
+Everything a shop delivers is text here. A value is looked up by the origin that the shop's
+configuration gives it, and `typed` tries to make the contract's type of it: NULL where the
+text does not fit, so that the row can be rejected with a reason instead of failing the night.
+"""
+
+import csv
+import re
+from collections.abc import Iterable
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeshop.contracts import Column as ContractColumn
+from lakeshop.contracts import Contract
+from lakeshop.errors import ConfigError
+from lakeshop.settings import Entity, Origin
+
+TEXT = "text"
+MALFORMED = "is_malformed"
+_CORRUPT = "_corrupt_record"
+_DELIVERED = "_delivered"
+_DATED = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
+_ZONED = r"[ T]\d{1,2}[\d:.]*\s*[A-Za-z+-]"  # something follows the time of day
+_LITERAL = re.compile("'[^']*'")  # in a pattern of Spark
+_ZONE_IN_FORMAT = re.compile("[VzOXxZ]")
+_BLANK = " \t\r\n"
+
+
+def assert_mapped(entity: str, delivered: Entity, contract: Contract, derived: set[str]) -> None:
+    """The shop should map columns of the contract only, and all that it requires.
+
+    Raises:
+        ConfigError: a column is unknown, or a required one has no origin.
+    """
+    known = set(contract.column_names)
+    unknown = sorted(set(delivered.columns) - known)
+    needed = {column.name for column in contract.columns if column.required} - derived
+    missing = sorted(needed - set(delivered.columns))
+    if unknown or missing:
+        msg = (
+            f"shop.entities.{entity}.columns should map the columns of {contract.name}. "
+            f"Unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}."
+        )
+        raise ConfigError(msg)
+
+
+def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
+    """Add `text`, a struct of the delivered texts by the entity's columns, and `is_malformed`.
+
+    A text is NULL where it is absent or blank.
+    """
+    names = source_columns(entity.columns.values())
+    parsed = _csv_fields(rows, names, entity) if entity.format == "csv" else _json_fields(names)
+    # The shop's columns stand alone for a moment, so that an expression can name them freely.
+    fields = rows.select(F.struct(*rows.columns).alias(_DELIVERED), parsed.alias("_p")).select(
+        _DELIVERED,
+        (F.col("_p").isNull() | F.col("_p")[_CORRUPT].isNotNull()).alias(MALFORMED),
+        *[F.nullif(F.trim(F.col("_p")[name], F.lit(_BLANK)), F.lit("")).alias(name) for name in names],
+    )
+    texts = [_text(origin).alias(column) for column, origin in entity.columns.items()]
+    return fields.select(f"{_DELIVERED}.*", MALFORMED, F.struct(*texts).alias(TEXT))
+
+
+def source_columns(origins: Iterable[Origin]) -> list[str]:
+    """The shop's own columns that the origins read, by name."""
+    names: set[str] = set()
+    for origin in origins:
+        names.update([origin.column] if origin.column else origin.reads)
+    return sorted(names)
+
+
+def _text(origin: Origin) -> Column:
+    if origin.column is not None:
+        return F.col(f"`{origin.column.replace('`', '``')}`")
+    if origin.constant is not None:
+        return F.lit(origin.constant)
+    return F.expr(origin.expression or "NULL").cast("string")
+
+
+def typed(text: Column, origin: Origin, column: ContractColumn) -> Column:
+    """The text as the contract's type, NULL where it does not fit."""
+    kind = column.type
+    if not isinstance(kind, T.TimestampType | T.DateType):
+        return text.try_cast(kind)
+    if origin.format:
+        stamp = F.try_to_timestamp(text, F.lit(origin.format))
+        has_zone = F.lit(bool(_ZONE_IN_FORMAT.search(_LITERAL.sub("", origin.format))))
+    else:
+        # A text without a date would be cast to a time of today, "2026" to its first day.
+        stamp = F.when(text.rlike(_DATED), text).try_cast(kind)
+        has_zone = text.rlike(_ZONED)
+    if isinstance(kind, T.DateType):
+        return stamp.cast("date")
+    if origin.zone is None:
+        return stamp
+    return F.when(has_zone, stamp).otherwise(F.to_utc_timestamp(stamp, origin.zone))
+
+
+def _struct(names: Iterable[str]) -> T.StructType:
+    return T.StructType([T.StructField(name, T.StringType()) for name in (*names, _CORRUPT)])
+
+
+def _json_fields(names: list[str]) -> Column:
+    """One object per line: Spark would drop what follows the first, so it is read as a list."""
+    listed = F.concat(F.lit("["), F.col("raw"), F.lit("]"))
+    objects = F.from_json(listed, T.ArrayType(_struct(names)), {"mode": "PERMISSIVE"})
+    is_one = (F.size(objects) == 1) & F.rtrim(F.col("raw")).endswith("}")
+    return F.when(is_one, F.get(objects, F.lit(0)))
+
+
+def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> Column:
+    """One parser per header that occurs: a shop may change its columns from day to day."""
+    headers = rows.where(F.col("header").isNotNull()).select("header").distinct().collect()
+    options = {
+        "mode": "PERMISSIVE",
+        "columnNameOfCorruptRecord": _CORRUPT,
+        "sep": entity.separator,
+        "escape": '"',
+    }
+    parsers = []
+    for header in sorted(row["header"] for row in headers):
+        delivered = next(csv.reader([header], delimiter=entity.separator))
+        # By position: a header may hold any text, even the same name twice (the first counts).
+        places = {name: f"_{place}" for place, name in reversed(list(enumerate(delivered)))}
+        schema = [f"_{place} STRING" for place in range(len(delivered))]
+        parsed = F.from_csv("raw", ", ".join([*schema, f"{_CORRUPT} STRING"]), options)
+        absent = F.lit(None).cast("string")
+        struct = F.struct(
+            *[(parsed[places[n]] if n in places else absent).alias(n) for n in names],
+            parsed[_CORRUPT].alias(_CORRUPT),
+        )
+        parsers.append(F.when(F.col("header") == header, struct))
+    return F.coalesce(*parsers) if parsers else F.lit(None).cast(_struct(names))

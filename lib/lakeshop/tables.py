@@ -1,0 +1,202 @@
+"""The only module that reads and writes Delta.
+
+A day, or one closed range of days, is replaced by one `replaceWhere` on `business_date`: one
+atomic commit, which a re-run repeats with the same content and which clears an empty day. A
+killed run leaves the old day whole. No transaction id is set: Delta would silently keep the
+old rows of a re-run with the same id.
+
+`replaceWhere` takes `>=` and `<=`, not BETWEEN: beside a CHECK constraint Delta 4.4 fails on
+BETWEEN with an internal error.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from delta.tables import DeltaTable
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeshop.contracts import DAY, Contract
+from lakeshop.errors import ContractError
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a table holds for one business date: rows, and a digest that ignores their order."""
+
+    rows: int
+    digest: str
+
+
+NOTHING = Content(rows=0, digest="")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The tables below one root, each at `<root>/<layer>/<table>`."""
+
+    spark: SparkSession
+    root: str
+    contracts: Mapping[str, Contract]
+    _checked: set[str] = field(default_factory=set, compare=False)
+    _versions: dict[str, int] = field(default_factory=dict, compare=False)
+
+    def path(self, table: str) -> str:
+        """Where a table lies."""
+        return f"{self.root}/{table.replace('.', '/')}"
+
+    def contract(self, table: str) -> Contract:
+        """The contract of a table, or of the `_latest` twin of one.
+
+        Raises:
+            ContractError: there is none.
+        """
+        if table in self.contracts:
+            return self.contracts[table]
+        dated = self.contracts.get(table.removesuffix("_latest"))
+        if dated is None or not dated.has_latest_twin:
+            msg = f"A table should have a contract in schemas/. Received {table!r}."
+            raise ContractError(msg)
+        return dated.latest()
+
+    def read(self, table: str, first: date | None = None, last: date | None = None) -> DataFrame:
+        """The rows filed from `first` to `last`, both included; none where nothing was written."""
+        contract = self.contract(table)
+        if not self.exists(table):
+            return self.spark.createDataFrame([], contract.struct)
+        rows = self.spark.read.format("delta").load(self.path(table))
+        if first is not None:
+            rows = rows.where(F.col(DAY) >= F.lit(first))
+        if last is not None:
+            rows = rows.where(F.col(DAY) <= F.lit(last))
+        # A column that the contract gained is added by the next write; until then it is NULL.
+        stored = set(rows.columns)
+        return rows.select(
+            *[
+                F.col(c.name) if c.name in stored else F.lit(None).cast(c.type).alias(c.name)
+                for c in contract.columns
+            ]
+        )
+
+    def exists(self, table: str) -> bool:
+        """Whether the table was ever written."""
+        return table in self._checked or DeltaTable.isDeltaTable(self.spark, self.path(table))
+
+    def replace_days(
+        self, table: str, rows: DataFrame, first: date, last: date, *, run_id: str
+    ) -> int:
+        """Replace all rows filed from `first` to `last` by `rows`, in one commit.
+
+        Returns:
+            The table's new version.
+
+        Raises:
+            ContractError: `rows` lack columns of the contract, or the table does not fit it.
+        """
+        days = f"{DAY} >= DATE'{first}' AND {DAY} <= DATE'{last}'"
+        # Rebalance: one file for a small day, several for a large one, whatever came before.
+        balanced = self._fitting(table, rows).hint("rebalance", F.col(DAY))
+        return self._write(table, balanced, "overwrite", {"replaceWhere": days}, run_id)
+
+    def overwrite(self, table: str, rows: DataFrame, *, run_id: str) -> int:
+        """Replace the whole table, in one commit."""
+        return self._write(table, self._fitting(table, rows).coalesce(1), "overwrite", {}, run_id)
+
+    def append(self, table: str, rows: DataFrame, *, run_id: str) -> int:
+        """Add rows to a log."""
+        return self._write(table, self._fitting(table, rows).coalesce(1), "append", {}, run_id)
+
+    def version(self, table: str) -> int:
+        """The table's newest version."""
+        if table not in self._versions:
+            history = DeltaTable.forPath(self.spark, self.path(table)).history(1)
+            self._versions[table] = int(history.collect()[0]["version"])
+        return self._versions[table]
+
+    def content(self, table: str, first: date, last: date) -> dict[date, Content]:
+        """What the table holds now for each day from `first` to `last`; empty days are absent."""
+        per_day = (
+            self.read(table, first, last)
+            .groupBy(DAY)
+            .agg(F.count("*").alias("rows"), _digest(self.contract(table)).alias("digest"))
+        )
+        return {row[DAY]: Content(row["rows"], f"{int(row['digest']):x}") for row in per_day.collect()}
+
+    def is_empty(self, table: str, first: date, last: date) -> bool:
+        """Whether a table, made here if it never was, holds no row for the days."""
+        self._ensure(table)
+        return self.read(table, first, last).isEmpty()
+
+    def newest_day(self, table: str) -> date | None:
+        """The last business date in a table."""
+        row = self.read(table).agg(F.max(DAY).alias(DAY)).first()
+        return row[DAY] if row else None
+
+    def _fitting(self, table: str, rows: DataFrame) -> DataFrame:
+        contract = self.contract(table)
+        missing = sorted(set(contract.column_names) - set(rows.columns))
+        if missing:
+            msg = f"Rows for {table} should have all its columns. Missing: {', '.join(missing)}."
+            raise ContractError(msg)
+        return rows.select(*[F.col(c.name).cast(c.type).alias(c.name) for c in contract.columns])
+
+    def _write(
+        self, table: str, rows: DataFrame, mode: str, options: Mapping[str, str], run_id: str
+    ) -> int:
+        self._ensure(table)
+        writer = rows.write.format("delta").mode(mode).option("userMetadata", run_id)
+        writer.options(**options).save(self.path(table))
+        self._versions.pop(table, None)
+        return self.version(table)
+
+    def _ensure(self, table: str) -> None:
+        """Create the table, or add columns that its contract gained; refuse any other change."""
+        if table in self._checked:
+            return
+        contract = self.contract(table)
+        if not self.exists(table):
+            self.spark.sql(contract.ddl(self.path(table)))
+        else:
+            self._migrate(contract)
+        self._checked.add(table)
+
+    def _migrate(self, contract: Contract) -> None:
+        stored = {f.name: f for f in self.read_raw(contract.name).schema.fields}
+        wrong = [
+            f"{c.name} {c.type.simpleString()}, stored {stored[c.name].dataType.simpleString()}"
+            for c in contract.columns
+            if c.name in stored and stored[c.name].dataType != c.type
+        ]
+        new = [c for c in contract.columns if c.name not in stored]
+        wrong += [f"{c.name}, required and not stored" for c in new if c.required]
+        if wrong:
+            msg = (
+                f"{contract.name} at {self.path(contract.name)} should fit its contract. "
+                f"Different: {'; '.join(wrong)}. Move the table away and load its days again."
+            )
+            raise ContractError(msg)
+        if new:
+            added = ", ".join(f"`{c.name}` {c.type.simpleString()}" for c in new)
+            self.spark.sql(f"ALTER TABLE delta.`{self.path(contract.name)}` ADD COLUMNS ({added})")
+
+    def read_raw(self, table: str) -> DataFrame:
+        """A table as it is stored, whatever its contract says."""
+        return self.spark.read.format("delta").load(self.path(table))
+
+
+def _digest(contract: Contract) -> Column:
+    """The sum of the rows' hashes: exact, whatever the order and partitioning of the rows.
+
+    xxhash64 skips NULLs, so that a value moved to a neighbouring column would go unseen:
+    the pattern of NULLs is hashed with the values. It does not see where an array ends either:
+    arrays are hashed as text.
+    """
+    names = [c.name for c in contract.columns]
+    nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in names])
+    values = [
+        F.to_json(c.name) if isinstance(c.type, T.ArrayType) else F.col(c.name)
+        for c in contract.columns
+    ]
+    return F.sum(F.xxhash64(*values, nulls).cast("decimal(20,0)"))

@@ -1,0 +1,98 @@
+"""One Spark session for all tests, small frames from rows, lakes in temporary folders."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+
+from lakeshop.contracts import Contract, read_contracts
+from lakeshop.settings import Settings, read_settings
+
+HOME = Path(__file__).resolve().parent.parent
+os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+os.environ["TZ"] = "UTC"
+
+SMALL = {
+    "spark.driver.memory": "2g",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.ansi.enabled": "true",
+}
+
+
+def spark_properties(name: str) -> dict[str, str]:
+    """The properties of `conf/spark/<name>.conf`."""
+    lines = (HOME / "conf" / "spark" / f"{name}.conf").read_text().splitlines()
+    pairs = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
+    return {key: value.strip() for key, value in pairs}
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    """The laptop's configuration, made small."""
+    builder = SparkSession.builder.appName("lakeshop tests")
+    for key, value in (spark_properties("local") | SMALL).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+@pytest.fixture(scope="session")
+def contracts() -> dict[str, Contract]:
+    return read_contracts(HOME / "schemas")
+
+
+@pytest.fixture(scope="session")
+def settings() -> Settings:
+    return read_settings(HOME / "conf", env="local", shop="complete_journey")
+
+
+Rows = Callable[..., DataFrame]
+
+
+@pytest.fixture
+def rows(spark: SparkSession, contracts: Mapping[str, Contract]) -> Rows:
+    """Rows of a table: `rows("silver.transactions", {...}, {...})`, each over a base row.
+
+    A column that is not named is NULL, or where the contract requires it a plain value.
+    """
+
+    def make(table: str, *overrides: Mapping[str, object]) -> DataFrame:
+        contract = contracts[table]
+        base = {c.name: plain(c.type.typeName()) if c.required else None for c in contract.columns}
+        values = [tuple({**base, **row}[c] for c in contract.column_names) for row in overrides]
+        return spark.createDataFrame(values, contract.struct)
+
+    return make
+
+
+def plain(kind: str) -> object:
+    """A plain value of a Spark type."""
+    return {
+        "string": "x",
+        "boolean": True,
+        "integer": 1,
+        "long": 1,
+        "double": 1.0,
+        "decimal": Decimal(1),
+        "date": date(2026, 3, 10),
+        "timestamp": datetime(2026, 3, 10, 12),  # noqa: DTZ001 - Spark takes naive times as UTC
+        "array": [],
+    }[kind]
+
+
+def collected(frame: DataFrame, *columns: str) -> list[tuple[object, ...]]:
+    """The rows of a frame as sorted tuples."""
+    chosen: Sequence[str] = columns or frame.columns
+    return sorted((tuple(row) for row in frame.select(*chosen).collect()), key=repr)

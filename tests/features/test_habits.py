@@ -1,0 +1,81 @@
+"""Purchase days and habits of users and products, worked by hand and by brute force."""
+
+import random
+from datetime import date, timedelta
+
+import pytest
+
+from conftest import collected
+from lakeshop.features.habits import habits, purchase_days
+
+DAY = date(2026, 3, 31)
+ONE = 2**20
+
+
+def ago(days):
+    return DAY - timedelta(days=days)
+
+
+@pytest.fixture
+def options(settings):
+    return settings.features.model_copy(update={"half_life_days": 28, "recent_half_life_days": 7})
+
+
+def purchases_of(spark, *values):
+    return spark.createDataFrame(values, "user_id STRING, product_id STRING, event_date DATE")
+
+
+def test_purchase_days_count_once_and_only_with_a_line(rows):
+    """A day filed twice (once late) counts once; views and refunds are no purchases."""
+    base = {"user_id": "ann", "product_id": "p", "event_date": ago(3)}
+    days = rows(
+        "features.user_product_days",
+        base | {"business_date": ago(3), "lines": 2},
+        base | {"business_date": ago(1), "lines": 1},
+        base | {"event_date": ago(2), "lines": 0, "views": 5},
+        base | {"user_id": "bob", "lines": 1},
+        base | {"product_id": "q", "lines": 1},
+    )
+    assert collected(purchase_days(days)) == [
+        ("ann", "p", ago(3)),
+        ("ann", "q", ago(3)),
+        ("bob", "p", ago(3)),
+    ]
+
+
+def test_worked_habits(spark, options):
+    purchases = purchases_of(
+        spark, *[("ann", "p", ago(age)) for age in (0, 28, 56)], ("bob", "p", ago(7))
+    )
+    # Half-life 28: 1 + 1/2 + 1/4. Half-life 7: 1 + 1/16 + 1/256.
+    # At age 7: 2^(-7/28) = 0.8408964152537145, times 2^20 = 881743.8, and 1/2.
+    assert collected(habits(purchases, DAY, options)) == [
+        ("ann", "p", 3, 56, 0, ONE * 7 // 4, ONE + ONE // 16 + ONE // 256),
+        ("bob", "p", 1, 7, 7, 881744, ONE // 2),
+    ]
+
+
+def fixed(age, half_life):
+    """round(2^(-age / half-life) * 2^20), halves up."""
+    return int(2.0 ** (-age / half_life) * ONE + 0.5)
+
+
+def test_habits_equal_brute_force_whatever_the_partitioning(spark, options):
+    draw = random.Random(5)
+    keys = {(draw.choice("abcd"), draw.choice("pqr"), draw.randrange(400)) for _ in range(300)}
+    purchases = purchases_of(spark, *[(user, product, ago(age)) for user, product, age in keys])
+    expected = []
+    for pair in sorted({key[:2] for key in keys}):
+        ages = [age for *p, age in keys if tuple(p) == pair]
+        sums = [sum(fixed(age, half_life) for age in ages) for half_life in (28, 7)]
+        expected.append((*pair, len(ages), max(ages), min(ages), *sums))
+    assert collected(habits(purchases.coalesce(1), DAY, options)) == expected
+    assert collected(habits(purchases.repartition(7), DAY, options)) == expected
+
+
+def test_no_purchases_no_habits(spark, options):
+    found = habits(purchases_of(spark), DAY, options)
+    assert found.columns == [
+        *("user_id", "product_id", "purchase_days", "first_age", "last_age", "habit", "recent")
+    ]
+    assert found.isEmpty()

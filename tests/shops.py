@@ -1,0 +1,185 @@
+"""A tiny shop for tests: its configuration, its drops, and runs on a lake of its own.
+
+Actions and transactions are delivered as JSON lines, products as CSV and only when they change,
+and times in the shop's own zone, New York.
+"""
+
+import csv
+import gzip
+import io
+import json
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import yaml
+from conftest import HOME
+from pyspark.sql import SparkSession
+
+from lakeshop.contracts import read_contracts
+from lakeshop.ledger import Ledger
+from lakeshop.run import Run
+from lakeshop.settings import Settings, read_settings
+from lakeshop.tables import Lake
+
+KEY = "a key for tests, of 32 characters or more"
+ZONE = "America/New_York"
+LOCAL = {"column": "at", "format": "yyyy-MM-dd HH:mm:ss", "zone": ZONE}
+SHOP: dict[str, object] = {
+    "name": "Tiny",
+    "zone": ZONE,
+    "landing": "landing",
+    "entities": {
+        "transactions": {
+            "path": "transactions/{date}.jsonl*",
+            "history": "history/transactions*.jsonl*",
+            "format": "json",
+            "columns": {
+                "transaction_id": "id",
+                "order_id": "order",
+                "user_id": "user",
+                "product_id": "product",
+                "store_id": "store",
+                "quantity": "quantity",
+                "amount": "amount",
+                "currency": {"constant": "USD"},
+                "occurred_at": LOCAL,
+            },
+        },
+        "user_actions": {
+            "path": "user_actions/{date}.jsonl*",
+            "history": "history/user_actions*.jsonl*",
+            "required": False,
+            "format": "json",
+            "columns": {
+                "action_id": "id",
+                "user_id": "user",
+                "action": "action",
+                "product_id": "product",
+                "occurred_at": LOCAL,
+            },
+        },
+        "products": {
+            "path": "products/{date}.csv*",
+            "history": "history/products*.csv*",
+            "required": False,
+            "format": "csv",
+            "columns": {
+                "product_id": "sku",
+                "name": "title",
+                "department": "department",
+                "category": "category",
+                "brand": "brand",
+            },
+        },
+    },
+}
+Row = Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class TinyShop:
+    """A shop below one folder: conf/, schemas/, landing/ and, once a job ran, lake/."""
+
+    spark: SparkSession
+    home: Path
+
+    @property
+    def landing(self) -> Path:
+        """The folder of the drops."""
+        return self.home / "landing"
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration, with its places below the folder."""
+        settings = read_settings(self.home / "conf", env="local", shop="tiny")
+        shop = settings.shop.model_copy(update={"landing": str(self.landing)})
+        return settings.model_copy(update={"shop": shop, "lake": str(self.home / "lake")})
+
+    def lake(self, name: str = "lake") -> Lake:
+        """A lake of the shop, read anew."""
+        return Lake(self.spark, str(self.home / name), read_contracts(self.home / "schemas"))
+
+    def run(self, first: date, last: date | None = None, *, lake: str = "lake", **options: bool) -> Run:
+        """A run as a job makes it, on the lake of that name: `redo_stale`, `is_history`."""
+        tables = self.lake(lake)
+        return Run(
+            job="test",
+            lake=tables,
+            ledger=Ledger.load(tables),
+            settings=self.settings,
+            code="code",
+            first=first,
+            last=last or first,
+            key=KEY.encode(),
+            **options,
+        )
+
+    def deliver(self, entity: str, day: date | str, rows: Sequence[Row], *, zipped: bool = False) -> Path:
+        """Write one drop: JSON lines, or CSV with the first row's names as header."""
+        name = f"{entity}/{day}" if isinstance(day, date) else f"history/{entity}{day}"
+        csv_rows = entity == "products"
+        path = self.landing / f"{name}.{'csv' if csv_rows else 'jsonl'}{'.gz' if zipped else ''}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = (csv_text(rows) if csv_rows else json_text(rows)).encode()
+        path.write_bytes(gzip.compress(content, mtime=0) if zipped else content)
+        return path
+
+
+def tiny_shop(spark: SparkSession, home: Path, **overlay: object) -> TinyShop:
+    """Write the configuration and contracts of a tiny shop below `home`.
+
+    Args:
+        spark: the session.
+        home: an empty folder.
+        overlay: keys of the configuration that differ, such as `similarity={"min_support": 1}`.
+    """
+    (home / "conf" / "shops").mkdir(parents=True)
+    (home / "landing").mkdir()
+    shutil.copy(HOME / "conf" / "base.yaml", home / "conf")
+    shutil.copytree(HOME / "schemas", home / "schemas")
+    (home / "conf" / "local.yaml").write_text("")
+    (home / "key").write_text(KEY)
+    keys = {"shop": SHOP, "pseudonyms": {"key_file": "key"}} | overlay
+    (home / "conf" / "shops" / "tiny.yaml").write_text(yaml.safe_dump(keys))
+    return TinyShop(spark, home)
+
+
+def line(number: int, at: str, **overrides: object) -> Row:
+    """A transaction as the shop delivers it; `at` is local time."""
+    return {
+        "id": f"t{number}",
+        "order": f"o{number}",
+        "user": f"u{number % 3}",
+        "product": f"p{number % 4}",
+        "store": "s1",
+        "quantity": 1,
+        "amount": "2.50",
+        "at": at,
+    } | overrides
+
+
+def action(number: int, at: str, **overrides: object) -> Row:
+    """A user action as the shop delivers it; `at` is local time."""
+    base = {"id": f"a{number}", "user": f"u{number % 3}", "action": "view", "product": "p1", "at": at}
+    return base | overrides
+
+
+def product(number: int, **overrides: object) -> Row:
+    """A product as the shop delivers it."""
+    base = {"sku": f"p{number}", "title": f"Product {number}", "department": "D", "category": "C"}
+    return base | {"brand": "B"} | overrides
+
+
+def json_text(rows: Sequence[Row]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def csv_text(rows: Sequence[Row]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(rows[0]) if rows else ["sku"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

@@ -1,0 +1,113 @@
+"""Weighted histories of products, worked by hand."""
+
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from conftest import collected
+from lakeshop.similarity.interactions import basket_interactions, capped, user_interactions
+
+DAY = date(2026, 3, 31)
+HALF_LIFE = 56  # of a pair; a single weight halves in 112 days
+COLUMNS = ["history", "product_id", "weight"]
+
+
+def ago(days):
+    return DAY - timedelta(days=days)
+
+
+# 1024 is the fixed-point one.
+WEIGHTS = {0: 1024, 112: 512, 224: 256, 56: 724, 1: 1018, 1232: 1, 1233: 0}
+# 56: 2^-0.5 = 0.7071068, times 1024 = 724.08.
+# 1: 2^(-1/112) = 0.9938304, times 1024 = 1017.68.
+# 1232: 2^-11 times 1024 = 0.5, which is rounded up; a day later down.
+
+
+@pytest.mark.parametrize("make", [user_interactions, basket_interactions])
+def test_weight_by_age(rows, make):
+    table = "silver.transactions"
+    if make is user_interactions:
+        table = "features.user_product_days"
+    events = [
+        {"user_id": "h", "order_id": "h", "product_id": f"p{age}", "event_date": ago(age)}
+        for age in WEIGHTS
+    ]
+    names = rows(table).columns
+    frame = rows(table, *[{k: v for k, v in e.items() if k in names} for e in events])
+    found = make(frame, DAY, HALF_LIFE)
+    assert found.columns == COLUMNS
+    expected = sorted((("h", f"p{age}", weight) for age, weight in WEIGHTS.items()), key=repr)
+    assert collected(found) == expected
+
+
+def test_pair_halves_with_its_half_life(rows):
+    """Two products of one day: the product of their weights is a half after 56 days."""
+    pair = [{"user_id": "h", "product_id": p, "event_date": ago(56)} for p in "pq"]
+    found = collected(user_interactions(rows("features.user_product_days", *pair), DAY, HALF_LIFE))
+    assert found[0][2] * found[1][2] / 1024**2 == pytest.approx(0.5, rel=2e-3)
+
+
+def test_users_last_purchase_counts(rows):
+    base = {"user_id": "ann", "product_id": "p"}
+    days = rows(
+        "features.user_product_days",
+        base | {"event_date": ago(224)},
+        base | {"event_date": ago(112), "lines": 3},
+        # A view, and a refund of another day, are no purchase.
+        base | {"event_date": ago(0), "lines": 0, "views": 3},
+        base | {"event_date": ago(0), "lines": 0, "units": Decimal(-1)},
+        base | {"product_id": "q", "lines": 0},
+        base | {"user_id": "bob", "event_date": ago(0)},
+    )
+    found = collected(user_interactions(days, DAY, HALF_LIFE))
+    assert found == [("ann", "p", 512), ("bob", "p", 1024)]
+
+
+def test_baskets_hold_each_product_once_without_refunds(rows):
+    base = {"order_id": "o1", "product_id": "p", "event_date": ago(112)}
+    lines = rows(
+        "silver.transactions",
+        base,
+        base | {"quantity": Decimal("0.5")},
+        # A coupon has no quantity and stands for its product.
+        base | {"product_id": "c", "quantity": Decimal(0)},
+        base | {"product_id": "r", "quantity": Decimal(-1)},
+        # Guests have baskets too; the base row has no user.
+        base | {"order_id": "o2", "event_date": ago(0)},
+    )
+    found = collected(basket_interactions(lines, DAY, HALF_LIFE))
+    assert found == [("o1", "c", 512), ("o1", "p", 512), ("o2", "p", 1024)]
+
+
+def test_cap_keeps_the_newest_then_the_smaller_id(spark):
+    interactions = [
+        ("full", "old", 100),
+        ("full", "b", 500),
+        ("full", "a", 500),
+        ("full", "c", 500),
+        ("full", "new", 1024),
+        ("short", "old", 1),
+        ("short", "gone", 0),
+        ("empty", "gone", 0),
+    ]
+    frame = spark.createDataFrame(interactions, "history STRING, product_id STRING, weight BIGINT")
+    found = capped(frame, 3)
+    assert found.columns == COLUMNS
+    assert collected(found) == [
+        ("full", "a", 500),
+        ("full", "b", 500),
+        ("full", "new", 1024),
+        ("short", "old", 1),
+    ]
+    assert collected(capped(frame.repartition(5), 3)) == collected(found)
+
+
+def test_nothing_gives_nothing(rows):
+    for make, table in (
+        (user_interactions, "features.user_product_days"),
+        (basket_interactions, "silver.transactions"),
+    ):
+        found = capped(make(rows(table), DAY, HALF_LIFE), 5)
+        assert found.columns == COLUMNS
+        assert found.isEmpty()

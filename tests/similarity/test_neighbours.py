@@ -1,0 +1,140 @@
+"""Neighbours through Spark against dense NumPy, whatever the blocks and partitions."""
+
+import numpy as np
+import pytest
+
+from conftest import collected
+from lakeshop.similarity.histories import ONE
+from lakeshop.similarity.neighbours import neighbours_of, numbered
+
+SCHEMA = "history STRING, product_id STRING, weight BIGINT"
+COLUMNS = ["product_id", "neighbour_id", "rank", "similarity", "support"]
+
+
+@pytest.fixture
+def options(settings):
+    changes = {"neighbours": 4, "shrinkage": 1.5, "min_support": 2, "blocks": 3}
+    return settings.similarity.model_copy(update=changes)
+
+
+def frame_of(spark, entries):
+    return spark.createDataFrame(entries, SCHEMA)
+
+
+def random_entries(seed):
+    """40 histories of 1 to 12 of 25 products; ids whose order as text is not that as numbers."""
+    draw = np.random.default_rng(seed)
+    popularity = np.arange(25, 0, -1) / 325
+    # Few weights, so that similarities tie.
+    return [
+        (f"h{history}", f"p{item}", int(draw.choice([256, 512, 1024])))
+        for history in range(40)
+        for item in draw.choice(25, draw.integers(1, 13), replace=False, p=popularity)
+    ]
+
+
+def dense_oracle(entries, options):
+    """Rows in order, from dense matrices; ties go to the product in most histories, then by id."""
+    histories = sorted({history for history, _, _ in entries})
+    spread = {p: sum(q == p for _, q, _ in entries) for _, p, _ in entries}
+    products = sorted(spread, key=lambda p: (-spread[p], p))
+    X = np.zeros((len(histories), len(products)), dtype=np.int64)
+    for history, product, weight in entries:
+        X[histories.index(history), products.index(product)] = weight
+    dots, support = X.T @ X, (X > 0).astype(np.int64).T @ (X > 0)
+    lengths = np.sqrt(np.outer(np.diag(dots), np.diag(dots)).astype(float))
+    similarity = dots / (lengths + options.shrinkage * ONE**2)
+    rows = []
+    for i, product in enumerate(products):
+        mates = [
+            j
+            for j in range(len(products))
+            if j != i and dots[i, j] > 0 and support[i, j] >= options.min_support
+        ]
+        mates.sort(key=lambda j: (-similarity[i, j], j))
+        rows += [
+            (product, products[j], rank, similarity[i, j], int(support[i, j]))
+            for rank, j in enumerate(mates[: options.neighbours], 1)
+        ]
+    return sorted(rows, key=repr)
+
+
+def without_similarity(rows):
+    return sorted((*row[:3], row[4]) for row in rows)
+
+
+@pytest.fixture(scope="module")
+def entries():
+    return random_entries(8)
+
+
+def test_equals_dense_oracle(spark, options, entries):
+    found = collected(neighbours_of(frame_of(spark, entries), options), *COLUMNS)
+    expected = dense_oracle(entries, options)
+    assert len(expected) > 50
+    ranked = [row[3] for row in expected]
+    assert len(set(ranked)) < len(ranked)
+    assert without_similarity(found) == without_similarity(expected)
+    by_pair = {row[:2]: row[3] for row in expected}
+    assert {row[:2]: row[3] for row in found} == pytest.approx(by_pair, rel=1e-12)
+
+
+def test_same_rows_to_the_last_bit_for_any_blocks_and_partitions(spark, options, entries):
+    frame = frame_of(spark, entries)
+
+    def found(blocks, n_partitions):
+        parted = frame.repartition(n_partitions)
+        return collected(neighbours_of(parted, options.model_copy(update={"blocks": blocks})))
+
+    one = found(1, 7)
+    assert one
+    assert found(3, 1) == one
+    # More blocks than some products have work for.
+    assert found(8, 7) == one
+
+
+def test_worked_pair(spark, options):
+    """Weights 1 and 1/2 in one history, 1/2 and 1/2 in another; r lies with q once only."""
+    entries = [
+        *[("h1", "p", 1024), ("h1", "q", 512)],
+        *[("h2", "p", 512), ("h2", "q", 512), ("h2", "r", 1024)],
+    ]
+    # dot = 1/2 + 1/4; norms 5/4 and 1/2, so 0.75 / (sqrt(0.625) + 1.5).
+    similarity = pytest.approx(0.75 / (0.625**0.5 + 1.5), rel=1e-12)
+    found = collected(neighbours_of(frame_of(spark, entries), options), *COLUMNS)
+    assert found == [("p", "q", 1, similarity, 2), ("q", "p", 1, similarity, 2)]
+
+
+LONELY = {
+    "no history": [],
+    "one product": [("h1", "p", 1024), ("h2", "p", 512), ("h3", "p", 1)],
+    "one user": [("h1", "p", 1024), ("h1", "q", 512), ("h1", "r", 1024)],
+    "nothing in common": [("h1", "p", 1024), ("h2", "q", 512), ("h3", "r", 1024)],
+    "weight of nothing": [("h1", "p", 1024), ("h1", "q", 0), ("h2", "p", 1), ("h2", "q", 0)],
+}
+
+
+@pytest.mark.parametrize("case", LONELY)
+def test_no_neighbours(spark, options, case):
+    """Two users at least must share a pair; the frame is empty and has its columns."""
+    found = neighbours_of(frame_of(spark, LONELY[case]), options)
+    assert found.columns == COLUMNS
+    assert collected(found) == []
+
+
+def test_one_user_is_enough_where_so_configured(spark, options):
+    lenient = options.model_copy(update={"min_support": 1, "shrinkage": 0})
+    found = collected(neighbours_of(frame_of(spark, LONELY["one user"]), lenient), *COLUMNS)
+    # Without shrinkage one history makes every cosine 1; ties go by id.
+    assert found == [
+        (product, mate, rank, pytest.approx(1.0), 1)
+        for product in "pqr"
+        for rank, mate in enumerate(sorted(set("pqr") - {product}), 1)
+    ]
+
+
+def test_products_are_numbered_by_spread_then_id(spark):
+    entries = [("h1", "b", 3), ("h1", "a", 2), ("h1", "c", 1), ("h2", "c", 5)]
+    # norm: squares of the weights; work: lengths of the histories, 3 and 1.
+    found = collected(numbered(frame_of(spark, entries)), "item", "product_id", "norm", "work")
+    assert found == [(0, "c", 26, 4), (1, "a", 4, 3), (2, "b", 9, 3)]

@@ -1,0 +1,71 @@
+"""A check that is not true has a reason; rows are accounted for; limits are inclusive."""
+
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from pyspark.sql import functions as F
+
+from lakeshop.contracts import Check
+from lakeshop.errors import QualityError
+from lakeshop.quality import Balance, all_reasons, assert_share, reason_unless, reasons_of
+
+DAY = date(2026, 3, 10)
+
+
+def test_reasons_for_true_false_and_unknown(spark):
+    checks = [
+        Check("is_positive", "n > 0", "quarantine", "n should be above 0"),
+        Check("is_even", "n % 2 = 0", "quarantine", "n should be even"),
+    ]
+    frame = spark.createDataFrame([(1, 2), (2, 1), (3, -1), (4, None)], "id int, n int")
+    found = frame.select("id", all_reasons(reasons_of(checks)).alias("reasons")).collect()
+    positive, even = "is_positive: n should be above 0", "is_even: n should be even"
+    assert {row["id"]: row["reasons"] for row in found} == {
+        1: [],
+        2: [even],
+        3: [positive, even],
+        4: [positive, even],  # what is not known is not true
+    }
+
+
+def test_a_row_that_is_fine_has_no_reason(spark):
+    frame = spark.createDataFrame([(True,), (False,), (None,)], "holds boolean")
+    found = frame.select("holds", reason_unless(F.col("holds"), "bad").alias("r")).collect()
+    assert {row["holds"]: row["r"] for row in found} == {True: None, False: "bad", None: "bad"}
+
+
+def test_no_checks_give_no_reasons(spark):
+    reasons = spark.range(1).select(all_reasons([]).alias("r")).first()["r"]
+    assert reasons == []
+
+
+BALANCE = Balance("silver.x", DAY, DAY, rows_in=10, accepted=7, quarantined=2, duplicates=1)
+
+
+def test_an_even_balance():
+    BALANCE.assert_even()
+    Balance("silver.x", DAY, DAY, 0, 0, 0, 0).assert_even()
+
+
+@pytest.mark.parametrize("change", [{"accepted": 6}, {"quarantined": 3}, {"duplicates": 2}])
+def test_an_uneven_balance_tells_its_numbers(change):
+    with pytest.raises(QualityError) as caught:
+        replace(BALANCE, **change).assert_even()
+    assert caught.value.exit_code == 1
+    text = str(caught.value)
+    assert "silver.x for 2026-03-10 to 2026-03-10" in text
+    assert "each of its 10 rows" in text
+
+
+@pytest.mark.parametrize(
+    ("bad", "total", "limit"), [(5, 100, 0.05), (0, 0, 0.0), (0, 9, 0.0), (9, 9, 1.0)]
+)
+def test_a_share_up_to_the_limit_passes(bad, total, limit):
+    assert_share("bronze.x", "rows", bad, total, limit)
+
+
+@pytest.mark.parametrize(("bad", "total", "limit"), [(51, 1000, 0.05), (1, 10**6, 0.0), (1, 1, 0.99)])
+def test_a_share_above_the_limit_stops(bad, total, limit):
+    with pytest.raises(QualityError, match=rf"bad rows\. Received {bad} of {total}.*quarantine\.x"):
+        assert_share("bronze.x", "rows", bad, total, limit)
