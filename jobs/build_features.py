@@ -1,3 +1,5 @@
+"""silver -> features: daily sums, then what is known of users and products on the date."""
+
 import sys
 
 from lakeshop.job import main

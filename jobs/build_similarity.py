@@ -1,3 +1,5 @@
+"""features -> similarity: which products go together."""
+
 import sys
 
 from lakeshop.job import main

@@ -3,7 +3,7 @@
 import sys
 
 from lakeshop.job import main
-from lakeshop.silver.clean import clean
+from lakeshop.night import STAGES
 
 if __name__ == "__main__":
-    sys.exit(main("clean", clean))
+    sys.exit(main("clean", STAGES["clean"]))

@@ -1,3 +1,5 @@
+"""gold and what happened in the days after -> ops.metrics: how good an earlier night was."""
+
 import sys
 
 from lakeshop.job import main

@@ -3,7 +3,7 @@
 import sys
 
 from lakeshop.job import main
-from lakeshop.sources.ingest import ingest
+from lakeshop.night import STAGES
 
 if __name__ == "__main__":
-    sys.exit(main("ingest", ingest))
+    sys.exit(main("ingest", STAGES["ingest"]))

@@ -1,3 +1,5 @@
+"""features, similarity -> gold: the tables that people open in the morning."""
+
 import sys
 
 from lakeshop.job import main

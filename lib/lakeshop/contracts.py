@@ -135,12 +135,15 @@ class Contract:
             f" COMMENT {_quoted(c.about)}"
             for c in self.columns
         )
-        partitioned = f"\nPARTITIONED BY ({', '.join(self.partition_by)})" if self.partition_by else ""
+        partitioned = (
+            f"\nPARTITIONED BY ({', '.join(self.partition_by)})" if self.partition_by else ""
+        )
         properties = ",\n  ".join(
             f"{_quoted(name)} = {_quoted(value)}" for name, value in self.table_properties().items()
         )
         return (
-            f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n  {columns}\n) USING delta{partitioned}\n"
+            f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n  {columns}\n) "
+            f"USING delta{partitioned}\n"
             f"COMMENT {_quoted(f'{self.about} Grain: {self.grain}.')}\n"
             f"TBLPROPERTIES (\n  {properties}\n)"
         )

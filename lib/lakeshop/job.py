@@ -61,14 +61,15 @@ def main(job: str, work: Work, argv: Sequence[str] | None = None) -> int:
                 key=key,
             )
             work(run)
+            run.flush()
     except ShopError as error:
-        LOG.error("%s failed: %s", job, error)  # noqa: TRY400 - the text says all
+        LOG.error("%s failed: %s", job, error)
         return error.exit_code
     except Exception as error:
         # A Spark error carries its whole plan: its first line says what is wrong.
         what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         where = "".join(traceback.format_tb(error.__traceback__))
-        LOG.error("%s%s failed: %s\nDays not reported are as they were.", where, job, what)  # noqa: TRY400
+        LOG.error("%s%s failed: %s\nDays not reported are as they were.", where, job, what)
         return 1
     return 0
 

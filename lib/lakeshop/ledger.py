@@ -45,9 +45,7 @@ class Ledger:
     """Publications by table and day; `flush` writes what is new."""
 
     lake: Lake
-    _by_table: dict[str, dict[date, Publication]] = field(
-        default_factory=lambda: defaultdict(dict)
-    )
+    _by_table: dict[str, dict[date, Publication]] = field(default_factory=lambda: defaultdict(dict))
     _sums: dict[str, tuple[list[date], list[int]]] = field(default_factory=dict)
     _new: list[Publication] = field(default_factory=list)
 
@@ -55,7 +53,9 @@ class Ledger:
     def load(cls, lake: Lake) -> "Ledger":
         """The newest publication of each day of each table."""
         ledger = cls(lake)
-        newest = W.partitionBy("table_name", DAY).orderBy(F.desc("table_version"), F.desc("published_at"))
+        newest = W.partitionBy("table_name", DAY).orderBy(
+            F.desc("table_version"), F.desc("published_at")
+        )
         rows = lake.read(PUBLICATIONS).withColumn("_age", F.row_number().over(newest))
         for row in rows.where("_age = 1").collect():
             content = Content(row["rows"], row["content_digest"])
@@ -94,8 +94,17 @@ class Ledger:
         if not self._new:
             return
         rows = [
-            (p.day, p.table, p.run_id, p.input_digest, p.content.digest, p.content.rows)
-            + (p.version, list(p.inputs), published_at)
+            {
+                "business_date": p.day,
+                "table_name": p.table,
+                "run_id": p.run_id,
+                "input_digest": p.input_digest,
+                "content_digest": p.content.digest,
+                "rows": p.content.rows,
+                "table_version": p.version,
+                "inputs": list(p.inputs),
+                "published_at": published_at,
+            }
             for p in self._new
         ]
         contract = self.lake.contract(PUBLICATIONS)

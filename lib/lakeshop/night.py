@@ -1,11 +1,14 @@
 """The night: its stages in order, each a function of a run. `jobs/` runs one of them or all."""
 
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from lakeshop import features, gold, similarity
-from lakeshop.run import Builder, Run
+from lakeshop.frames import latest_versions
 from lakeshop.ops.metrics import evaluate
+from lakeshop.ops.report import show_examples
+from lakeshop.run import LOG, Builder, Run
 from lakeshop.silver.clean import clean
 from lakeshop.sources.ingest import ingest
 
@@ -28,6 +31,28 @@ STAGES: Mapping[str, Stage] = {
 
 
 def nightly(run: Run) -> None:
-    """All stages in order."""
+    """All stages in order, then a summary."""
+    started = time.monotonic()
     for stage in STAGES.values():
         stage(run)
+        run.flush(at_most_every=30)
+    summary(run, time.monotonic() - started)
+
+
+def summary(run: Run, seconds: float) -> None:
+    """Tell a person what the night left behind, with a few recommendations by name."""
+    LOG.info("")
+    days = f"{run.last}" if run.first == run.last else f"{run.first} to {run.last}"
+    LOG.info("%s, %s: done in %.0f s.", run.settings.shop.name, days, seconds)
+    for table in gold.TABLES:
+        published = run.ledger.publication(table, run.last)
+        rows = published.content.rows if published else 0
+        LOG.info("  %-26s %10s rows of %s", table, f"{rows:,}", run.last)
+    products = run.lake.read("silver.products", None, run.last)
+    show_examples(
+        run.lake.read("gold.recommendations", run.last, run.last),
+        latest_versions(products, ["product_id"]),
+        users=2,
+        rows=3,
+    )
+    LOG.info("Tables lie below %s", run.lake.root)

@@ -66,9 +66,10 @@ def assert_share(table: str, what: str, bad: int, total: int, limit: float) -> N
         QualityError: the share is above the limit.
     """
     if total and bad / total > limit:
+        name = table.removeprefix("silver.")
         msg = (
             f"{table} should have at most {limit:.1%} bad {what}. Received {bad} of {total} "
-            f"({bad / total:.1%}). See quarantine.{table.split('.')[-1]}; mend the delivery or "
+            f"({bad / total:.1%}). See quarantine.{name}; mend the delivery or "
             "raise the limit under `quality` in the configuration."
         )
         raise QualityError(msg)

@@ -7,7 +7,7 @@ look-back, so that a builder cannot see the future, and publishes what it return
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.contracts import DAY, Contract
+from lakeshop.days import days_between, stretches
 from lakeshop.errors import QualityError
 from lakeshop.frames import latest_versions
 from lakeshop.ledger import Ledger, Publication, digest_of
@@ -24,26 +25,8 @@ from lakeshop.tables import NOTHING, Lake
 LOG = logging.getLogger("lakeshop")
 RUNS = "ops.runs"
 RUN_ID = "run_id"
-LONGEST_RANGE = 400  # days: within the look-back, a range finds the duplicates its nights find
 
 Tables = Mapping[str, DataFrame]
-
-
-def days_between(first: date, last: date) -> list[date]:
-    """All days from `first` to `last`, both included."""
-    return [first + timedelta(days=n) for n in range((last - first).days + 1)]
-
-
-def stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
-    """Days, grouped into stretches without a gap, none longer than `LONGEST_RANGE`."""
-    open_: list[date] = []
-    for day in sorted(days):
-        if open_ and (day - open_[-1] > timedelta(days=1) or len(open_) == LONGEST_RANGE):
-            yield open_[0], open_[-1]
-            open_ = []
-        open_.append(day)
-    if open_:
-        yield open_[0], open_[-1]
 
 
 @dataclass(frozen=True)
@@ -81,7 +64,8 @@ class Run:
     redo_stale: bool = False
     is_history: bool = False
     key: bytes = b""
-    _records: list[tuple[object, ...]] = field(default_factory=list)
+    _records: list[dict[str, object]] = field(default_factory=list)
+    _flushed: float = field(default_factory=time.monotonic)
 
     def run_id(self, table: str, day: date) -> str:
         """Names one table's day by its code, configuration and inputs: the same for the same."""
@@ -135,7 +119,6 @@ class Run:
         for table, builder in builders.items():
             for first, last in self.todo(table):
                 self._build_days(table, builder, first, last)
-        self.flush()
 
     def _build_days(self, table: str, builder: Builder, first: date, last: date) -> None:
         started = time.monotonic()
@@ -180,7 +163,9 @@ class Run:
         broken = [
             F.count_if(~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name) for c in rules
         ]
-        keys = F.count_distinct(*[F.coalesce(F.col(k).cast("string"), F.lit("")) for k in contract.key])
+        keys = F.count_distinct(
+            *[F.coalesce(F.col(k).cast("string"), F.lit("")) for k in contract.key]
+        )
         found = rows.agg(F.count("*").alias("rows"), keys.alias("keys"), *broken).first()
         assert found is not None
         faults = [f"{c.name} ({c.about}): {found[c.name]} rows" for c in rules if found[c.name]]
@@ -248,9 +233,25 @@ class Run:
         counts = counts or Counts(rows_in=held)
         self._say(table, first, last, held, counts, time.monotonic() - started)
         self._records.append(
-            (last, run_id, self.job, table, first, last, counts.rows_in, held, counts.quarantined)
-            + (counts.duplicates, list(counts.warnings), version, list(versions), self.code)
-            + (self.settings.digest(), time.monotonic() - started, datetime.now(UTC))
+            {
+                "business_date": last,
+                "run_id": run_id,
+                "job": self.job,
+                "table_name": table,
+                "first_date": first,
+                "last_date": last,
+                "rows_in": counts.rows_in,
+                "accepted": held,
+                "quarantined": counts.quarantined,
+                "duplicates": counts.duplicates,
+                "warnings": list(counts.warnings),
+                "table_version": version,
+                "inputs": list(versions),
+                "code": self.code,
+                "settings": self.settings.digest(),
+                "seconds": time.monotonic() - started,
+                "finished_at": datetime.now(UTC),
+            }
         )
         return held
 
@@ -266,11 +267,18 @@ class Run:
             *(seconds, warned),
         )
 
-    def flush(self) -> None:
-        """Write what was published so far to `ops.publications` and `ops.runs`."""
+    def flush(self, *, at_most_every: float = 0.0) -> None:
+        """Write what was published so far to `ops.publications` and `ops.runs`.
+
+        What was not flushed when a run is killed is done again: content that is already there
+        is replaced by the same. So stages flush only every `at_most_every` seconds.
+        """
+        if time.monotonic() - self._flushed < at_most_every:
+            return
+        self._flushed = time.monotonic()
         self.ledger.flush(datetime.now(UTC))
         if self._records:
             contract = self.lake.contract(RUNS)
             rows = self.lake.spark.createDataFrame(self._records, contract.struct)
-            self.lake.append(RUNS, rows, run_id=str(self._records[-1][1]))
+            self.lake.append(RUNS, rows, run_id=str(self._records[-1]["run_id"]))
             self._records.clear()

@@ -21,12 +21,15 @@ def spark_session(application: str) -> SparkSession:
         ConfigError: Spark is not of the supported line, or Delta is not on its path.
     """
     if not pyspark.__version__.startswith(SPARK_LINE):
-        msg = f"pyspark should be {SPARK_LINE}x, which Delta supports. Received {pyspark.__version__}."
+        msg = (
+            f"pyspark should be {SPARK_LINE}x, which Delta supports. Received "
+            f"{pyspark.__version__}; install the versions of requirements.lock."
+        )
         raise ConfigError(msg)
     # Python dates and times that meet Spark's must not depend on the machine's zone.
     os.environ["TZ"] = "UTC"
     spark = SparkSession.builder.appName(f"lakeshop {application}").getOrCreate()
-    if not spark.conf.get("spark.sql.catalog.spark_catalog", "").endswith("DeltaCatalog"):
+    if not str(spark.conf.get("spark.sql.catalog.spark_catalog", "")).endswith("DeltaCatalog"):
         spark.stop()
         msg = (
             "Spark should be started with Delta. Received a session without its catalog; start "

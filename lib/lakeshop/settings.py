@@ -201,8 +201,7 @@ class Settings(_Frozen):
 
     def digest(self) -> str:
         """Names these settings in a run id, whatever machine and folder they are used in."""
-        places = {"lake": True, "shop": {"landing": True}, "pseudonyms": True}
-        text = self.model_dump_json(exclude=places)
+        text = self.model_dump_json(exclude={"lake": True, "shop": {"landing"}, "pseudonyms": True})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

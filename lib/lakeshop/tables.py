@@ -65,7 +65,7 @@ class Lake:
         """The rows filed from `first` to `last`, both included; none where nothing was written."""
         contract = self.contract(table)
         if not self.exists(table):
-            return self.spark.createDataFrame([], contract.struct)
+            return self.nothing(table)
         rows = self.spark.read.format("delta").load(self.path(table))
         if first is not None:
             rows = rows.where(F.col(DAY) >= F.lit(first))
@@ -79,6 +79,10 @@ class Lake:
                 for c in contract.columns
             ]
         )
+
+    def nothing(self, table: str) -> DataFrame:
+        """No rows of a table."""
+        return self.spark.createDataFrame([], self.contract(table).struct)
 
     def exists(self, table: str) -> bool:
         """Whether the table was ever written."""
@@ -111,8 +115,10 @@ class Lake:
     def version(self, table: str) -> int:
         """The table's newest version."""
         if table not in self._versions:
-            history = DeltaTable.forPath(self.spark, self.path(table)).history(1)
-            self._versions[table] = int(history.collect()[0]["version"])
+            # The log knows without a Spark job; DESCRIBE HISTORY takes two.
+            log = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+            snapshot = log.forTable(self.spark._jsparkSession, self.path(table)).update()
+            self._versions[table] = int(snapshot.version())
         return self._versions[table]
 
     def content(self, table: str, first: date, last: date) -> dict[date, Content]:
@@ -122,7 +128,9 @@ class Lake:
             .groupBy(DAY)
             .agg(F.count("*").alias("rows"), _digest(self.contract(table)).alias("digest"))
         )
-        return {row[DAY]: Content(row["rows"], f"{int(row['digest']):x}") for row in per_day.collect()}
+        return {
+            row[DAY]: Content(row["rows"], f"{int(row['digest']):x}") for row in per_day.collect()
+        }
 
     def is_empty(self, table: str, first: date, last: date) -> bool:
         """Whether a table, made here if it never was, holds no row for the days."""

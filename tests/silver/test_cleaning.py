@@ -76,6 +76,17 @@ LINES = {
     "price as a word": ({"unit_price": "free"}, [wrong("unit_price", "decimal(14,4)")]),
     "discount as a word": ({"discount": "-"}, [wrong("discount", "decimal(12,2)")]),
     "no such day": ({"occurred_at": "2026-02-30 12:00:00"}, [wrong("occurred_at", "timestamp")]),
+    "time without a day": ({"occurred_at": "T12:00"}, [wrong("occurred_at", "timestamp")]),
+    "no such year": (
+        {"occurred_at": "294247-01-10 03:00:00"},
+        [wrong("occurred_at", "timestamp")],
+    ),
+    "last year there is": ({"occurred_at": "9999-12-31 23:59:59"}, [FUTURE]),
+    "first year there is": ({"occurred_at": "0001-01-02 12:00:00"}, [TOO_OLD]),
+    "price too large to be stored": (
+        {"quantity": "0.001", "unit_price": None, "amount": "9999999999.99"},
+        [],
+    ),
     "quantity is an object": ({"quantity": {"of": 2}}, [wrong("quantity", "decimal(12,3)")]),
     "negative price": ({"unit_price": "-0.01"}, [NEGATIVE_PRICE]),
     # The price that was not delivered is -3.00 / 2.
@@ -116,6 +127,8 @@ BROKEN = {
     "cut off": ('{"transaction_id": "t1"', None, MALFORMED),
     "no object": ('["t1"]', None, MALFORMED),
     "several objects": ('[{"order_id": "o1"}, {"order_id": "o2"}]', None, MALFORMED),
+    "two rows in a line": (f"{json.dumps(LINE)} {json.dumps(LINE)}", None, MALFORMED),
+    "more behind the row": (f"{json.dumps(LINE)};", None, MALFORMED),
     "plain text": ("t1;o1;ann", None, MALFORMED),
     "null": ("null", None, MALFORMED),
     "unreadable file": (None, "file should be whole", "unreadable: file should be whole"),
@@ -159,7 +172,7 @@ def judge(spark, contracts, entity, columns, raws):
 
 @pytest.fixture(scope="module")
 def lines(spark, contracts):
-    blank = {f"blank {n}": ({n: "  "}, None) for n in (*REQUIRED, *OPTIONAL)}
+    blank = {f"blank {n}": ({n: " \t "}, None) for n in (*REQUIRED, *OPTIONAL)}
     raws = as_delivered(LINES | blank, LINE)
     raws += [(name, raw, fault) for name, (raw, fault, _) in BROKEN.items()]
     raws.append(("keys absent", without_nulls(LINE | dict.fromkeys(("amount", "user_id"))), None))

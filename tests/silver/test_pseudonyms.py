@@ -2,9 +2,11 @@
 
 import hashlib
 import hmac
+import inspect
 
 import pandas as pd
 import pytest
+from pyspark import cloudpickle
 
 from lakeshop.silver import pseudonyms as module
 from lakeshop.silver.pseudonyms import pseudonymiser, pseudonyms
@@ -78,3 +80,12 @@ def test_column_hashes_and_hides_the_key(spark, capfd):
     for text in shown:
         for secret in (KEY.decode(), KEY.hex(), repr(KEY)):
             assert secret not in text
+
+
+def test_key_does_not_travel_with_the_function(spark):
+    """What Spark stores in the plan is the pickled function; the broadcast stands outside."""
+    column_function = pseudonymiser(spark, KEY)
+    function = inspect.getclosurevars(column_function).nonlocals["pseudonym"].func
+    sent = cloudpickle.dumps(function)
+    assert len(sent) > 100
+    assert KEY not in sent

@@ -11,7 +11,7 @@ SCHEMA = "history STRING, product_id STRING, weight BIGINT"
 COLUMNS = ["product_id", "neighbour_id", "rank", "similarity", "support"]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def options(settings):
     changes = {"neighbours": 4, "shrinkage": 1.5, "min_support": 2, "blocks": 3}
     return settings.similarity.model_copy(update=changes)
@@ -63,14 +63,28 @@ def without_similarity(rows):
     return sorted((*row[:3], row[4]) for row in rows)
 
 
+ENTRIES = random_entries(8)
+
+
 @pytest.fixture(scope="module")
-def entries():
-    return random_entries(8)
+def found_in(spark, options):
+    """Neighbours in ENTRIES, for so many blocks and partitions of the input."""
+
+    def found_in(blocks, n_partitions):
+        frame = frame_of(spark, ENTRIES).repartition(n_partitions)
+        found = neighbours_of(frame, options.model_copy(update={"blocks": blocks}))
+        return collected(found, *COLUMNS)
+
+    return found_in
 
 
-def test_equals_dense_oracle(spark, options, entries):
-    found = collected(neighbours_of(frame_of(spark, entries), options), *COLUMNS)
-    expected = dense_oracle(entries, options)
+@pytest.fixture(scope="module")
+def whole(found_in):
+    return found_in(1, 7)
+
+
+def test_equals_dense_oracle(whole, options):
+    found, expected = whole, dense_oracle(ENTRIES, options)
     assert len(expected) > 50
     ranked = [row[3] for row in expected]
     assert len(set(ranked)) < len(ranked)
@@ -79,18 +93,9 @@ def test_equals_dense_oracle(spark, options, entries):
     assert {row[:2]: row[3] for row in found} == pytest.approx(by_pair, rel=1e-12)
 
 
-def test_same_rows_to_the_last_bit_for_any_blocks_and_partitions(spark, options, entries):
-    frame = frame_of(spark, entries)
-
-    def found(blocks, n_partitions):
-        parted = frame.repartition(n_partitions)
-        return collected(neighbours_of(parted, options.model_copy(update={"blocks": blocks})))
-
-    one = found(1, 7)
-    assert one
-    assert found(3, 1) == one
-    # More blocks than some products have work for.
-    assert found(8, 7) == one
+def test_same_rows_to_the_last_bit_for_any_blocks_and_partitions(whole, found_in):
+    assert found_in(3, 1) == whole
+    assert found_in(8, 7) == whole
 
 
 def test_worked_pair(spark, options):
@@ -105,18 +110,22 @@ def test_worked_pair(spark, options):
     assert found == [("p", "q", 1, similarity, 2), ("q", "p", 1, similarity, 2)]
 
 
+ONE_USER = [("h1", "p", 1024), ("h1", "q", 512), ("h1", "r", 1024)]
 LONELY = {
     "no history": [],
     "one product": [("h1", "p", 1024), ("h2", "p", 512), ("h3", "p", 1)],
-    "one user": [("h1", "p", 1024), ("h1", "q", 512), ("h1", "r", 1024)],
-    "nothing in common": [("h1", "p", 1024), ("h2", "q", 512), ("h3", "r", 1024)],
-    "weight of nothing": [("h1", "p", 1024), ("h1", "q", 0), ("h2", "p", 1), ("h2", "q", 0)],
+    # One user alone, products that share no history, a pair of which one weighs nothing.
+    "no pair often enough": [
+        *ONE_USER,
+        *[("h2", "s", 1024), ("h3", "t", 512), ("h4", "u", 1024)],
+        *[("h5", "v", 1024), ("h5", "w", 0), ("h6", "v", 1), ("h6", "w", 0)],
+    ],
 }
 
 
 @pytest.mark.parametrize("case", LONELY)
 def test_no_neighbours(spark, options, case):
-    """Two users at least must share a pair; the frame is empty and has its columns."""
+    """Two histories at least must hold a pair; else the frame is empty and has its columns."""
     found = neighbours_of(frame_of(spark, LONELY[case]), options)
     assert found.columns == COLUMNS
     assert collected(found) == []
@@ -124,7 +133,7 @@ def test_no_neighbours(spark, options, case):
 
 def test_one_user_is_enough_where_so_configured(spark, options):
     lenient = options.model_copy(update={"min_support": 1, "shrinkage": 0})
-    found = collected(neighbours_of(frame_of(spark, LONELY["one user"]), lenient), *COLUMNS)
+    found = collected(neighbours_of(frame_of(spark, ONE_USER), lenient), *COLUMNS)
     # Without shrinkage one history makes every cosine 1; ties go by id.
     assert found == [
         (product, mate, rank, pytest.approx(1.0), 1)

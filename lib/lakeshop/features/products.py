@@ -95,12 +95,12 @@ def repeats(habits: DataFrame, settings: Features) -> DataFrame:
         "product_id",
         "buyers",
         (F.col("repeaters") / F.col("buyers")).alias("repeat_share"),
-        (
-            (F.col("repeats") + prior * F.col("mean_rate")) / (F.col("exposure") + prior)
-        ).alias("repeat_rate"),
-        (
-            (F.col("span") + F.lit(3 * settings.interval_prior_days)) / (F.col("repeats") + 3)
-        ).alias("days_between_purchases"),
+        ((F.col("repeats") + prior * F.col("mean_rate")) / (F.col("exposure") + prior)).alias(
+            "repeat_rate"
+        ),
+        ((F.col("span") + F.lit(3 * settings.interval_prior_days)) / (F.col("repeats") + 3)).alias(
+            "days_between_purchases"
+        ),
     )
 
 

@@ -19,9 +19,7 @@ def users(tables: Tables, night: Night) -> DataFrame:
     settings = night.settings.features
     bought = tables["features.user_product_days"].where(F.col("lines") > 0)
     recent = decayed(age_in_days(night.day), settings.recent_half_life_days)
-    activity = (
-        purchase_days(bought).groupBy("user_id").agg(F.sum(recent).alias("recent_purchases"))
-    )
+    activity = purchase_days(bought).groupBy("user_id").agg(F.sum(recent).alias("recent_purchases"))
     departments = preferred_departments(
         with_department(bought, tables["silver.products"]),
         night.day,

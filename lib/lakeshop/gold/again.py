@@ -51,7 +51,8 @@ def again_log_odds(terms: AgainTerms) -> Column:
         F.lit(terms.constant)
         + terms.habit * F.log(F.col("habit") / ONE + 0.02)
         + terms.recent * (F.col("recent") / ONE)
-        + terms.repeat_rate * F.log("repeat_rate")
+        # A young shop has seen no repeat purchase at all: its rate is 0.
+        + terms.repeat_rate * F.log(F.greatest(F.col("repeat_rate"), F.lit(1e-6)))
         + terms.bought_once * (F.col("times") == 1).cast("int")
         + terms.not_due * F.pow(F.log(F.col("last_age") / gap + 0.1), F.lit(2))
         + terms.trend * F.log(trend)

@@ -4,7 +4,7 @@ The Spark shell round `scoring`: the model of the catalogue's head is made on th
 row per product, some hundred weights each) and broadcast; users are scored in tasks.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -39,7 +39,7 @@ def new_list(
     shared = pairs.sparkSession.sparkContext.broadcast(model)
     terms, k = settings.new, settings.list_length
 
-    def score(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             for start in range(0, len(batch), USERS_AT_ONCE):
                 some = batch.iloc[start : start + USERS_AT_ONCE]

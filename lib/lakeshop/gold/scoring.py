@@ -79,7 +79,7 @@ def new_picks(model: ItemModel, bought: Sequence[Ints], user_terms: Floats, k: i
     user, place = np.nonzero(np.isfinite(np.take_along_axis(log_odds, best, axis=1)))
     product = best[user, place]
     because = [
-        _because(model, np.sort(bought[u]), p) if sums[u, p] > 0 else -1
+        _because(model, np.sort(bought[int(u)]), int(p)) if sums[u, p] > 0 else -1
         for u, p in zip(user, product, strict=True)
     ]
     return Picks(
@@ -90,7 +90,7 @@ def new_picks(model: ItemModel, bought: Sequence[Ints], user_terms: Floats, k: i
 def _matrix(bought: Sequence[Ints], n_products: int) -> sparse.csr_matrix:
     """Users x products; columns in order, so that sums do not depend on how they came."""
     offsets = np.concatenate([[0], np.cumsum([len(products) for products in bought])])
-    columns = np.concatenate([np.sort(products) for products in bought] or [np.empty(0)])
+    columns = np.concatenate([np.sort(products) for products in bought] or [np.empty(0, np.int64)])
     ones = np.ones(len(columns))
     return sparse.csr_matrix(
         (ones, columns.astype(np.int64), offsets.astype(np.int64)), shape=(len(bought), n_products)

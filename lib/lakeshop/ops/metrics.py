@@ -14,6 +14,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakeshop.days import days_between
 from lakeshop.evaluation.ranking import coverage, paired_interval
 from lakeshop.features.habits import habits, purchase_days
 from lakeshop.ledger import digest_of
@@ -26,7 +27,7 @@ from lakeshop.ops.recommendations import (
     user_scores,
 )
 from lakeshop.ops.report import report
-from lakeshop.run import LOG, Night, Run, days_between
+from lakeshop.run import LOG, Night, Run
 
 METRICS = "ops.metrics"
 SUBJECT = "recommendations"
@@ -49,7 +50,6 @@ def evaluate(run: Run) -> None:
         pooled = reduce(DataFrame.unionByName, scores.values())
         figures = means(pooled).unionByName(gains(pooled))
         report(f"{nights[0]} to {nights[-1]}, {len(nights)} nights as one", figures, run.settings)
-    run.flush()
 
 
 def _night_scores(run: Run, day: date) -> DataFrame:
@@ -90,7 +90,10 @@ def means(scores: DataFrame) -> DataFrame:
     """method, metric, segment, value: each figure's mean over users (and nights)."""
     return (
         scores.groupBy("method", F.col("list").alias("segment"))
-        .agg(*[F.avg(name).alias(name) for name in PER_USER], F.count("*").cast("double").alias("users"))
+        .agg(
+            *[F.avg(name).alias(name) for name in PER_USER],
+            F.count("*").cast("double").alias("users"),
+        )
         .unpivot(["method", "segment"], [*PER_USER, "users"], "metric", "value")
         .select("method", "metric", "segment", "value")
     )

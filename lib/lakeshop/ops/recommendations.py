@@ -5,7 +5,7 @@ only products that were sold before: nobody can recommend what was never seen. `
 scored on products the user had bought before, `new` on the others, `merged` on both.
 """
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import reduce
 
@@ -23,7 +23,9 @@ from lakeshop.settings import NewTerms
 OURS = "lakeshop"
 LISTS = ("merged", "again", "new")
 PER_USER = ("ndcg", "recall", "precision", "hit_rate", "novelty")
-_SCORES = "method STRING, list STRING, user_id STRING, " + ", ".join(f"{m} DOUBLE" for m in PER_USER)
+_SCORES = "method STRING, list STRING, user_id STRING, " + ", ".join(
+    f"{m} DOUBLE" for m in PER_USER
+)
 _PLAIN = NewTerms(constant=0, similarity=1, popularity=0, trend=0, mailer=0, activity=0)
 
 
@@ -123,9 +125,7 @@ def by_frequency(pairs: DataFrame, k: int) -> DataFrame:
     return _rows(ranked.withColumn("list", lists), "personal_frequency")
 
 
-def by_popularity(
-    pairs: DataFrame, scored: Scored, count: str, method: str, k: int
-) -> DataFrame:
+def by_popularity(pairs: DataFrame, scored: Scored, count: str, method: str, k: int) -> DataFrame:
     """Baseline: what everybody bought most; as `new`, of what the user never bought."""
     best = [F.desc(count), F.asc("product_id")]
     all_users = scored.users.select("user_id")
@@ -159,10 +159,8 @@ def _rows(lists: DataFrame, method: str) -> DataFrame:
     return lists.select(F.lit(method).alias("method"), "list", "user_id", "rank", "product_id")
 
 
-def _scores(
-    k: int, n_users: int
-) -> Callable[[Iterator[pd.DataFrame]], Iterator[pd.DataFrame]]:
-    def score(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+def _scores(k: int, n_users: int) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
+    def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             rows = [_user_row(row, k, n_users) for row in batch.to_dict("records")]
             yield pd.DataFrame(rows, columns=["method", "list", "user_id", *PER_USER])

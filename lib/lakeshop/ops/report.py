@@ -22,7 +22,9 @@ def report(title: str, figures: DataFrame, settings: Settings) -> None:
             continue
         users = values[segment, "lakeshop", "users"]
         heads = "".join(f"{name + f'@{k}' if name in SHOWN[:4] else name:>14}" for name in SHOWN)
-        LOG.info("  %-20s%s   ours less this, nDCG (95 %%)", f"{segment}, {users:,.0f} users", heads)
+        LOG.info(
+            "  %-20s%s   ours less this, nDCG (95 %%)", f"{segment}, {users:,.0f} users", heads
+        )
         for method in sorted(methods, key=lambda m: (m != "lakeshop", m)):
             cells = "".join(_cell(values.get((segment, method, name))) for name in SHOWN)
             LOG.info("  %-20s%s   %s", method, cells, _gain(values, segment, method))
@@ -41,7 +43,9 @@ def _gain(values: dict[tuple[str, str, str], float], segment: str, method: str) 
     return f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]"
 
 
-def show_examples(recommendations: DataFrame, products: DataFrame, *, users: int, rows: int) -> None:
+def show_examples(
+    recommendations: DataFrame, products: DataFrame, *, users: int, rows: int
+) -> None:
     """Log the first rows of both lists of a few users, by product name."""
     names = products.select("product_id", "name")
     chosen = (

@@ -10,8 +10,9 @@ from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from lakeshop.contracts import DAY, Contract
+from lakeshop.days import days_between
 from lakeshop.quality import Balance, assert_share
-from lakeshop.run import Counts, Run, days_between
+from lakeshop.run import Counts, Run
 from lakeshop.silver.cleaning import REASONS, Cleaning, judged
 from lakeshop.silver.duplicates import (
     DUPLICATE,
@@ -55,44 +56,58 @@ def clean(run: Run) -> None:
     tables = [f"{layer}.{name}" for name in entities for layer in ("silver", "quarantine")]
     for first, last in run.todo(*tables, USER_KEYS):
         _clean_days(run, entities, first, last)
-    run.flush()
 
 
 def _clean_days(run: Run, entities: list[str], first: date, last: date) -> None:
     pseudonym = pseudonymiser(run.lake.spark, run.key)
     accepted = []
     for name in entities:
-        started = time.monotonic()
-        rows = _with_outcome(run, name, first, last).persist(StorageLevel.MEMORY_AND_DISK)
-        counts = _counts(run, name, rows)
-        contract = run.lake.contract(f"silver.{name}")
-        held_back = _publish_rejected(run, name, rows, counts[QUARANTINED], first, last)
-        _assert_shares(run, contract.name, counts)
-        good = rows.where(F.col(OUTCOME) == ACCEPTED)
-        published = run.publish(
-            contract.name,
-            _with_pseudonyms(good, contract, pseudonym),
-            first,
-            last,
-            started=started,
-            is_empty=counts["rows"] == held_back + counts[REPEATED],
-            counts=Counts(
-                counts["rows"], held_back, counts[REPEATED], _warnings(contract, counts)
-            ),
-        )
-        Balance(
-            contract.name,
-            first,
-            last,
-            rows_in=run.ledger.rows(f"bronze.{name}", first, last),
-            accepted=published,
-            quarantined=held_back,
-            duplicates=counts[REPEATED],
-        ).assert_even()
-        if "user_id" in contract.column_names:
-            accepted.append(good.select(DAY, F.col("user_id").alias("raw_user_id")))
+        if run.ledger.rows(f"bronze.{name}", first, last):
+            good = _clean_entity(run, name, pseudonym, first, last)
+            if "user_id" in good.columns:
+                accepted.append(good.select(DAY, F.col("user_id").alias("raw_user_id")))
+        else:
+            for table in (f"quarantine.{name}", f"silver.{name}"):
+                _publish_nothing(run, table, first, last)
     _publish_user_keys(run, accepted, pseudonym, first, last)
     run.lake.spark.catalog.clearCache()
+
+
+def _publish_nothing(run: Run, table: str, first: date, last: date) -> None:
+    started = time.monotonic()
+    run.publish(table, run.lake.nothing(table), first, last, started=started, is_empty=True)
+
+
+def _clean_entity(
+    run: Run, name: str, pseudonym: Callable[[str], Column], first: date, last: date
+) -> DataFrame:
+    """Publish the days of one entity; return the accepted rows, still with the shop's ids."""
+    started = time.monotonic()
+    contract = run.lake.contract(f"silver.{name}")
+    rows = _with_outcome(run, name, first, last).persist(StorageLevel.MEMORY_AND_DISK)
+    counts = _counts(contract, rows)
+    held_back = _publish_rejected(run, name, rows, counts[QUARANTINED], first, last)
+    _assert_shares(run, contract.name, counts)
+    good = rows.where(F.col(OUTCOME) == ACCEPTED)
+    published = run.publish(
+        contract.name,
+        _with_pseudonyms(good, contract, pseudonym),
+        first,
+        last,
+        started=started,
+        is_empty=counts["rows"] == held_back + counts[REPEATED],
+        counts=Counts(counts["rows"], held_back, counts[REPEATED], _warnings(contract, counts)),
+    )
+    Balance(
+        contract.name,
+        first,
+        last,
+        rows_in=run.ledger.rows(f"bronze.{name}", first, last),
+        accepted=published,
+        quarantined=held_back,
+        duplicates=counts[REPEATED],
+    ).assert_even()
+    return good.select(*[c for c in (DAY, "user_id") if c in contract.column_names])
 
 
 def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
@@ -128,8 +143,7 @@ def _with_raw_ids(before: DataFrame, contract: Contract, run: Run) -> DataFrame:
     )
 
 
-def _counts(run: Run, name: str, rows: DataFrame) -> Row:
-    contract = run.lake.contract(f"silver.{name}")
+def _counts(contract: Contract, rows: DataFrame) -> Row:
     is_accepted = F.col(OUTCOME) == ACCEPTED
     warned = [
         F.count_if(is_accepted & ~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name)
@@ -196,6 +210,7 @@ def _publish_user_keys(
 ) -> None:
     """Each user once, on the business date that first named them."""
     if not accepted:
+        _publish_nothing(run, USER_KEYS, first, last)
         return
     started = time.monotonic()
     known = run.lake.read(USER_KEYS, None, first - timedelta(days=1)).select("raw_user_id")

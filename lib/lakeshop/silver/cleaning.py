@@ -70,9 +70,7 @@ def with_column_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> 
 
 def with_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
     """Add `reasons`, an array of texts: all that is wrong with a row."""
-    line = F.when(
-        F.col(MALFORMED), F.lit(f"malformed: line should be well-formed {entity.format}")
-    )
+    line = F.when(F.col(MALFORMED), F.lit(f"malformed: line should be well-formed {entity.format}"))
     unreadable = F.coalesce(F.concat(F.lit("unreadable: "), F.col("fault")), line)
     rules = all_reasons(_rule_reasons(contract, F.size(_COLUMN_REASONS) > 0))
     return (

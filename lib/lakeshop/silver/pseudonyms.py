@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pandas as pd
 from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
 
 HEX_DIGITS = 32
 
@@ -26,7 +27,7 @@ def pseudonymiser(spark: SparkSession, key: bytes) -> Callable[[str], Column]:
     """A column function that turns a column of the shop's own ids into pseudonyms."""
     shared = spark.sparkContext.broadcast(key)
 
-    @F.pandas_udf("string")  # type: ignore[call-overload,untyped-decorator]
+    @pandas_udf("string")  # type: ignore[call-overload,untyped-decorator,unused-ignore]
     def pseudonym(ids: pd.Series) -> pd.Series:
         return pseudonyms(ids, shared.value)
 

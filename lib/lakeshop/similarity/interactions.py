@@ -17,7 +17,7 @@ BASES = ("user", "basket")
 
 
 def user_interactions(days: DataFrame, day: date, half_life_days: float) -> DataFrame:
-    """history (the user), product_id, weight: by the age of the last purchase."""
+    """Columns history (the user), product_id, weight: by the age of the last purchase."""
     return (
         days.where(F.col("lines") > 0)
         .groupBy(F.col("user_id").alias("history"), "product_id")
@@ -28,7 +28,7 @@ def user_interactions(days: DataFrame, day: date, half_life_days: float) -> Data
 
 
 def basket_interactions(lines: DataFrame, day: date, half_life_days: float) -> DataFrame:
-    """history (the order), product_id, weight: by the age of the order. Refunds are left out."""
+    """Columns history (the order), product_id, weight: by the age of the order; no refunds."""
     return (
         lines.where(F.col("quantity") >= 0)
         .groupBy(F.col("order_id").alias("history"), "product_id")

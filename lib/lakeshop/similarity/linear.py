@@ -17,9 +17,7 @@ from lakeshop.similarity.kernel import Neighbours
 Matrix = NDArray[np.float32]
 
 
-def linear_neighbours(
-    histories: Histories, n_items: int, *, ridge: float, k: int
-) -> Neighbours:
+def linear_neighbours(histories: Histories, n_items: int, *, ridge: float, k: int) -> Neighbours:
     """The k weights of each item that are largest in size, largest first.
 
     Args:
@@ -74,7 +72,9 @@ def linear_weights(counts: Matrix, ridge: float) -> Matrix:
     factor, failed = lapack.spotrf(system, lower=1, overwrite_a=1)
     inverse, failed_too = lapack.spotri(factor, lower=1, overwrite_c=1)
     if failed or failed_too:
-        message = "counts should be a symmetric matrix of joint counts. Received one without inverse."
+        message = (
+            "counts should be a symmetric matrix of joint counts. Received one without inverse."
+        )
         raise ValueError(message)
     lower = np.tril(inverse)
     symmetric = lower + np.tril(lower, -1).T

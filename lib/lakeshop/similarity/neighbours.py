@@ -10,7 +10,7 @@ its norm, its work and its block). Memory of a task: the histories of its block,
 entry, and one accumulator of the catalogue's size.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import reduce
 
 import numpy as np
@@ -110,7 +110,9 @@ def _touched_blocks(interactions: DataFrame, catalogue: DataFrame, block_of: Ids
     return (
         interactions.join(F.broadcast(entries), on="product_id", how="inner")
         .groupBy("history")
-        .agg(F.collect_list(F.struct("item", "weight")).alias("e"), F.collect_set("block").alias("b"))
+        .agg(
+            F.collect_list(F.struct("item", "weight")).alias("e"), F.collect_set("block").alias("b")
+        )
         .select(F.explode("b").alias("block"), F.col("e.item").alias("items"), F.col("e.weight"))
         .withColumnRenamed("weight", "weights")
     )
@@ -118,10 +120,10 @@ def _touched_blocks(interactions: DataFrame, catalogue: DataFrame, block_of: Ids
 
 def _kernel(
     norms: Integers, block_of: Ids, options: Similarity
-) -> Callable[[Iterator[pd.DataFrame]], Iterator[pd.DataFrame]]:
+) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
     """The task: gather the histories of each block in the partition, then compute it."""
 
-    def compute(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def compute(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         by_block: dict[int, list[pd.DataFrame]] = {}
         for batch in batches:
             for block, rows in batch.groupby("block"):
@@ -157,12 +159,12 @@ def linear_neighbours_of(interactions: DataFrame, options: Similarity) -> DataFr
 
 def _linear(
     n_items: int, options: Similarity
-) -> Callable[[Iterator[pd.DataFrame]], Iterator[pd.DataFrame]]:
-    def compute(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
+    def compute(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         items = [row for batch in batches for row in batch["items"]]
         if items:
             found = linear_neighbours(
-                gathered(items, [np.ones(len(row)) for row in items], n_items),
+                gathered(items, [np.ones(len(row), np.int64) for row in items], n_items),
                 n_items,
                 ridge=options.linear_ridge,
                 k=options.linear_neighbours,

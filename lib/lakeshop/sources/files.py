@@ -11,7 +11,7 @@ import gzip
 import io
 import json
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -71,9 +71,7 @@ def pattern_of(entity: Entity, day: date | None) -> str:
     return entity.path.replace("{date}", day.isoformat())
 
 
-def find_drops(
-    spark: SparkSession, landing: str, entity: Entity, day: date | None
-) -> list[Drop]:
+def find_drops(spark: SparkSession, landing: str, entity: Entity, day: date | None) -> list[Drop]:
     """The files of one entity for one day, by name; on any file system that Spark reads.
 
     A name that begins with `_` or a dot is no drop, as everywhere in Spark.
@@ -114,7 +112,7 @@ def read_drops(spark: SparkSession, drops: list[Drop], entity: Entity) -> DataFr
     by_uri = {drop.uri: drop for drop in drops}
     files = spark.read.format("binaryFile").load([_literal(uri) for uri in by_uri])
 
-    def rows(batches: Iterator[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def rows(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             for uri, content in zip(batch["path"], batch["content"], strict=True):
                 yield from _frames(by_uri[uri], content, entity)
@@ -146,7 +144,7 @@ def _frames(drop: Drop, content: bytes, entity: Entity) -> Iterator[pd.DataFrame
 def lines_of(content: bytes, name: str, entity: Entity) -> list[Line]:
     """The rows of one delivered file.
 
-    Blank lines are no rows. A line that is not UTF-8 keeps its bytes as `\\xNN` and a fault.
+    Blank lines are no rows. A line that is not UTF-8 keeps its bytes in hex and a fault.
 
     Args:
         content: the file's bytes.

@@ -11,9 +11,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.contracts import DAY
+from lakeshop.days import days_between, stretches
 from lakeshop.errors import InputError
 from lakeshop.ledger import digest_of
-from lakeshop.run import Run, days_between, stretches
+from lakeshop.run import Run
 from lakeshop.settings import Entity
 from lakeshop.sources.files import Drop, find_drops, pattern_of, read_drops
 from lakeshop.sources.mapping import TEXT, typed, with_text
@@ -34,7 +35,6 @@ def ingest(run: Run) -> None:
             _load_history(run, name, entity, delivered[name])
         else:
             _load_days(run, name, entity, delivered[name])
-    run.flush()
 
 
 def _entities(run: Run) -> list[tuple[str, Entity]]:
@@ -77,9 +77,7 @@ def _load_days(run: Run, name: str, entity: Entity, delivered: Delivered) -> Non
         drops = [drop for day in days_between(first, last) for drop in delivered[day]]
         rows = read_drops(run.lake.spark, drops, entity)
         empty = not drops
-        run.publish(
-            table, rows, first, last, started=started, is_empty=empty, input_digests=prints
-        )
+        run.publish(table, rows, first, last, started=started, is_empty=empty, input_digests=prints)
 
 
 def _is_new(run: Run, table: str, day: date, prints: dict[date, str]) -> bool:
@@ -90,6 +88,8 @@ def _is_new(run: Run, table: str, day: date, prints: dict[date, str]) -> bool:
 def _load_history(run: Run, name: str, entity: Entity, delivered: Delivered) -> None:
     started = time.monotonic()
     drops = delivered[run.last]
+    if not drops:
+        return  # an optional entity without history keeps what nights have filed
     rows = read_drops(run.lake.spark, drops, entity).transform(by_event_day, run, name, entity)
     print_ = digest_of(run.settings.digest(), *[drop.fingerprint for drop in drops])
     prints = dict.fromkeys(days_between(run.first, run.last), print_)

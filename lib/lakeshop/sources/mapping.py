@@ -58,7 +58,10 @@ def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
     fields = rows.select(F.struct(*rows.columns).alias(_DELIVERED), parsed.alias("_p")).select(
         _DELIVERED,
         (F.col("_p").isNull() | F.col("_p")[_CORRUPT].isNotNull()).alias(MALFORMED),
-        *[F.nullif(F.trim(F.col("_p")[name], F.lit(_BLANK)), F.lit("")).alias(name) for name in names],
+        *[
+            F.nullif(F.trim(F.col("_p")[name], F.lit(_BLANK)), F.lit("")).alias(name)
+            for name in names
+        ],
     )
     texts = [_text(origin).alias(column) for column, origin in entity.columns.items()]
     return fields.select(f"{_DELIVERED}.*", MALFORMED, F.struct(*texts).alias(TEXT))

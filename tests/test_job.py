@@ -1,0 +1,283 @@
+"""How a job ends: its exit codes, its one message, and one run per lake."""
+
+import fcntl
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import HOME
+
+from lakeshop import job
+from lakeshop.errors import (
+    BusyError,
+    ConfigError,
+    ContractError,
+    InputError,
+    QualityError,
+    ShopError,
+)
+from lakeshop.job import code_digest, main, only_run, placed
+
+GOLDEN = Path(__file__).parent / "golden"
+KEY_VARIABLE = "LAKESHOP_PSEUDONYM_KEY"
+HOLD = """
+import fcntl, os, sys
+with open(sys.argv[1], "a+") as lock:
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    lock.truncate(0)
+    lock.write(str(os.getpid()))
+    lock.flush()
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A project folder of its own; no session is started, none is asked for twice."""
+    shutil.copytree(HOME / "conf", tmp_path / "conf")
+    shutil.copytree(HOME / "schemas", tmp_path / "schemas")
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+
+    def no_session(name):
+        raise AssertionError(f"{name} should not have come as far as Spark")  # noqa: EM102
+
+    monkeypatch.setattr(job, "spark_session", no_session)
+    return tmp_path
+
+
+@pytest.fixture
+def with_spark(home, monkeypatch, spark):
+    monkeypatch.setattr(job, "spark_session", lambda name: spark)
+    return home
+
+
+def ran(home, *arguments, work=lambda run: None, name="ingest"):
+    places = ["--conf", str(home / "conf"), "--schemas", str(home / "schemas")]
+    return main(name, work, [*arguments, *places])
+
+
+def told(caplog):
+    return "\n".join(r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR)
+
+
+# -- arguments and configuration: 2, nothing touched ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--date", "2026-02-30"], ["--date", "10.03.2026"], ["--date"], ["--no-such"], ["more"]],
+)
+def test_wrong_arguments(home, arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        ran(home, *arguments)
+    assert ended.value.code == 2
+    assert "ingest.py: error:" in capsys.readouterr().err
+    assert not (home / "lake").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--date", "2026-03-10", "--from", "2026-03-10"],
+        ["--date", "2026-03-10", "--from", "2026-03-10", "--to", "2026-03-10"],
+        ["--from", "2026-03-10"],
+        ["--to", "2026-03-10"],
+        ["--from", "2026-03-11", "--to", "2026-03-10"],
+    ],
+    ids=" ".join,
+)
+def test_days_that_are_none(home, arguments, caplog):
+    assert ran(home, *arguments) == 2
+    assert "ingest failed: The days should be given as --date D or as --from A --to B" in told(caplog)
+    assert not (home / "lake").exists()
+
+
+def test_an_unknown_shop_lists_the_known(home, caplog):
+    assert ran(home, "--date", "2026-03-10", "--shop", "no_such") == 2
+    assert "no_such.yaml should exist. Found there: complete_journey" in told(caplog)
+    assert not (home / "lake").exists()
+
+
+def test_an_unknown_environment(home, caplog):
+    assert ran(home, "--date", "2026-03-10", "--env", "no_such") == 2
+    assert "local" in told(caplog)
+
+
+def test_a_missing_key(home, caplog):
+    (home / "conf/shops/demo.key").unlink()
+    assert ran(home, "--date", "2026-03-10") == 2
+    assert f"Set the variable {KEY_VARIABLE}" in told(caplog)
+    assert not (home / "lake").exists()
+
+
+def test_broken_contracts(home, caplog):
+    path = home / "schemas/silver/products.yaml"
+    document = yaml.safe_load(path.read_text())
+    document["schema"][0]["properties"][1]["physicalType"] = "VARCHAR"
+    path.write_text(yaml.safe_dump(document))
+    (home / "schemas/silver/users.yaml").write_text("a: [")
+    assert ran(home, "--date", "2026-03-10") == 2
+    assert "products.yaml" in told(caplog)
+    assert "users.yaml: should be YAML" in told(caplog)
+    assert not (home / "lake").exists()
+
+
+@pytest.mark.parametrize("missing", ["conf", "schemas"])
+def test_missing_folders(home, missing, caplog):
+    shutil.rmtree(home / missing)
+    assert ran(home, "--date", "2026-03-10") == 2
+    assert missing in told(caplog)
+
+
+# -- work ------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_handed_what_was_asked_for(with_spark, monkeypatch):
+    seen = []
+    monkeypatch.setenv(KEY_VARIABLE, "a secret of the environment, long enough")
+    days = ["--from", "2026-03-09", "--to", "2026-03-10"]
+    assert ran(with_spark, *days, "--history", work=seen.append) == 0
+    assert ran(with_spark, *days, "--landing", "drops", "--lake", "other", work=seen.append, name="nightly") == 0
+    one, other = seen
+    assert (one.first, one.last, one.job) == (date(2026, 3, 9), date(2026, 3, 10), "ingest")
+    assert one.is_history
+    assert not one.redo_stale
+    assert one.key == b"a secret of the environment, long enough"
+    assert one.lake.root == str(with_spark / "lake")
+    assert one.settings.shop.landing == str(with_spark / "landing/complete_journey")
+    assert one.code == code_digest(with_spark / "schemas")
+    # The night also redoes what is stale; places given replace those of the configuration.
+    assert other.redo_stale
+    assert not other.is_history
+    assert other.lake.root == str(with_spark / "other")
+    assert other.settings.shop.landing == str(with_spark / "drops")
+    assert other.settings.digest() == one.settings.digest()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [(InputError, 1), (QualityError, 1), (BusyError, 1), (ShopError, 1), (ConfigError, 2), (ContractError, 2)],
+)
+def test_an_error_that_is_explained(with_spark, caplog, error, code):
+    def work(run):
+        msg = "should be this. Received that."
+        raise error(msg)
+
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == code
+    assert told(caplog) == "ingest failed: should be this. Received that."
+
+
+def test_an_error_that_nobody_expected_is_told_without_a_plan(with_spark, caplog):
+    def work(run):
+        plan = "\n".join(f"+- Project [secret#{n}]" for n in range(10_000))
+        msg = f"division by zero\n{plan}"
+        raise ArithmeticError(msg)
+
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
+    text = told(caplog)
+    assert "ingest failed: ArithmeticError: division by zero" in text
+    assert "test_job.py" in text, "where it was raised"
+    assert "secret#" not in text
+    assert len(text) < 3000
+
+
+def test_an_error_without_words(with_spark, caplog):
+    def work(run):
+        raise ValueError
+
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
+    assert "ValueError" in told(caplog)
+
+
+def test_an_error_of_spark_is_told_in_few_lines(with_spark, caplog):
+    def work(run):
+        run.lake.spark.sql("SELECT 1/0 AS x").collect()
+
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
+    assert "DIVIDE_BY_ZERO" in told(caplog)
+    assert "at org.apache.spark" not in told(caplog)
+
+
+# -- one run per lake ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other_process(home):
+    (home / "lake").mkdir()
+    command = [sys.executable, "-c", HOLD, str(home / "lake/.lock")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "held\n"
+        yield process
+        process.stdin.close()
+
+
+def test_a_lake_that_another_process_holds(home, other_process, caplog):
+    assert ran(home, "--date", "2026-03-10") == 1
+    assert f"One run at a time should work on {home / 'lake'}" in told(caplog)
+    assert f"held by process {other_process.pid};" in told(caplog)
+
+
+def test_a_lake_is_free_again_when_its_holder_has_died(home, other_process):
+    lake = str(home / "lake")
+    with pytest.raises(BusyError), only_run(lake):
+        pass
+    other_process.kill()
+    other_process.wait()
+    with only_run(lake):
+        assert (home / "lake/.lock").read_text() == str(os.getpid())
+
+
+def test_a_lake_is_free_again_after_a_run_that_failed(home):
+    lake = str(home / "lake")
+
+    def work():
+        with only_run(lake):
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
+    with (home / "lake/.lock").open() as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_lakes_elsewhere_and_other_lakes_are_not_held(home, other_process):
+    with only_run("s3a://bucket/lake"), only_run("s3a://bucket/lake"), only_run(str(home / "b")):
+        assert not Path("s3a:").exists()
+
+
+# -- the rest --------------------------------------------------------------------------------------
+
+
+def test_help_is_the_golden_one(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        main("nightly", lambda run: None, ["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    golden = GOLDEN / "nightly_help.txt"
+    if os.environ.get("LAKESHOP_REFRESH_GOLDEN") == "1":
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_places():
+    home = Path("/home/shop")
+    assert placed("lake", home) == "/home/shop/lake"
+    assert placed("/data/lake", home) == "/data/lake"
+    assert placed("s3a://bucket/lake", home) == "s3a://bucket/lake"
+
+
+def test_the_code_is_named_by_its_sources_and_contracts(home):
+    before = code_digest(home / "schemas")
+    assert before == code_digest(HOME / "schemas")
+    path = home / "schemas/silver/users.yaml"
+    path.write_text(path.read_text() + "\n# a word\n")
+    assert code_digest(home / "schemas") != before
