@@ -15,9 +15,9 @@ from datetime import date
 from pathlib import Path
 
 import yaml
-from conftest import HOME
 from pyspark.sql import SparkSession
 
+from conftest import HOME
 from lakeshop.contracts import read_contracts
 from lakeshop.ledger import Ledger
 from lakeshop.run import Run
@@ -102,7 +102,9 @@ class TinyShop:
         """A lake of the shop, read anew."""
         return Lake(self.spark, str(self.home / name), read_contracts(self.home / "schemas"))
 
-    def run(self, first: date, last: date | None = None, *, lake: str = "lake", **options: bool) -> Run:
+    def run(
+        self, first: date, last: date | None = None, *, lake: str = "lake", **options: bool
+    ) -> Run:
         """A run as a job makes it, on the lake of that name: `redo_stale`, `is_history`."""
         tables = self.lake(lake)
         return Run(
@@ -117,7 +119,9 @@ class TinyShop:
             **options,
         )
 
-    def deliver(self, entity: str, day: date | str, rows: Sequence[Row], *, zipped: bool = False) -> Path:
+    def deliver(
+        self, entity: str, day: date | str, rows: Sequence[Row], *, zipped: bool = False
+    ) -> Path:
         """Write one drop: JSON lines, or CSV with the first row's names as header."""
         name = f"{entity}/{day}" if isinstance(day, date) else f"history/{entity}{day}"
         csv_rows = entity == "products"
@@ -163,7 +167,13 @@ def line(number: int, at: str, **overrides: object) -> Row:
 
 def action(number: int, at: str, **overrides: object) -> Row:
     """A user action as the shop delivers it; `at` is local time."""
-    base = {"id": f"a{number}", "user": f"u{number % 3}", "action": "view", "product": "p1", "at": at}
+    base = {
+        "id": f"a{number}",
+        "user": f"u{number % 3}",
+        "action": "view",
+        "product": "p1",
+        "at": at,
+    }
     return base | overrides
 
 

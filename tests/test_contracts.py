@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import HOME
 from jsonschema import Draft201909Validator
 from pyspark.sql import types as T
 
+from conftest import HOME
 from lakeshop.contracts import (
     DAY,
     ON_FAILURE,

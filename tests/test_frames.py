@@ -3,9 +3,9 @@
 import math
 from datetime import date, timedelta
 
-from conftest import collected
 from pyspark.sql import functions as F
 
+from conftest import collected
 from lakeshop.frames import ONE, age_in_days, decayed, latest_versions, top_per
 
 DAY = date(2026, 3, 10)
@@ -44,7 +44,10 @@ def test_age_in_days(spark):
 def test_decay_is_a_power_of_two_in_fixed_point(spark):
     ages = [0, 1, 7, 28, 111, 112, 113, 400, 2240, 2352, 2353, 10_000]
     frame = spark.createDataFrame([(a,) for a in ages] + [(None,)], "age int")
-    found = {r["age"]: r["w"] for r in frame.select("age", decayed(F.col("age"), 112).alias("w")).collect()}
+    found = {
+        r["age"]: r["w"]
+        for r in frame.select("age", decayed(F.col("age"), 112).alias("w")).collect()
+    }
     assert found.pop(None) is None
     assert found == {a: math.floor(2 ** (-a / 112) * ONE + 0.5) for a in ages}
     # 112 days are one half-life; 21 of them halve 2**20 to a half, which rounds up.
@@ -55,7 +58,14 @@ def test_decay_is_a_power_of_two_in_fixed_point(spark):
 
 
 def test_top_per_group_breaks_ties_by_the_next_order(spark):
-    rows = [("g", 5, "b"), ("g", 5, "a"), ("g", 7, "c"), ("h", 1, "d"), (None, 2, "e"), ("g", None, "f")]
+    rows = [
+        ("g", 5, "b"),
+        ("g", 5, "a"),
+        ("g", 7, "c"),
+        ("h", 1, "d"),
+        (None, 2, "e"),
+        ("g", None, "f"),
+    ]
     frame = spark.createDataFrame(rows, "g string, n int, id string")
     order = [F.col("n").desc_nulls_last(), F.col("id")]
     found = collected(top_per(frame, ["g"], order, 2), "g", "id", "rank")

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import HOME
 
+from conftest import HOME
 from lakeshop import job
 from lakeshop.errors import (
     BusyError,
@@ -96,7 +96,9 @@ def test_wrong_arguments(home, arguments, capsys):
 )
 def test_days_that_are_none(home, arguments, caplog):
     assert ran(home, *arguments) == 2
-    assert "ingest failed: The days should be given as --date D or as --from A --to B" in told(caplog)
+    assert "ingest failed: The days should be given as --date D or as --from A --to B" in told(
+        caplog
+    )
     assert not (home / "lake").exists()
 
 
@@ -145,7 +147,19 @@ def test_a_run_is_handed_what_was_asked_for(with_spark, monkeypatch):
     monkeypatch.setenv(KEY_VARIABLE, "a secret of the environment, long enough")
     days = ["--from", "2026-03-09", "--to", "2026-03-10"]
     assert ran(with_spark, *days, "--history", work=seen.append) == 0
-    assert ran(with_spark, *days, "--landing", "drops", "--lake", "other", work=seen.append, name="nightly") == 0
+    assert (
+        ran(
+            with_spark,
+            *days,
+            "--landing",
+            "drops",
+            "--lake",
+            "other",
+            work=seen.append,
+            name="nightly",
+        )
+        == 0
+    )
     one, other = seen
     assert (one.first, one.last, one.job) == (date(2026, 3, 9), date(2026, 3, 10), "ingest")
     assert one.is_history
@@ -164,7 +178,14 @@ def test_a_run_is_handed_what_was_asked_for(with_spark, monkeypatch):
 
 @pytest.mark.parametrize(
     ("error", "code"),
-    [(InputError, 1), (QualityError, 1), (BusyError, 1), (ShopError, 1), (ConfigError, 2), (ContractError, 2)],
+    [
+        (InputError, 1),
+        (QualityError, 1),
+        (BusyError, 1),
+        (ShopError, 1),
+        (ConfigError, 2),
+        (ContractError, 2),
+    ],
 )
 def test_an_error_that_is_explained(with_spark, caplog, error, code):
     def work(run):
@@ -213,7 +234,9 @@ def test_an_error_of_spark_is_told_in_few_lines(with_spark, caplog):
 def other_process(home):
     (home / "lake").mkdir()
     command = [sys.executable, "-c", HOLD, str(home / "lake/.lock")]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout.readline() == "held\n"
         yield process
         process.stdin.close()

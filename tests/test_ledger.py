@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
-from conftest import HOME
 
+from conftest import HOME
 from lakeshop.contracts import Input, read_contracts
 from lakeshop.ledger import PUBLICATIONS, Ledger, Publication, digest_of
 from lakeshop.tables import NOTHING, Content, Lake
@@ -23,7 +23,9 @@ def day(n):
 
 def publication(n, digest="x", table=SOURCE, rows=1, version=1):
     content = Content(rows, digest) if rows else NOTHING
-    return Publication(table, day(n), f"run {n}", f"in {n}", content, version, (f"bronze@{version}",))
+    return Publication(
+        table, day(n), f"run {n}", f"in {n}", content, version, (f"bronze@{version}",)
+    )
 
 
 def ledger_of(*publications, lake=None):

@@ -65,7 +65,9 @@ def test_a_share_up_to_the_limit_passes(bad, total, limit):
     assert_share("bronze.x", "rows", bad, total, limit)
 
 
-@pytest.mark.parametrize(("bad", "total", "limit"), [(51, 1000, 0.05), (1, 10**6, 0.0), (1, 1, 0.99)])
+@pytest.mark.parametrize(
+    ("bad", "total", "limit"), [(51, 1000, 0.05), (1, 10**6, 0.0), (1, 1, 0.99)]
+)
 def test_a_share_above_the_limit_stops(bad, total, limit):
     with pytest.raises(QualityError, match=rf"bad rows\. Received {bad} of {total}.*quarantine\.x"):
         assert_share("bronze.x", "rows", bad, total, limit)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import HOME
 
+from conftest import HOME
 from lakeshop.errors import ConfigError
 from lakeshop.settings import Origin, Pseudonyms, pseudonym_key, read_settings
 
@@ -36,7 +36,9 @@ def fault_of(conf, **names):
     return str(caught.value)
 
 
-@pytest.mark.parametrize("env", [p.stem for p in (HOME / "conf").glob("*.yaml") if p.stem != "base"])
+@pytest.mark.parametrize(
+    "env", [p.stem for p in (HOME / "conf").glob("*.yaml") if p.stem != "base"]
+)
 @pytest.mark.parametrize("shop", [p.stem for p in (HOME / "conf/shops").glob("*.yaml")])
 def test_what_is_shipped_can_be_read(env, shop):
     assert read(HOME / "conf", env, shop).shop.entities
@@ -77,7 +79,9 @@ def test_an_unknown_key_is_refused_with_its_path(conf, keys, where):
 
 
 def test_all_faults_at_once(conf):
-    overlaid(conf / "local.yaml", no_such=1, similarity={"neighbours": 0}, fraud={"review_score": 0})
+    overlaid(
+        conf / "local.yaml", no_such=1, similarity={"neighbours": 0}, fraud={"review_score": 0}
+    )
     text = fault_of(conf)
     assert "no_such" in text
     assert "similarity.neighbours" in text
@@ -199,8 +203,7 @@ def test_digest_changes_with_a_parameter(conf, keys):
 def merged(below, above):
     both = {**below, **above}
     return {
-        k: merged(below[k], v) if isinstance(v, dict) and k in below else v
-        for k, v in both.items()
+        k: merged(below[k], v) if isinstance(v, dict) and k in below else v for k, v in both.items()
     }
 
 

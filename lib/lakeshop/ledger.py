@@ -53,11 +53,16 @@ class Ledger:
     def load(cls, lake: Lake) -> "Ledger":
         """The newest publication of each day of each table."""
         ledger = cls(lake)
+        # By time first: versions begin anew where a table was moved away and loaded again.
         newest = W.partitionBy("table_name", DAY).orderBy(
-            F.desc("table_version"), F.desc("published_at")
+            F.desc("published_at"), F.desc("table_version")
         )
         rows = lake.read(PUBLICATIONS).withColumn("_age", F.row_number().over(newest))
-        for row in rows.where("_age = 1").collect():
+        found = rows.where("_age = 1").collect()
+        present = {name for name in {row["table_name"] for row in found} if lake.exists(name)}
+        for row in found:
+            if row["table_name"] not in present:
+                continue  # moved away: nothing of it is published any more
             content = Content(row["rows"], row["content_digest"])
             ledger._by_table[row["table_name"]][row[DAY]] = Publication(
                 table=row["table_name"],

@@ -9,8 +9,8 @@ from decimal import Decimal
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import collected
 
+from conftest import collected
 from lakeshop.settings import Entity
 from lakeshop.sources import files
 from lakeshop.sources.files import RAW_ROW, find_drops, lines_of, pattern_of, read_drops
@@ -154,7 +154,7 @@ def test_parquet_rows_are_json_texts_with_values_as_stored():
     content = parquet(
         id=[1, None],
         price=[Decimal("12.30"), Decimal("0.00")],
-        at=[datetime(2026, 3, 10, 8, 5), None],  # noqa: DTZ001 - Parquet times may have no zone
+        at=[datetime(2026, 3, 10, 8, 5), None],
         name=["Ü", "b"],
     )
     rows = [json.loads(raw) for _, raw, _ in numbered(content, "a.parquet", PARQUET)]
@@ -221,9 +221,7 @@ def test_find_drops_by_a_pattern_with_odd_names(spark, landing):
     assert [drop.name for drop in drops] == [f"x/{name}.jsonl" for name in expected]
     assert {drop.day for drop in drops} == {DAY}
     rows = collected(read_drops(spark, drops, entity), "business_date", "source_file", "raw")
-    assert rows == sorted(
-        (DAY, f"x/{name}.jsonl", f'{{"of":"{name[11:]}"}}') for name in expected
-    )
+    assert rows == sorted((DAY, f"x/{name}.jsonl", f'{{"of":"{name[11:]}"}}') for name in expected)
 
 
 def test_what_find_drops_finds_is_what_is_read(spark, landing):
@@ -276,7 +274,9 @@ def test_read_drops_gives_one_row_per_delivered_row(spark, tmp_path):
 
 def test_many_rows_of_one_file_keep_their_numbers(spark, tmp_path, monkeypatch):
     (tmp_path / "x").mkdir()
-    (tmp_path / "x/2026-03-10.jsonl").write_text("".join(f'{{"n":{n}}}\n' for n in range(1, 50_003)))
+    (tmp_path / "x/2026-03-10.jsonl").write_text(
+        "".join(f'{{"n":{n}}}\n' for n in range(1, 50_003))
+    )
     drops = find_drops(spark, str(tmp_path), JSON, DAY)
     rows = read_drops(spark, drops, JSON)
     wrong = rows.where("get_json_object(raw, '$.n') != cast(source_line as string)")

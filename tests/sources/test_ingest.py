@@ -5,11 +5,11 @@ from datetime import date, timedelta
 
 import pytest
 import yaml
-from conftest import collected
-from shops import action, line, product, tiny_shop
 
+from conftest import collected
 from lakeshop.errors import InputError
 from lakeshop.sources.ingest import ingest
+from shops import action, line, product, tiny_shop
 
 D1 = date(2026, 3, 7)
 D2, D3 = D1 + timedelta(days=1), D1 + timedelta(days=2)
@@ -52,7 +52,11 @@ def test_rows_are_filed_raw_with_file_and_line(shop):
         (3, "p1,Product 1,D,C,B", "sku,title,department,category,brand"),
     ]
     runs = collected(shop.lake().read("ops.runs"), "table_name", "rows_in", "accepted")
-    assert runs == [("bronze.products", 2, 2), ("bronze.transactions", 2, 2), ("bronze.user_actions", 0, 0)]
+    assert runs == [
+        ("bronze.products", 2, 2),
+        ("bronze.transactions", 2, 2),
+        ("bronze.user_actions", 0, 0),
+    ]
 
 
 def test_a_missing_required_drop_publishes_nothing_and_names_its_path(shop):

@@ -30,7 +30,9 @@ def texts(spark, entity, *raws, header=None):
     rows = spark.createDataFrame(lines, "source_line int, raw string, header string")
     found = with_text(rows, entity)
     assert found.columns == ["source_line", "raw", "header", MALFORMED, TEXT]
-    by_line = {r["source_line"]: None if r[MALFORMED] else r[TEXT].asDict() for r in found.collect()}
+    by_line = {
+        r["source_line"]: None if r[MALFORMED] else r[TEXT].asDict() for r in found.collect()
+    }
     return [by_line[n] for n in range(len(raws))]
 
 
@@ -239,7 +241,7 @@ def test_a_time_without_a_day_is_none_of_today(spark):
 
 
 def at(*parts):
-    return datetime(*parts)  # noqa: DTZ001 - Spark gives times of UTC without a zone
+    return datetime(*parts)
 
 
 def test_times_are_utc_where_nothing_else_is_said(spark):
@@ -253,7 +255,7 @@ def test_times_are_utc_where_nothing_else_is_said(spark):
 
 
 def test_local_times_of_new_york_on_the_days_that_clocks_change(spark):
-    """Clocks went from 02:00 EST to 03:00 EDT on 8 March, from 02:00 EDT to 01:00 EST on 1 November."""
+    """From 02:00 EST to 03:00 EDT on 8 March, from 02:00 EDT to 01:00 EST on 1 November."""
     given = [
         "2026-03-08 01:59:59",  # EST, UTC-5
         "2026-03-08 03:00:00",  # EDT, UTC-4
@@ -335,6 +337,8 @@ def test_unknown_and_missing_columns_are_told_together(settings, contracts):
     with pytest.raises(ConfigError) as caught:
         assert_mapped("transactions", mapped, contracts["silver.transactions"], DERIVED)
     text = str(caught.value)
-    assert "shop.entities.transactions.columns should map the columns of silver.transactions" in text
+    assert (
+        "shop.entities.transactions.columns should map the columns of silver.transactions" in text
+    )
     assert "Unknown: colour, user_idd; missing: amount, order_id" in text
     assert caught.value.exit_code == 2

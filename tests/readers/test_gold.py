@@ -1,0 +1,77 @@
+"""Gold is read by every engine: the same rows from Spark, DuckDB, Polars and deltalake."""
+
+from datetime import date
+from pathlib import Path
+
+import deltalake
+import duckdb
+import polars as pl
+import pytest
+from pyspark.sql import SparkSession
+from shops import TinyShop, line, product, tiny_shop
+
+from lakeshop.gold import TABLES
+from lakeshop.night import STAGES
+
+DAY = date(2026, 3, 10)
+GOLD = [name for table in TABLES for name in (table, f"{table}_latest")]
+
+
+@pytest.fixture(scope="module")
+def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyShop:
+    similarity = {"min_support": 1, "blocks": 2, "linear_ridge": 1}
+    shop = tiny_shop(spark, tmp_path_factory.mktemp("readers"), similarity=similarity)
+    lines = [line(n, f"{DAY} 10:{n}:00", order=f"o{n // 3}", product=f"p{n % 5}") for n in range(10, 40)]
+    shop.deliver("transactions", DAY, lines)
+    shop.deliver("products", DAY, [product(n) for n in range(5)])
+    run = shop.run(DAY)
+    for stage in STAGES.values():
+        stage(run)
+    run.flush()
+    return shop
+
+
+def as_text(rows: list[tuple[object, ...]]) -> list[str]:
+    """Rows as sorted text; times without a zone are UTC in every engine."""
+    return sorted(repr([_plain(v) for v in row]) for row in rows)
+
+
+def _plain(value: object) -> object:
+    return value.replace(tzinfo=None) if hasattr(value, "tzinfo") else value  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("table", GOLD)
+def test_four_engines_read_the_same_rows(shop: TinyShop, table: str) -> None:
+    path = shop.lake().path(table)
+    columns = shop.lake().contract(table).column_names
+    by_spark = shop.spark.read.format("delta").load(path).select(*columns)
+    expected = as_text([tuple(row) for row in by_spark.collect()])
+    assert expected, f"{table} should hold rows"
+
+    by_polars = pl.scan_delta(path).select(columns).collect().rows()
+    assert as_text(by_polars) == expected
+
+    arrow = deltalake.DeltaTable(path).to_pyarrow_table(columns=columns)
+    assert as_text([tuple(row.values()) for row in arrow.to_pylist()]) == expected
+
+    with duckdb.connect() as connection:
+        _load_delta(connection)
+        connection.execute("SET TimeZone = 'UTC'")
+        query = f"SELECT {', '.join(columns)} FROM delta_scan('{path}')"
+        assert as_text(connection.execute(query).fetchall()) == expected
+
+
+@pytest.mark.parametrize("table", GOLD)
+def test_gold_stays_at_reader_version_1(shop: TinyShop, table: str) -> None:
+    protocol = deltalake.DeltaTable(shop.lake().path(table)).protocol()
+    assert protocol.min_reader_version == 1
+    assert not protocol.reader_features
+
+
+def _load_delta(connection: duckdb.DuckDBPyConnection) -> None:
+    """The extension comes as a package, so that no engine downloads anything."""
+    import duckdb_extension_delta
+
+    folder = Path(duckdb_extension_delta.__file__).parent
+    extension = next(folder.rglob("delta.duckdb_extension"))
+    connection.execute(f"LOAD '{extension}'")
