@@ -70,4 +70,4 @@ def test_a_share_up_to_the_limit_passes(bad, total, limit):
 )
 def test_a_share_above_the_limit_stops(bad, total, limit):
     with pytest.raises(QualityError, match=rf"bad rows\. Received {bad} of {total}.*quarantine\.x"):
-        assert_share("bronze.x", "rows", bad, total, limit)
+        assert_share("silver.x", "rows", bad, total, limit)

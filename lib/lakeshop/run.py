@@ -133,7 +133,8 @@ class Run:
             if contract.has_latest_twin and last == self.ledger.days(table)[-1]:
                 self.lake.overwrite(f"{table}_latest", rows, run_id=self.run_id(table, last))
         finally:
-            rows.unpersist()
+            # What a builder keeps for itself goes too.
+            self.lake.spark.catalog.clearCache()
 
     def _with_run_id(self, contract: Contract, rows: DataFrame, day: date) -> DataFrame:
         if RUN_ID not in contract.column_names:

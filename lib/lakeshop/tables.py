@@ -115,10 +115,11 @@ class Lake:
     def version(self, table: str) -> int:
         """The table's newest version."""
         if table not in self._versions:
-            # The log knows without a Spark job; DESCRIBE HISTORY takes two.
-            log = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
-            snapshot = log.forTable(self.spark._jsparkSession, self.path(table)).update()
-            self._versions[table] = int(snapshot.version())
+            # The log's newest snapshot here, which only this run moves: DESCRIBE HISTORY would
+            # take two Spark jobs.
+            logs = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+            log = logs.forTable(self.spark._jsparkSession, self.path(table))
+            self._versions[table] = int(log.unsafeVolatileSnapshot().version())
         return self._versions[table]
 
     def content(self, table: str, first: date, last: date) -> dict[date, Content]:

@@ -30,6 +30,12 @@ def version(shop, table="bronze.transactions"):
     return shop.lake().version(table)
 
 
+def ingested(run):
+    """As a job does it: work, then remember it."""
+    ingest(run)
+    run.flush()
+
+
 def delivered(shop):
     """Three days: the catalogue once, actions on the second day only."""
     shop.deliver("transactions", D1, [line(1, f"{D1} 10:00:00"), line(2, f"{D1} 11:00:00")])
@@ -41,7 +47,7 @@ def delivered(shop):
 
 def test_rows_are_filed_raw_with_file_and_line(shop):
     delivered(shop)
-    ingest(shop.run(D1))
+    ingested(shop.run(D1))
     (one, two) = rows_of(shop)
     assert one[:3] == (D1, f"transactions/{D1}.jsonl", 1)
     assert '"id": "t1"' in one[3]
@@ -65,7 +71,7 @@ def test_a_missing_required_drop_publishes_nothing_and_names_its_path(shop):
         for path in (shop.landing / "transactions").glob(f"{day}*"):
             path.unlink()
     with pytest.raises(InputError) as caught:
-        ingest(shop.run(D1, D3))
+        ingested(shop.run(D1, D3))
     assert caught.value.exit_code == 1
     text = str(caught.value)
     assert f"{shop.landing}/transactions/{D2}.jsonl*" in text
@@ -77,7 +83,7 @@ def test_a_missing_required_drop_publishes_nothing_and_names_its_path(shop):
 
 def test_of_many_missing_drops_five_are_shown(shop):
     with pytest.raises(InputError) as caught:
-        ingest(shop.run(D1, D1 + timedelta(days=29)))
+        ingested(shop.run(D1, D1 + timedelta(days=29)))
     text = str(caught.value)
     assert text.count("transactions/2026-03") == 5
     assert "and 25 more" in text
@@ -85,15 +91,15 @@ def test_of_many_missing_drops_five_are_shown(shop):
 
 def test_a_drop_counts_once_and_again_when_it_is_delivered_again(shop):
     delivered(shop)
-    ingest(shop.run(D1, D2))
+    ingested(shop.run(D1, D2))
     before = {table: version(shop, table) for table in TABLES}
-    ingest(shop.run(D1, D2))
+    ingested(shop.run(D1, D2))
     assert {table: version(shop, table) for table in TABLES} == before
     assert shop.lake().read("ops.publications").count() == 6  # three tables, two days, once
     path = shop.deliver("transactions", D1, [line(9, f"{D1} 12:00:00")])
     os.utime(path, (2e9, 2e9))  # whatever the file system's resolution of times
     (shop.landing / f"user_actions/{D2}.jsonl").unlink()  # an optional drop taken away
-    ingest(shop.run(D1, D2))
+    ingested(shop.run(D1, D2))
     rows = rows_of(shop)
     assert [row[0] for row in rows] == [D1, D2]
     assert '"t9"' in rows[0][3]
@@ -104,9 +110,9 @@ def test_a_drop_counts_once_and_again_when_it_is_delivered_again(shop):
 
 def test_a_range_equals_its_nights_in_any_order(shop):
     delivered(shop)
-    ingest(shop.run(D1, D2, lake="range"))
+    ingested(shop.run(D1, D2, lake="range"))
     for day in (D2, D1):
-        ingest(shop.run(day, lake="nights"))
+        ingested(shop.run(day, lake="nights"))
     for table in TABLES:
         nights = rows_of(shop, table, "nights")
         assert rows_of(shop, table, "range") == nights
@@ -120,7 +126,7 @@ def test_several_files_of_a_day_one_of_them_truncated(shop):
     path = shop.deliver("transactions", D1, rows, zipped=True)
     path.write_bytes(path.read_bytes()[:-20])
     shop.deliver("transactions", D1, rows[:1])
-    ingest(shop.run(D1))
+    ingested(shop.run(D1))
     [whole, cut] = rows_of(shop)
     assert whole[:3] == (D1, f"transactions/{D1}.jsonl", 1)
     assert cut[:4] == (D1, f"transactions/{D1}.jsonl.gz", 0, None)
@@ -144,7 +150,7 @@ def test_history_is_filed_by_the_shops_day_of_the_event(shop):
     rows = [line(n, at) for n, (at, _) in enumerate(times.values(), 1)]
     shop.deliver("transactions", "", rows)
     shop.deliver("products", "", [product(1), product(2)])
-    ingest(shop.run(D1, D3, is_history=True))
+    ingested(shop.run(D1, D3, is_history=True))
     found = {row[3].split('"')[3]: row[0] for row in rows_of(shop)}
     assert found == {name: day for name, (_, day) in times.items()}
     assert {row[1] for row in rows_of(shop)} == {"history/transactions.jsonl"}
@@ -156,10 +162,10 @@ def test_history_equals_the_nights_it_stands_for(shop):
     for day in (D1, D2, D3):
         shop.deliver("transactions", day, [row for row in rows if str(day) in row["at"]])
     shop.deliver("transactions", "", rows)
-    ingest(shop.run(D1, D3, lake="nights"))
-    ingest(shop.run(D1, D3, lake="history", is_history=True))
+    ingested(shop.run(D1, D3, lake="nights"))
+    ingested(shop.run(D1, D3, lake="history", is_history=True))
     once = shop.lake("history").version("bronze.transactions")
-    ingest(shop.run(D1, D3, lake="history", is_history=True))
+    ingested(shop.run(D1, D3, lake="history", is_history=True))
     assert shop.lake("history").version("bronze.transactions") == once
     nights = [(row[0], row[3]) for row in rows_of(shop, lake="nights")]
     assert sorted((row[0], row[3]) for row in rows_of(shop, lake="history")) == sorted(nights)
@@ -167,7 +173,7 @@ def test_history_equals_the_nights_it_stands_for(shop):
 
 def test_a_missing_history_of_a_required_entity(shop):
     with pytest.raises(InputError, match=r"history/transactions\*\.jsonl\*"):
-        ingest(shop.run(D1, D3, is_history=True))
+        ingested(shop.run(D1, D3, is_history=True))
 
 
 def test_history_leaves_alone_what_has_none(shop):
@@ -178,7 +184,7 @@ def test_history_leaves_alone_what_has_none(shop):
     path.write_text(yaml.safe_dump(conf))
     delivered(shop)
     shop.deliver("transactions", "", [line(1, f"{D1} 10:00:00")])
-    ingest(shop.run(D2))
+    ingested(shop.run(D2))
     assert len(rows_of(shop, "bronze.user_actions")) == 1
-    ingest(shop.run(D1, D3, is_history=True))
+    ingested(shop.run(D1, D3, is_history=True))
     assert len(rows_of(shop, "bronze.user_actions")) == 1

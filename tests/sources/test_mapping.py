@@ -4,10 +4,12 @@ from datetime import date, datetime
 from decimal import Decimal
 
 import pytest
+from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.contracts import Column as ContractColumn
+from lakeshop.contracts import Contract
 from lakeshop.errors import ConfigError
 from lakeshop.settings import Entity, Origin
 from lakeshop.sources.mapping import (
@@ -342,3 +344,14 @@ def test_unknown_and_missing_columns_are_told_together(settings, contracts):
     )
     assert "Unknown: colour, user_idd; missing: amount, order_id" in text
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("text", ["+294247-01-10", "-0001-01-01", "10000-01-01"])
+@pytest.mark.parametrize("zone", [None, "America/New_York"])
+def test_a_year_out_of_range_does_not_fit(
+    spark: SparkSession, contracts: dict[str, Contract], text: str, zone: str | None
+) -> None:
+    column = next(c for c in contracts["silver.transactions"].columns if c.name == "occurred_at")
+    origin = Origin(column="at", format="yyyy-MM-dd", zone=zone)
+    frame = spark.createDataFrame([(text,)], "at STRING")
+    assert frame.select(typed(F.col("at"), origin, column)).first() == (None,)

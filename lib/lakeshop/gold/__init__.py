@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+from lakeshop.gold.fraud_scores import fraud_scores
+from lakeshop.gold.inventory_forecasts import inventory_forecasts
 from lakeshop.gold.recommendations import recommendations
 from lakeshop.gold.similar_products import similar_products
 from lakeshop.run import Builder
@@ -9,4 +11,6 @@ from lakeshop.run import Builder
 TABLES: Mapping[str, Builder] = {
     "gold.recommendations": recommendations,
     "gold.similar_products": similar_products,
+    "gold.inventory_forecasts": inventory_forecasts,
+    "gold.fraud_scores": fraud_scores,
 }

@@ -95,6 +95,8 @@ def typed(text: Column, origin: Origin, column: ContractColumn) -> Column:
         # A text without a date would be cast to a time of today, "2026" to its first day.
         stamp = F.when(text.rlike(_DATED), text).try_cast(kind)
         has_zone = text.rlike(_ZONED)
+    # A year of five digits is a typing error, and no time zone can be applied to it.
+    stamp = F.when(stamp.between(F.lit("0001-01-02"), F.lit("9999-12-30")), stamp)
     if isinstance(kind, T.DateType):
         return stamp.cast("date")
     if origin.zone is None:
