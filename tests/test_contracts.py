@@ -84,7 +84,7 @@ def test_columns_and_keys(path, contracts):
     required = {c.name for c in contract.columns if c.required}
     assert set(contract.key) <= required, "a NULL is no key"
     assert DAY in names
-    assert contract.partition_by == (() if contract.rows == "log" else (DAY,))
+    assert contract.partition_by == ((DAY,) if contract.rows == "snapshot" else ())
     needs_key = contract.rows in {"event", "version", "aggregate", "snapshot"}
     assert bool(contract.key) or not needs_key
 

@@ -35,6 +35,17 @@ class Night:
 
     day: date
     settings: Settings
+    _kept: list[DataFrame] = field(default_factory=list, compare=False)
+
+    def keep(self, rows: DataFrame) -> DataFrame:
+        """Cache rows that a builder uses several times, until its table is published."""
+        self._kept.append(rows.persist())
+        return rows
+
+    def release(self) -> None:
+        """Give up what was kept."""
+        while self._kept:
+            self._kept.pop().unpersist()
 
 
 Builder = Callable[[Tables, Night], DataFrame]
@@ -123,18 +134,18 @@ class Run:
     def _build_days(self, table: str, builder: Builder, first: date, last: date) -> None:
         started = time.monotonic()
         contract = self.lake.contract(table)
-        rows = builder(self.inputs(contract, first, last), Night(last, self.settings))
+        night = Night(last, self.settings)
+        rows = builder(self.inputs(contract, first, last), night)
         if not contract.is_by_day:
             rows = rows.withColumn(DAY, F.lit(last))
-        rows = self._with_run_id(contract, rows, last).persist()
+        rows = night.keep(self._with_run_id(contract, rows, last))
         try:
             self._audit(contract, rows)
             self.publish(table, rows, first, last, started=started)
             if contract.has_latest_twin and last == self.ledger.days(table)[-1]:
                 self.lake.overwrite(f"{table}_latest", rows, run_id=self.run_id(table, last))
         finally:
-            # What a builder keeps for itself goes too.
-            self.lake.spark.catalog.clearCache()
+            night.release()
 
     def _with_run_id(self, contract: Contract, rows: DataFrame, day: date) -> DataFrame:
         if RUN_ID not in contract.column_names:
@@ -164,9 +175,8 @@ class Run:
         broken = [
             F.count_if(~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name) for c in rules
         ]
-        keys = F.count_distinct(
-            *[F.coalesce(F.col(k).cast("string"), F.lit("")) for k in contract.key]
-        )
+        # Hashes, because distinct texts of millions of rows cost more than building the table.
+        keys = F.count_distinct(F.xxhash64(*contract.key))
         found = rows.agg(F.count("*").alias("rows"), keys.alias("keys"), *broken).first()
         assert found is not None
         faults = [f"{c.name} ({c.about}): {found[c.name]} rows" for c in rules if found[c.name]]

@@ -20,17 +20,15 @@ TRENDS = (3, 14, 28, 84)  # days over which purchase days are counted
 def products(tables: Tables, night: Night) -> DataFrame:
     """One row per product with a purchase in the look-back."""
     settings = night.settings.features
-    bought = tables["features.user_product_days"].where(F.col("lines") > 0)
-    purchases = purchase_days(bought)
+    bought = night.keep(tables["features.user_product_days"].where(F.col("lines") > 0))
+    purchases = night.keep(purchase_days(bought))
+    pairs = habits(purchases, night.day, settings)
+    promotions = promoted_tomorrow(tables["silver.promotions"], night.day)
     return (
         per_product(bought, night.day, settings.windows)
         .join(trends(purchases, night.day), on="product_id", how="left")
-        .join(
-            repeats(habits(purchases, night.day, settings), settings), on="product_id", how="left"
-        )
-        .join(
-            promoted_tomorrow(tables["silver.promotions"], night.day), on="product_id", how="left"
-        )
+        .join(repeats(pairs, settings), on="product_id", how="left")
+        .join(promotions, on="product_id", how="left")
         .na.fill(0, ["display_stores", "mailer_stores"])
     )
 
@@ -41,29 +39,37 @@ def per_product(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> 
     The price is what was paid per unit in the middle window; its change is that price by the
     one of the days between the middle and the long window.
     """
-    age = age_in_days(day)
+    age, priced = age_in_days(day), F.col("units") > 0
+    spans = {
+        "short": age < windows[0],
+        "middle": age < windows[1],
+        "long": age < windows[2],
+        "now": priced & (age < windows[1]),
+        "before": priced & (age >= windows[1]) & (age < windows[2]),
+    }
+    sums = [
+        F.sum(F.when(within, F.col(name))).alias(f"{name}_{span}")
+        for span, within in spans.items()
+        for name in ("units", "amount")
+    ]
+    per_buyer = bought.groupBy("product_id", "user_id").agg(
+        *sums, F.min(age).alias("last_age"), F.max(age).alias("first_age")
+    )
     recent: list[Column] = []
     for label, days in zip(("short", "middle", "long"), windows, strict=True):
-        within = age < days
         recent += [
-            F.coalesce(F.sum(F.when(within, F.col("units"))), F.lit(0)).alias(f"units_{label}"),
-            F.count_distinct(F.when(within, F.col("user_id"))).alias(f"buyers_{label}"),
+            F.coalesce(F.sum(f"units_{label}"), F.lit(0)).alias(f"units_{label}"),
+            F.count_if(F.col("last_age") < days).alias(f"buyers_{label}"),
         ]
-    price = _price(age < windows[1])
-    before = _price((age >= windows[1]) & (age < windows[2]))
-    return bought.groupBy("product_id").agg(
+    price = F.try_divide(F.sum("amount_now"), F.sum("units_now"))
+    before = F.try_divide(F.sum("amount_before"), F.sum("units_before"))
+    return per_buyer.groupBy("product_id").agg(
         *recent,
         price.alias("price"),
         (F.try_divide(price, before) - 1).alias("price_change"),
-        F.max(age).alias("age_days"),
-        F.min(age).alias("days_since_purchase"),
+        F.max("first_age").alias("age_days"),
+        F.min("last_age").alias("days_since_purchase"),
     )
-
-
-def _price(within: Column) -> Column:
-    counted = within & (F.col("units") > 0)
-    amount, units = (F.sum(F.when(counted, F.col(name))) for name in ("amount", "units"))
-    return F.try_divide(amount, units)
 
 
 def trends(purchases: DataFrame, day: date) -> DataFrame:

@@ -17,9 +17,7 @@ from lakeshop.run import Night, Tables
 def users(tables: Tables, night: Night) -> DataFrame:
     """One row per user with a purchase in the look-back."""
     settings = night.settings.features
-    bought = tables["features.user_product_days"].where(F.col("lines") > 0)
-    recent = decayed(age_in_days(night.day), settings.recent_half_life_days)
-    activity = purchase_days(bought).groupBy("user_id").agg(F.sum(recent).alias("recent_purchases"))
+    bought = night.keep(tables["features.user_product_days"].where(F.col("lines") > 0))
     departments = preferred_departments(
         with_department(bought, tables["silver.products"]),
         night.day,
@@ -28,34 +26,48 @@ def users(tables: Tables, night: Night) -> DataFrame:
     )
     return (
         per_user(bought, night.day, settings.windows)
-        .join(activity, on="user_id", how="left")
+        .join(
+            activity(purchase_days(bought), night.day, settings.recent_half_life_days),
+            on="user_id",
+            how="left",
+        )
         .join(departments, on="user_id", how="left")
     )
 
 
 def per_user(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFrame:
     """Recency, frequency, money, basket size and discount share of each user."""
+    visits = bought.groupBy("user_id", "event_date").agg(
+        *[F.sum(name).alias(name) for name in ("lines", "amount", "discount")]
+    )
     age = age_in_days(day)
     recent: list[Column] = []
     for label, days in zip(("short", "middle", "long"), windows, strict=True):
         within = age < days
         recent += [
-            F.count_distinct(F.when(within, F.col("event_date"))).alias(f"visit_days_{label}"),
+            F.count_if(within).alias(f"visit_days_{label}"),
             F.coalesce(F.sum(F.when(within, F.col("amount"))), F.lit(0)).alias(f"amount_{label}"),
         ]
-    paid, saved = F.sum("amount"), F.sum("discount")
-    visits = F.count_distinct("event_date")
+    paid, saved, n_visits = F.sum("amount"), F.sum("discount"), F.count("*")
     span = F.date_diff(F.max("event_date"), F.min("event_date"))
-    return bought.groupBy("user_id").agg(
+    return visits.groupBy("user_id").agg(
         F.min(age).alias("days_since_purchase"),
         F.max(age).alias("days_since_first_purchase"),
-        visits.alias("visit_days"),
-        F.when(visits > 1, F.try_divide(span, visits - 1)).alias("days_between_visits"),
+        n_visits.alias("visit_days"),
+        F.when(n_visits > 1, F.try_divide(span, n_visits - 1)).alias("days_between_visits"),
         *recent,
-        F.count_distinct("product_id").alias("products"),
-        (F.sum("lines") / visits).alias("lines_per_visit"),
-        (paid / visits).alias("amount_per_visit"),
+        (F.sum("lines") / n_visits).alias("lines_per_visit"),
+        (paid / n_visits).alias("amount_per_visit"),
         F.try_divide(saved, paid + saved).alias("discount_share"),
+    )
+
+
+def activity(purchases: DataFrame, day: date, half_life_days: float) -> DataFrame:
+    """Different products of each user, and their purchase days, recent ones counting more."""
+    recent = F.sum(decayed(age_in_days(day), half_life_days)).alias("recent")
+    per_product = purchases.groupBy("user_id", "product_id").agg(recent)
+    return per_product.groupBy("user_id").agg(
+        F.count("*").alias("products"), F.sum("recent").alias("recent_purchases")
     )
 
 

@@ -41,11 +41,10 @@ WEEKDAYS = ("Mondays", "Tuesdays", "Wednesdays", "Thursdays", "Fridays", "Saturd
 def inventory_forecasts(tables: Tables, night: Night) -> DataFrame:
     """One row per product sold in the last `history_days` and day of the horizon."""
     options = night.settings.forecasts
-    demand = (
+    demand = night.keep(
         tables["features.user_product_days"]
         .transform(per_product, night.day, options.history_days)
         .transform(with_department, tables["silver.products"])
-        .persist()
     )
     weekdays = department_weekdays(demand, night.day)
     names = [quantile_name(level) for level in options.quantiles]

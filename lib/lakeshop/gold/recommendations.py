@@ -26,7 +26,7 @@ def recommendations(tables: Tables, night: Night) -> DataFrame:
     products, users = tables["features.products"], tables["features.users"]
     on_sale = products.where(F.col("days_since_purchase") < settings.active_days)
     purchases = purchase_days(tables["features.user_product_days"])
-    pairs = habits(purchases, night.day, night.settings.features).persist()
+    pairs = night.keep(habits(purchases, night.day, night.settings.features))
     weights = tables["similarity.neighbours"].where(F.col("measure") == "user_linear")
     again = again_list(pairs, on_sale, users, settings)
     new = new_list(pairs, on_sale, users, weights, settings)

@@ -57,16 +57,17 @@ def _night_scores(run: Run, day: date) -> DataFrame:
     started = time.monotonic()
     night, k = Night(day, run.settings), run.settings.evaluation.cutoff
     scored = _scored(run, day)
-    pairs = habits(purchase_days(scored.before), day, run.settings.features).persist()
-    lists = lists_of(scored, pairs, night).persist()
+    pairs = night.keep(habits(purchase_days(scored.before), day, run.settings.features))
+    lists = night.keep(lists_of(scored, pairs, night))
     scores = user_scores(
         lists, relevant(scored, pairs), scored.products, k=k, n_users=scored.users.count()
     )
     scores = scores.withColumn("night", F.lit(day)).persist()
     coverages = _coverages(lists, scored.products.count())
-    figures = reduce(DataFrame.unionByName, [means(scores), gains(scores), coverages]).persist()
+    figures = night.keep(reduce(DataFrame.unionByName, [means(scores), gains(scores), coverages]))
     report(f"{day}", figures, run.settings)
     _publish(run, day, figures, started)
+    night.release()
     return scores
 
 

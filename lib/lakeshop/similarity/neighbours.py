@@ -27,6 +27,7 @@ from lakeshop.similarity.interactions import basket_interactions, capped, user_i
 from lakeshop.similarity.kernel import top_neighbours
 from lakeshop.similarity.linear import linear_neighbours
 
+Keep = Callable[[DataFrame], DataFrame]
 USER_COSINE, BASKET_COSINE, USER_LINEAR = "user_cosine", "basket_cosine", "user_linear"
 PAIRS = T.StructType(
     [
@@ -43,13 +44,15 @@ def neighbours(tables: Tables, night: Night) -> DataFrame:
     """One row per measure, product and rank: its most similar products."""
     options, age = night.settings.similarity, night.settings.similarity.half_life_days
     by_users = user_interactions(tables["features.user_product_days"], night.day, age)
+    by_users = night.keep(capped(by_users, options.max_history))
     by_baskets = basket_interactions(tables["silver.transactions"], night.day, age)
+    by_baskets = night.keep(capped(by_baskets, options.max_history))
     most_bought = head(tables["features.products"], options.linear_products)
-    bought = by_users.join(most_bought, on="product_id", how="left_semi")
+    bought = by_users.join(F.broadcast(most_bought), on="product_id", how="left_semi")
     per_measure = {
-        USER_COSINE: neighbours_of(capped(by_users, options.max_history), options),
-        BASKET_COSINE: neighbours_of(capped(by_baskets, options.max_history), options),
-        USER_LINEAR: linear_neighbours_of(bought, options),
+        USER_COSINE: neighbours_of(by_users, options, night.keep),
+        BASKET_COSINE: neighbours_of(by_baskets, options, night.keep),
+        USER_LINEAR: linear_neighbours_of(bought, options, night.keep),
     }
     return reduce(
         DataFrame.unionByName,
@@ -63,14 +66,17 @@ def head(products: DataFrame, n: int) -> DataFrame:
     return products.orderBy(*order).limit(n).select("product_id")
 
 
-def neighbours_of(interactions: DataFrame, options: Similarity) -> DataFrame:
+def neighbours_of(
+    interactions: DataFrame, options: Similarity, keep: Keep = DataFrame.persist
+) -> DataFrame:
     """product_id, neighbour_id, rank, similarity, support of histories' products.
 
     Args:
         interactions: history, product_id, weight; each product once in a history.
         options: neighbours, shrinkage, min_support and blocks.
+        keep: caches a frame that is used several times.
     """
-    catalogue = numbered(interactions).persist()
+    catalogue = keep(numbered(interactions))
     items = catalogue.orderBy("item").select("norm", "work").toPandas()
     norms = items["norm"].to_numpy(np.int64)
     block_of = balanced_blocks(items["work"].to_numpy(np.int64), options.blocks)
@@ -143,9 +149,11 @@ def _kernel(
     return compute
 
 
-def linear_neighbours_of(interactions: DataFrame, options: Similarity) -> DataFrame:
+def linear_neighbours_of(
+    interactions: DataFrame, options: Similarity, keep: Keep = DataFrame.persist
+) -> DataFrame:
     """product_id, neighbour_id, rank, similarity, support by the linear model, in one task."""
-    catalogue = numbered(interactions).persist()
+    catalogue = keep(numbered(interactions))
     n_items = catalogue.count()
     histories = (
         interactions.join(F.broadcast(catalogue), on="product_id", how="inner")
