@@ -11,6 +11,7 @@ import pytest
 from pyspark.sql import DataFrame, SparkSession
 
 from lakeshop.contracts import Contract, read_contracts
+from lakeshop.session import local_session
 from lakeshop.settings import Settings, read_settings
 
 HOME = Path(__file__).resolve().parent.parent
@@ -20,6 +21,8 @@ os.environ["TZ"] = "UTC"
 SMALL = {
     "spark.driver.memory": "2g",
     "spark.sql.shuffle.partitions": "2",
+    # Plans of a few rows: adapting them costs more than running them.
+    "spark.sql.adaptive.enabled": "false",
     "spark.default.parallelism": "2",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
@@ -30,20 +33,10 @@ SMALL = {
 }
 
 
-def spark_properties(name: str) -> dict[str, str]:
-    """The properties of `conf/spark/<name>.conf`."""
-    lines = (HOME / "conf" / "spark" / f"{name}.conf").read_text().splitlines()
-    pairs = (line.split(None, 1) for line in lines if line.strip() and not line.startswith("#"))
-    return {key: value.strip() for key, value in pairs}
-
-
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     """The laptop's configuration, made small."""
-    builder = SparkSession.builder.appName("lakeshop tests")
-    for key, value in (spark_properties("local") | SMALL).items():
-        builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    session = local_session(HOME / "conf" / "spark" / "local.conf", SMALL)
     yield session
     session.stop()
 
@@ -87,7 +80,7 @@ def plain(kind: str) -> object:
         "double": 1.0,
         "decimal": Decimal(1),
         "date": date(2026, 3, 10),
-        "timestamp": datetime(2026, 3, 10, 12),  # noqa: DTZ001 - Spark takes naive times as UTC
+        "timestamp": datetime(2026, 3, 10, 12),
         "array": [],
     }[kind]
 

@@ -20,7 +20,7 @@ from lakeshop.errors import QualityError
 from lakeshop.frames import latest_versions
 from lakeshop.ledger import Ledger, Publication, digest_of
 from lakeshop.settings import Settings
-from lakeshop.tables import NOTHING, Lake
+from lakeshop.tables import NOTHING, Content, Lake, content_columns, contents_of
 
 LOG = logging.getLogger("lakeshop")
 RUNS = "ops.runs"
@@ -140,8 +140,8 @@ class Run:
             rows = rows.withColumn(DAY, F.lit(last))
         rows = night.keep(self._with_run_id(contract, rows, last))
         try:
-            self._audit(contract, rows)
-            self.publish(table, rows, first, last, started=started)
+            contents = self._audit(contract, rows)
+            self.publish(table, rows, first, last, started=started, contents=contents)
             if contract.has_latest_twin and last == self.ledger.days(table)[-1]:
                 self.lake.overwrite(f"{table}_latest", rows, run_id=self.run_id(table, last))
         finally:
@@ -169,22 +169,35 @@ class Run:
             frames[declared.table] = rows
         return frames
 
-    def _audit(self, contract: Contract, rows: DataFrame) -> None:
-        """Keys are unique and rules that fail the table hold, before anything is published."""
+    def _audit(self, contract: Contract, rows: DataFrame) -> dict[date, Content]:
+        """Keys are unique and rules that fail the table hold, before anything is published.
+
+        Returns:
+            The content of each day, found in the same pass.
+        """
         rules = [c for c in contract.checks if c.on_failure == "fail"]
         broken = [
             F.count_if(~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name) for c in rules
         ]
         # Hashes, because distinct texts of millions of rows cost more than building the table.
-        keys = F.count_distinct(F.xxhash64(*contract.key))
-        found = rows.agg(F.count("*").alias("rows"), keys.alias("keys"), *broken).first()
-        assert found is not None
-        faults = [f"{c.name} ({c.about}): {found[c.name]} rows" for c in rules if found[c.name]]
-        if found["rows"] != found["keys"]:
-            faults.append(f"{found['rows']} rows with {found['keys']} distinct {contract.key}")
+        keys = F.count_distinct(F.xxhash64(*contract.key)).alias("keys")
+        fitting = self.lake.fitting(contract.name, rows)
+        days = fitting.groupBy(DAY).agg(*content_columns(contract), keys, *broken).collect()
+        faults = [
+            f"{c.name} ({c.about}): {day[c.name]} rows of {day[DAY]}"
+            for day in days
+            for c in rules
+            if day[c.name]
+        ]
+        faults += [
+            f"{day['rows']} rows of {day[DAY]} with {day['keys']} distinct {contract.key}"
+            for day in days
+            if day["rows"] != day["keys"]
+        ]
         if faults:
             msg = f"{contract.name} should hold to its contract. Broken: {'; '.join(faults)}."
             raise QualityError(msg)
+        return contents_of(days)
 
     def publish(
         self,
@@ -195,7 +208,7 @@ class Run:
         *,
         started: float,
         counts: Counts | None = None,
-        is_empty: bool = False,
+        contents: Mapping[date, Content] | None = None,
         input_digests: Mapping[date, str] | None = None,
     ) -> int:
         """Replace the days of a table, remember what they were made from, and say so.
@@ -207,7 +220,8 @@ class Run:
             last: last day.
             started: when the work on it began, by `time.monotonic`.
             counts: of the rows received, where some were not accepted.
-            is_empty: `rows` is known to be empty; days that are empty already stay untouched.
+            contents: of the rows by day, where known; else the table is read again. Where they
+                are known to be empty, days that are empty already stay untouched.
             input_digests: by day, where the inputs are no tables of the lake.
 
         Returns:
@@ -215,11 +229,12 @@ class Run:
         """
         run_id = self.run_id(table, last)
         contract = self.lake.contract(table)
-        if is_empty and self.lake.is_empty(table, first, last):
-            version, contents = self.lake.version(table), {}
+        if contents == {} and self.lake.is_empty(table, first, last):
+            version = self.lake.version(table)
         else:
             version = self.lake.replace_days(table, rows, first, last, run_id=run_id)
-            contents = self.lake.content(table, first, last)
+            if contents is None:
+                contents = self.lake.content(table, first, last)
         versions = tuple(
             f"{i.table}@{self.lake.version(i.table)}"
             for i in contract.inputs

@@ -5,6 +5,8 @@ laws of the night: times are UTC, and a bad cast is an error instead of a silent
 """
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 
 import pyspark
 from pyspark.sql import SparkSession
@@ -41,3 +43,21 @@ def spark_session(application: str) -> SparkSession:
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def properties(conf: Path) -> dict[str, str]:
+    """Spark's properties in a file of `conf/spark/`."""
+    lines = (line.strip() for line in conf.read_text(encoding="utf-8").splitlines())
+    pairs = (line.split(None, 1) for line in lines if line and not line.startswith("#"))
+    return {key: value.strip() for key, value in pairs}
+
+
+def local_session(
+    conf: Path = Path("conf/spark/local.conf"), overrides: Mapping[str, str] | None = None
+) -> SparkSession:
+    """A session without spark-submit, for a notebook or a test, as `conf` configures it."""
+    builder = SparkSession.builder
+    for key, value in (properties(conf) | dict(overrides or {})).items():
+        builder = builder.config(key, value)
+    builder.getOrCreate()
+    return spark_session("by hand")

@@ -9,14 +9,13 @@ old rows of a re-run with the same id.
 BETWEEN with an internal error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from delta.tables import DeltaTable
-from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from lakeshop.contracts import DAY, Contract
 from lakeshop.errors import ContractError
@@ -100,7 +99,7 @@ class Lake:
             ContractError: `rows` lack columns of the contract, or the table does not fit it.
         """
         days = f"{DAY} >= DATE'{first}' AND {DAY} <= DATE'{last}'"
-        fitting = self._fitting(table, rows)
+        fitting = self.fitting(table, rows)
         if first == last or self.contract(table).partition_by:
             # One file for a small day, several for a large one, whatever came before.
             placed = fitting.hint("rebalance")
@@ -112,11 +111,11 @@ class Lake:
 
     def overwrite(self, table: str, rows: DataFrame, *, run_id: str) -> int:
         """Replace the whole table, in one commit."""
-        return self._write(table, self._fitting(table, rows).coalesce(1), "overwrite", {}, run_id)
+        return self._write(table, self.fitting(table, rows).coalesce(1), "overwrite", {}, run_id)
 
     def append(self, table: str, rows: DataFrame, *, run_id: str) -> int:
         """Add rows to a log."""
-        return self._write(table, self._fitting(table, rows).coalesce(1), "append", {}, run_id)
+        return self._write(table, self.fitting(table, rows).coalesce(1), "append", {}, run_id)
 
     def version(self, table: str) -> int:
         """The table's newest version."""
@@ -130,14 +129,8 @@ class Lake:
 
     def content(self, table: str, first: date, last: date) -> dict[date, Content]:
         """What the table holds now for each day from `first` to `last`; empty days are absent."""
-        per_day = (
-            self.read(table, first, last)
-            .groupBy(DAY)
-            .agg(F.count("*").alias("rows"), _digest(self.contract(table)).alias("digest"))
-        )
-        return {
-            row[DAY]: Content(row["rows"], f"{int(row['digest']):x}") for row in per_day.collect()
-        }
+        per_day = self.read(table, first, last).groupBy(DAY)
+        return contents_of(per_day.agg(*content_columns(self.contract(table))).collect())
 
     def is_empty(self, table: str, first: date, last: date) -> bool:
         """Whether a table, made here if it never was, holds no row for the days."""
@@ -149,7 +142,8 @@ class Lake:
         row = self.read(table).agg(F.max(DAY).alias(DAY)).first()
         return row[DAY] if row else None
 
-    def _fitting(self, table: str, rows: DataFrame) -> DataFrame:
+    def fitting(self, table: str, rows: DataFrame) -> DataFrame:
+        """Rows with exactly the contract's columns, in its order and types."""
         contract = self.contract(table)
         missing = sorted(set(contract.column_names) - set(rows.columns))
         if missing:
@@ -201,17 +195,18 @@ class Lake:
         return self.spark.read.format("delta").load(self.path(table))
 
 
-def _digest(contract: Contract) -> Column:
-    """The sum of the rows' hashes: exact, whatever the order and partitioning of the rows.
+def content_columns(contract: Contract) -> tuple[Column, Column]:
+    """Aggregates `rows` and `digest`, the sum of the rows' hashes: exact in any order.
 
-    xxhash64 skips NULLs, so that a value moved to a neighbouring column would go unseen:
-    the pattern of NULLs is hashed with the values. It does not see where an array ends either:
-    arrays are hashed as text.
+    xxhash64 skips NULLs, so that a value moved to a neighbouring column would go unseen: the
+    pattern of NULLs is hashed with the values.
     """
-    names = [c.name for c in contract.columns]
+    names = contract.column_names
     nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in names])
-    values = [
-        F.to_json(c.name) if isinstance(c.type, T.ArrayType) else F.col(c.name)
-        for c in contract.columns
-    ]
-    return F.sum(F.xxhash64(*values, nulls).cast("decimal(20,0)"))
+    digest = F.sum(F.xxhash64(*names, nulls).cast("decimal(20,0)"))
+    return F.count("*").alias("rows"), digest.alias("digest")
+
+
+def contents_of(days: Iterable[Row]) -> dict[date, Content]:
+    """Contents by day, from rows aggregated by `content_columns`."""
+    return {day[DAY]: Content(day["rows"], f"{int(day['digest']):x}") for day in days}

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 from pyspark.sql import SparkSession
-from shops import TinyShop, action, line, product, tiny_shop
 
 from lakeshop.days import days_between
 from lakeshop.errors import QualityError
 from lakeshop.night import STAGES, nightly
 from lakeshop.tables import Content, Lake
+from shops import TinyShop, action, line, product, tiny_shop
 
 FIRST = date(2026, 3, 5)
 LAST = date(2026, 3, 14)  # ten days; the clocks of New York go forward on the 8th
@@ -24,12 +24,12 @@ Contents = Mapping[str, Mapping[date, Content]]
 def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyShop:
     similarity = {"min_support": 1, "blocks": 2, "linear_ridge": 1}
     quality = {"max_rejected_rows": 0.4}
-    shop = tiny_shop(
-        spark, tmp_path_factory.mktemp("shop"), similarity=similarity, quality=quality
-    )
+    shop = tiny_shop(spark, tmp_path_factory.mktemp("shop"), similarity=similarity, quality=quality)
     for n, day in enumerate(days_between(FIRST, LAST)):
         shop.deliver("transactions", day, lines(n, day))
-        shop.deliver("user_actions", day, [action(n, f"{day} 09:00:00"), action(n // 2, f"{day} 10:00:00")])
+        shop.deliver(
+            "user_actions", day, [action(n, f"{day} 09:00:00"), action(n // 2, f"{day} 10:00:00")]
+        )
     shop.deliver("products", FIRST, [product(n) for n in range(4)])
     shop.deliver("products", FIRST + timedelta(days=3), [product(1, title="Renamed"), product(2)])
     return shop
@@ -38,7 +38,13 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyS
 def lines(n: int, day: date) -> Sequence[Mapping[str, object]]:
     """A day's order lines with a repeat, a late row, a line of the evening and dirt."""
     fresh = [
-        line(100 * n + i, f"{day} {9 + i}:30:00", user=f"u{(n + i) % 4}", product=f"p{i % 4}", order=f"o{n}-{i // 2}")
+        line(
+            100 * n + i,
+            f"{day} {9 + i}:30:00",
+            user=f"u{(n + i) % 4}",
+            product=f"p{i % 4}",
+            order=f"o{n}-{i // 2}",
+        )
         for i in range(6)
     ]
     evening = line(100 * n + 50, f"{day} 23:45:00", user="u9", product="p1", amount="3.00")
@@ -80,7 +86,12 @@ def in_order(shop: TinyShop) -> Contents:
 def test_three_nights_fill_every_table(in_order: Contents) -> None:
     for table in ("silver.transactions", "features.users", "similarity.neighbours"):
         assert set(in_order[table]) == set(days_between(FIRST, THREE)), table
-    for table in ("gold.recommendations", "gold.similar_products", "gold.inventory_forecasts", "gold.fraud_scores"):
+    for table in (
+        "gold.recommendations",
+        "gold.similar_products",
+        "gold.inventory_forecasts",
+        "gold.fraud_scores",
+    ):
         assert set(in_order[table]) == set(days_between(FIRST, THREE)), table
     assert sum(c.rows for c in in_order["quarantine.transactions"].values()) == 9
 
@@ -110,7 +121,9 @@ def test_changed_code_replaces_a_night_by_the_same_rows(shop: TinyShop, in_order
     assert lake.version("silver.transactions") > 0
 
 
-def test_out_of_order_and_corrected_days_end_as_in_order(shop: TinyShop, in_order: Contents) -> None:
+def test_out_of_order_and_corrected_days_end_as_in_order(
+    shop: TinyShop, in_order: Contents
+) -> None:
     """D3, D1 as first delivered with an error, D2, then D1 corrected."""
     good = shop.landing / "transactions" / f"{FIRST}.jsonl"
     text = good.read_text()
@@ -148,7 +161,9 @@ def test_too_many_bad_rows_stop_the_run_before_silver(spark: SparkSession, tmp_p
     assert [r["reasons"] for r in reasons] == [["wrong type: occurred_at should be timestamp"]] * 6
 
 
-def test_a_first_night_without_sales_publishes_the_fallback(spark: SparkSession, tmp_path: Path) -> None:
+def test_a_first_night_without_sales_publishes_the_fallback(
+    spark: SparkSession, tmp_path: Path
+) -> None:
     shop = tiny_shop(spark, tmp_path)
     shop.deliver("transactions", FIRST, [])
     shop.deliver("products", FIRST, [product(n) for n in range(3)])

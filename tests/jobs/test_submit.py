@@ -14,12 +14,12 @@ from datetime import date
 from pathlib import Path
 
 import pytest
-from conftest import HOME
 from pyspark.sql import SparkSession
-from shops import TinyShop, action, line, product, tiny_shop
 
+from conftest import HOME
 from lakeshop.bundle import bundle
 from lakeshop.tables import Content
+from shops import TinyShop, action, line, product, tiny_shop
 
 DAY = date(2026, 3, 10)
 SUBMIT = Path(sys.executable).parent / "spark-submit"
@@ -30,7 +30,9 @@ SECONDS = 400
 def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyShop:
     similarity = {"min_support": 1, "blocks": 2, "linear_ridge": 1}
     shop = tiny_shop(spark, tmp_path_factory.mktemp("submitted"), similarity=similarity)
-    lines = [line(n, f"{DAY} 10:{n}:00", order=f"o{n // 3}", product=f"p{n % 5}") for n in range(10, 40)]
+    lines = [
+        line(n, f"{DAY} 10:{n}:00", order=f"o{n // 3}", product=f"p{n % 5}") for n in range(10, 40)
+    ]
     shop.deliver("transactions", DAY, lines)
     shop.deliver("user_actions", DAY, [action(n, f"{DAY} 11:00:00") for n in range(5)])
     shop.deliver("products", DAY, [product(n) for n in range(5)])
@@ -75,7 +77,9 @@ def python_without_lakeshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def on_cluster(shop: TinyShop, python_without_lakeshop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def on_cluster(
+    shop: TinyShop, python_without_lakeshop: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """The lake that the night leaves on a cluster of two executors."""
     lake = shop.home / "lake_of_cluster"
     done = subprocess.run(
@@ -132,7 +136,9 @@ def test_wrong_arguments_end_with_2_through_spark_submit(shop: TinyShop) -> None
     wrong = command(shop, str(lake))
     wrong[wrong.index(str(DAY))] = "2026-02-30"
     env = environment(Path(sys.executable))
-    done = subprocess.run(wrong, env=env, capture_output=True, text=True, timeout=SECONDS, check=False)
+    done = subprocess.run(
+        wrong, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
     assert done.returncode == 2
     assert "should be a day as YYYY-MM-DD, received '2026-02-30'" in done.stderr
     assert not lake.exists()

@@ -8,10 +8,10 @@ import duckdb
 import polars as pl
 import pytest
 from pyspark.sql import SparkSession
-from shops import TinyShop, line, product, tiny_shop
 
 from lakeshop.gold import TABLES
 from lakeshop.night import STAGES
+from shops import TinyShop, line, product, tiny_shop
 
 DAY = date(2026, 3, 10)
 GOLD = [name for table in TABLES for name in (table, f"{table}_latest")]
@@ -21,7 +21,9 @@ GOLD = [name for table in TABLES for name in (table, f"{table}_latest")]
 def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyShop:
     similarity = {"min_support": 1, "blocks": 2, "linear_ridge": 1}
     shop = tiny_shop(spark, tmp_path_factory.mktemp("readers"), similarity=similarity)
-    lines = [line(n, f"{DAY} 10:{n}:00", order=f"o{n // 3}", product=f"p{n % 5}") for n in range(10, 40)]
+    lines = [
+        line(n, f"{DAY} 10:{n}:00", order=f"o{n // 3}", product=f"p{n % 5}") for n in range(10, 40)
+    ]
     shop.deliver("transactions", DAY, lines)
     shop.deliver("products", DAY, [product(n) for n in range(5)])
     run = shop.run(DAY)

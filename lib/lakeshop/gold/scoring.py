@@ -14,6 +14,7 @@ from scipy import sparse
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+_NOBODY = np.empty(0, dtype=np.int64)
 NOTHING_SPEAKS = 0.02  # added to a summed similarity, so that its logarithm exists
 
 
@@ -78,13 +79,11 @@ def new_picks(model: ItemModel, bought: Sequence[Ints], user_terms: Floats, k: i
     best = np.argsort(-log_odds, axis=1, kind="stable")[:, :k]
     user, place = np.nonzero(np.isfinite(np.take_along_axis(log_odds, best, axis=1)))
     product = best[user, place]
-    because = [
-        _because(model, np.sort(bought[int(u)]), int(p)) if sums[u, p] > 0 else -1
-        for u, p in zip(user, product, strict=True)
-    ]
-    return Picks(
-        user, place + 1, product, log_odds[user, product], np.array(because, dtype=np.int64)
-    )
+    ends = np.cumsum(np.bincount(user, minlength=len(bought)))
+    picks = np.split(product, ends)[: len(bought)]
+    causes = [_causes(model, np.sort(own), some) for own, some in zip(bought, picks, strict=True)]
+    because = np.where(sums[user, product] > 0, np.concatenate([*causes, _NOBODY]), -1)
+    return Picks(user, place + 1, product, log_odds[user, product], because)
 
 
 def _matrix(bought: Sequence[Ints], n_products: int) -> sparse.csr_matrix:
@@ -97,6 +96,10 @@ def _matrix(bought: Sequence[Ints], n_products: int) -> sparse.csr_matrix:
     )
 
 
-def _because(model: ItemModel, products: Ints, pick: int) -> int:
-    weights = np.asarray(model.weights[products, pick].todense()).ravel()
-    return int(products[int(np.argmax(weights))])
+def _causes(model: ItemModel, products: Ints, picks: Ints) -> Ints:
+    """For each pick the product with the largest weight for it, the first of equals."""
+    if not products.size:
+        return np.full(picks.size, -1, dtype=np.int64)
+    weights = np.asarray(model.weights[products][:, picks].todense())
+    causes: Ints = products[np.argmax(weights, axis=0)].astype(np.int64)
+    return causes
