@@ -3,9 +3,10 @@
 import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession
@@ -13,6 +14,9 @@ from pyspark.sql import DataFrame, SparkSession
 from lakeshop.contracts import Contract, read_contracts
 from lakeshop.session import local_session
 from lakeshop.settings import Settings, read_settings
+
+if TYPE_CHECKING:
+    from shops import Contents, TinyShop
 
 HOME = Path(__file__).resolve().parent.parent
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
@@ -89,3 +93,19 @@ def collected(frame: DataFrame, *columns: str) -> list[tuple[object, ...]]:
     """The rows of a frame as sorted tuples."""
     chosen: Sequence[str] = columns or frame.columns
     return sorted((tuple(row) for row in frame.select(*chosen).collect()), key=repr)
+
+
+TwoNights = tuple["TinyShop", "Contents"]
+
+
+@pytest.fixture(scope="session")
+def two_nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TwoNights:
+    """A shop of ten days and what two whole nights, in order, leave in its lake `in_order`."""
+    from lakeshop.night import STAGES
+    from shops import FIRST, contents, run_stages, ten_day_shop
+
+    shop = ten_day_shop(spark, tmp_path_factory.mktemp("shop"))
+    days = (FIRST, FIRST + timedelta(days=1))
+    for day in days:
+        run_stages(shop, "in_order", day, day, list(STAGES))
+    return shop, contents(shop.lake("in_order"), *days)

@@ -11,7 +11,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import yaml
@@ -19,11 +19,16 @@ from pyspark.sql import SparkSession
 
 from conftest import HOME
 from lakeshop.contracts import read_contracts
+from lakeshop.days import days_between
+from lakeshop.features import TABLES as FEATURES
 from lakeshop.ledger import Ledger
+from lakeshop.night import STAGES
 from lakeshop.run import Run
 from lakeshop.settings import Settings, read_settings
-from lakeshop.tables import Lake
+from lakeshop.tables import Content, Lake
 
+FIRST = date(2026, 3, 5)
+LAST = date(2026, 3, 14)  # ten days; the clocks of New York go forward on the 8th
 KEY = "a key for tests, of 32 characters or more"
 ZONE = "America/New_York"
 LOCAL = {"column": "at", "format": "yyyy-MM-dd HH:mm:ss", "zone": ZONE}
@@ -193,3 +198,70 @@ def csv_text(rows: Sequence[Row]) -> str:
     writer.writeheader()
     writer.writerows(rows)
     return text.getvalue()
+
+
+Contents = Mapping[str, Mapping[date, Content]]
+
+
+def ten_day_shop(spark: SparkSession, home: Path) -> TinyShop:
+    """Ten days of drops with repeated, late, evening and dirty rows, and a changed product."""
+    similarity = {"min_support": 1, "blocks": 2, "linear_ridge": 1}
+    shop = tiny_shop(spark, home, similarity=similarity, quality={"max_rejected_rows": 0.4})
+    for n, day in enumerate(days_between(FIRST, LAST)):
+        shop.deliver("transactions", day, lines_of_day(n, day))
+        actions = [action(n, f"{day} 09:00:00"), action(n // 2, f"{day} 10:00:00")]
+        shop.deliver("user_actions", day, actions)
+    shop.deliver("products", FIRST, [product(n) for n in range(4)])
+    changed = [product(1, title="Renamed"), product(2)]
+    shop.deliver("products", FIRST + timedelta(days=3), changed)
+    return shop
+
+
+def lines_of_day(n: int, day: date) -> list[Row]:
+    """Day `n`: fresh lines, one again, one of the day before, one late, one at night, and dirt."""
+    fresh = [
+        line(
+            100 * n + i,
+            f"{day} {9 + i:02}:30:00",
+            user=f"u{(n + i) % 4}",
+            product=f"p{i % 4}",
+            order=f"o{n}-{i // 2}",
+        )
+        for i in range(6)
+    ]
+    return [
+        *fresh,
+        dict(fresh[0]) | {"amount": "9.99"},
+        line(100 * (n - 1) + 1, f"{day} 10:30:00"),
+        line(100 * n + 50, f"{day} 23:45:00", user="u9", product="p1", amount="3.00"),
+        line(100 * n + 60, f"{day - timedelta(days=2)} 12:00:00", user="u1"),
+        line(100 * n + 70, f"{day} 12:00:00", amount="-1"),
+        line(100 * n + 71, f"{day + timedelta(days=1)} 00:10:00"),
+        line(100 * n + 72, "yesterday"),
+    ]
+
+
+def run_stages(shop: TinyShop, lake: str, first: date, last: date, stages: Sequence[str]) -> None:
+    """Run stages as a night does, stale days included."""
+    run = shop.run(first, last, lake=lake, redo_stale=True)
+    for stage in stages:
+        STAGES[stage](run)
+    run.flush()
+
+
+def run_days(shop: TinyShop, lake: str, first: date, last: date) -> None:
+    """Run what is made day by day: bronze to features.user_product_days."""
+    run_stages(shop, lake, first, last, ("ingest", "clean"))
+    run = shop.run(first, last, lake=lake, redo_stale=True)
+    by_day = "features.user_product_days"
+    run.build({by_day: FEATURES[by_day]})
+    run.flush()
+
+
+def contents(lake: Lake, first: date, last: date) -> Contents:
+    """What every table but those of ops holds, by day, read from the tables."""
+    return {
+        name: lake.content(name, first, last)
+        for name in lake.contracts
+        if not name.startswith("ops.") and lake.exists(name)
+    }

@@ -4,8 +4,8 @@ import math
 from datetime import date, timedelta
 
 import pytest
-from pyspark.sql import functions as F
 
+from lakeshop.features.habits import habits, purchase_days
 from lakeshop.features.products import products
 from lakeshop.features.users import users
 from lakeshop.frames import ONE
@@ -122,9 +122,8 @@ def test_lists_reasons_and_fallbacks(tables, night):
 
 
 def test_the_log_odds_of_buying_again_by_hand(spark):
-    terms = AgainTerms(
-        constant=0.5, habit=1.0, recent=2.0, repeat_rate=3.0, bought_once=4.0, not_due=5.0, trend=6.0, mailer=7.0, activity=8.0
-    )  # fmt: skip
+    values = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+    terms = AgainTerms(**dict(zip(AgainTerms.model_fields, values, strict=True)))
     row = {
         "habit": ONE, "recent": ONE // 2, "repeat_rate": 0.01, "times": 2, "last_age": 10,
         "first_age": 30, "days_between_purchases": 20.0, "purchase_days_14": 3,
@@ -141,12 +140,7 @@ def test_the_log_odds_of_buying_again_by_hand(spark):
 
 def test_lists_are_as_long_as_configured_and_do_not_depend_on_partitions(tables, night, settings):
     short = settings.recommendations.model_copy(update={"list_length": 1})
-    pairs = tables["features.user_product_days"].where("lines > 0").groupBy("user_id", "product_id").agg(
-        F.count("*").alias("purchase_days"),
-        F.max(F.date_diff(F.lit(DAY), "event_date")).alias("first_age"),
-        F.min(F.date_diff(F.lit(DAY), "event_date")).alias("last_age"),
-        F.lit(ONE).alias("habit"), F.lit(ONE).alias("recent"),
-    )  # fmt: skip
+    pairs = habits(purchase_days(tables["features.user_product_days"]), DAY, settings.features)
     made = [
         sorted(
             map(

@@ -1,36 +1,15 @@
 """Gold is read by every engine: the same rows from Spark, DuckDB, Polars and deltalake."""
 
-from datetime import date
 from pathlib import Path
 
 import deltalake
 import duckdb
 import polars as pl
 import pytest
-from pyspark.sql import SparkSession
 
 from lakeshop.gold import TABLES
-from lakeshop.night import STAGES
-from shops import TinyShop, line, product, tiny_shop
 
-DAY = date(2026, 3, 10)
 GOLD = [name for table in TABLES for name in (table, f"{table}_latest")]
-
-
-@pytest.fixture(scope="module")
-def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyShop:
-    similarity = {"min_support": 1, "blocks": 2, "linear_ridge": 1}
-    shop = tiny_shop(spark, tmp_path_factory.mktemp("readers"), similarity=similarity)
-    lines = [
-        line(n, f"{DAY} 10:{n}:00", order=f"o{n // 3}", product=f"p{n % 5}") for n in range(10, 40)
-    ]
-    shop.deliver("transactions", DAY, lines)
-    shop.deliver("products", DAY, [product(n) for n in range(5)])
-    run = shop.run(DAY)
-    for stage in STAGES.values():
-        stage(run)
-    run.flush()
-    return shop
 
 
 def as_text(rows: list[tuple[object, ...]]) -> list[str]:
@@ -43,9 +22,10 @@ def _plain(value: object) -> object:
 
 
 @pytest.mark.parametrize("table", GOLD)
-def test_four_engines_read_the_same_rows(shop: TinyShop, table: str) -> None:
-    path = shop.lake().path(table)
-    columns = shop.lake().contract(table).column_names
+def test_four_engines_read_the_same_rows(two_nights: TwoNights, table: str) -> None:
+    shop, _ = two_nights
+    lake = shop.lake("in_order")
+    path, columns = lake.path(table), lake.contract(table).column_names
     by_spark = shop.spark.read.format("delta").load(path).select(*columns)
     expected = as_text([tuple(row) for row in by_spark.collect()])
     assert expected, f"{table} should hold rows"
@@ -64,8 +44,9 @@ def test_four_engines_read_the_same_rows(shop: TinyShop, table: str) -> None:
 
 
 @pytest.mark.parametrize("table", GOLD)
-def test_gold_stays_at_reader_version_1(shop: TinyShop, table: str) -> None:
-    protocol = deltalake.DeltaTable(shop.lake().path(table)).protocol()
+def test_gold_stays_at_reader_version_1(two_nights: TwoNights, table: str) -> None:
+    shop, _ = two_nights
+    protocol = deltalake.DeltaTable(shop.lake("in_order").path(table)).protocol()
     assert protocol.min_reader_version == 1
     assert not protocol.reader_features
 

@@ -75,7 +75,7 @@ def _clean_days(run: Run, entities: list[str], first: date, last: date) -> None:
 
 def _publish_nothing(run: Run, table: str, first: date, last: date) -> None:
     started = time.monotonic()
-    run.publish(table, run.lake.nothing(table), first, last, started=started, is_empty=True)
+    run.publish(table, run.lake.nothing(table), first, last, started=started, contents={})
 
 
 def _clean_entity(
@@ -95,7 +95,7 @@ def _clean_entity(
         first,
         last,
         started=started,
-        is_empty=counts["rows"] == held_back + counts[REPEATED],
+        contents={} if counts["rows"] == held_back + counts[REPEATED] else None,
         counts=Counts(counts["rows"], held_back, counts[REPEATED], _warnings(contract, counts)),
     )
     Balance(
@@ -180,7 +180,9 @@ def _publish_rejected(
     run_ids = F.create_map(*[F.lit(value) for pair in pairs for value in pair])
     rejected = rows.where(F.col(OUTCOME) == QUARANTINED)
     rejected = rejected.withColumn("run_id", run_ids[F.col(DAY)])
-    return run.publish(table, rejected, first, last, started=started, is_empty=not number)
+    return run.publish(
+        table, rejected, first, last, started=started, contents=None if number else {}
+    )
 
 
 def _assert_shares(run: Run, table: str, counts: Row) -> None:

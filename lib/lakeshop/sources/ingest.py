@@ -18,6 +18,7 @@ from lakeshop.run import Run
 from lakeshop.settings import Entity
 from lakeshop.sources.files import Drop, find_drops, pattern_of, read_drops
 from lakeshop.sources.mapping import TEXT, typed, with_text
+from lakeshop.tables import Content
 
 Delivered = dict[date, list[Drop]]
 
@@ -76,8 +77,8 @@ def _load_days(run: Run, name: str, entity: Entity, delivered: Delivered) -> Non
         started = time.monotonic()
         drops = [drop for day in days_between(first, last) for drop in delivered[day]]
         rows = read_drops(run.lake.spark, drops, entity)
-        empty = not drops
-        run.publish(table, rows, first, last, started=started, is_empty=empty, input_digests=prints)
+        known: dict[date, Content] | None = None if drops else {}
+        run.publish(table, rows, first, last, started=started, contents=known, input_digests=prints)
 
 
 def _is_new(run: Run, table: str, day: date, prints: dict[date, str]) -> bool:
