@@ -7,6 +7,7 @@ import duckdb
 import polars as pl
 import pytest
 
+from conftest import TwoNights
 from lakeshop.gold import TABLES
 
 GOLD = [name for table in TABLES for name in (table, f"{table}_latest")]
