@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lakeshop.contracts import Contract, read_contracts
+from lakeshop.contract import Contract
+from lakeshop.contracts import read_contracts
 from lakeshop.session import local_session
 from lakeshop.settings import Settings, read_settings
 

@@ -11,14 +11,8 @@ from jsonschema import Draft201909Validator
 from pyspark.sql import types as T
 
 from conftest import HOME
-from lakeshop.contracts import (
-    DAY,
-    ON_FAILURE,
-    logical_type,
-    read_contract,
-    read_contracts,
-    spark_type,
-)
+from lakeshop.contract import DAY
+from lakeshop.contracts import ON_FAILURE, logical_type, read_contract, read_contracts, spark_type
 from lakeshop.errors import ContractError
 
 FILES = sorted((HOME / "schemas").glob("*/*.yaml"))

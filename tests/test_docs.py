@@ -8,7 +8,7 @@ import pytest
 
 from conftest import HOME
 from lakeshop.bundle import bundle
-from lakeshop.contracts import Contract
+from lakeshop.contract import Contract
 from lakeshop.dictionary import dictionary, table_list, with_tables
 
 README = (HOME / "README.md").read_text()

@@ -123,6 +123,14 @@ def test_files_are_short(path):
     assert len(path.read_text().splitlines()) <= 250
 
 
+def code_lines(function):
+    """Lines of a function without its docstring, which is to be as long as it needs."""
+    first = function.body[0]
+    is_doc = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    documented = first.end_lineno - first.lineno + 1 if is_doc else 0
+    return function.end_lineno - function.lineno + 1 - documented
+
+
 @pytest.mark.parametrize("path", [*MODULES, *JOBS], ids=lambda p: p.relative_to(HOME).as_posix())
 def test_functions_are_short(path):
     functions = (
@@ -130,7 +138,7 @@ def test_functions_are_short(path):
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
-    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions}
+    lengths = {node.name: code_lines(node) for node in functions}
     assert {name: lines for name, lines in lengths.items() if lines > 40} == {}
 
 

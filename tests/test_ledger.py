@@ -6,7 +6,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from conftest import HOME
-from lakeshop.contracts import Input, read_contracts
+from lakeshop.contract import Input
+from lakeshop.contracts import read_contracts
 from lakeshop.ledger import PUBLICATIONS, Ledger, Publication, digest_of
 from lakeshop.tables import NOTHING, Content, Lake
 

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import Check
+from lakeshop.contract import Check
 from lakeshop.errors import QualityError
 from lakeshop.quality import Balance, all_reasons, assert_share, reason_unless, reasons_of
 

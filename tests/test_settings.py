@@ -8,7 +8,8 @@ import yaml
 
 from conftest import HOME
 from lakeshop.errors import ConfigError
-from lakeshop.settings import Origin, Pseudonyms, pseudonym_key, read_settings
+from lakeshop.settings import Pseudonyms, pseudonym_key, read_settings
+from lakeshop.shop import Origin
 
 KEY = "k" * 16 + "0123456789abcdef"
 
@@ -60,6 +61,7 @@ def test_a_list_is_replaced_and_not_joined(conf):
 
 
 def test_an_empty_overlay_changes_nothing(conf):
+    (conf / "local.yaml").write_text("{}\n")
     before = read(conf)
     (conf / "local.yaml").write_text("# nothing\n")
     assert read(conf) == before

@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from conftest import collected
-from lakeshop.contracts import Check, Column, Contract
+from lakeshop.contract import Check, Column, Contract
 from lakeshop.errors import ContractError
 from lakeshop.tables import Lake
 

@@ -7,7 +7,8 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from lakeshop.contracts import Contract, read_contracts
+from lakeshop.contract import Contract
+from lakeshop.contracts import read_contracts
 
 LAYERS = ("bronze", "quarantine", "restricted", "silver", "features", "similarity", "gold", "ops")
 BEGIN, END = "<!-- tables: written by make docs -->", "<!-- end of tables -->"

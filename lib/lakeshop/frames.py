@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import DAY
+from lakeshop.contract import DAY
 
 ONE = 2**20  # the fixed-point 1 of weights that are summed: sums of integers have no order
 

@@ -20,8 +20,9 @@ from pathlib import Path
 
 from lakeshop.contracts import read_contracts
 from lakeshop.errors import BusyError, ConfigError, ShopError
+from lakeshop.journal import LOG
 from lakeshop.ledger import Ledger
-from lakeshop.run import LOG, Run
+from lakeshop.run import Run
 from lakeshop.session import spark_session
 from lakeshop.settings import Settings, pseudonym_key, read_settings
 from lakeshop.tables import Lake

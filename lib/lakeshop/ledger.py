@@ -16,7 +16,7 @@ from itertools import accumulate
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import DAY, Contract
+from lakeshop.contract import DAY, Contract
 from lakeshop.tables import Content, Lake
 
 PUBLICATIONS = "ops.publications"

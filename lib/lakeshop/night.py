@@ -6,9 +6,10 @@ from functools import partial
 
 from lakeshop import features, gold, similarity
 from lakeshop.frames import latest_versions
+from lakeshop.journal import LOG
 from lakeshop.ops.metrics import evaluate
 from lakeshop.ops.report import show_examples
-from lakeshop.run import LOG, Builder, Run
+from lakeshop.run import Builder, Run
 from lakeshop.silver.clean import clean
 from lakeshop.sources.ingest import ingest
 

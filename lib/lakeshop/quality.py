@@ -11,7 +11,7 @@ from datetime import date
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import Check
+from lakeshop.contract import Check
 from lakeshop.errors import QualityError
 
 

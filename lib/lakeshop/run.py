@@ -5,7 +5,6 @@ The engine here reads those tables no further than the business date and the dec
 look-back, so that a builder cannot see the future, and publishes what it returns.
 """
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -14,16 +13,15 @@ from datetime import UTC, date, datetime, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import DAY, Contract
+from lakeshop.audit import audit
+from lakeshop.contract import DAY, Contract
 from lakeshop.days import days_between, stretches
-from lakeshop.errors import QualityError
 from lakeshop.frames import latest_versions
+from lakeshop.journal import LOG, Counts, Entry, Journal
 from lakeshop.ledger import Ledger, Publication, digest_of
 from lakeshop.settings import Settings
-from lakeshop.tables import NOTHING, Content, Lake, content_columns, contents_of
+from lakeshop.tables import NOTHING, Content, Lake
 
-LOG = logging.getLogger("lakeshop")
-RUNS = "ops.runs"
 RUN_ID = "run_id"
 
 Tables = Mapping[str, DataFrame]
@@ -51,16 +49,6 @@ class Night:
 Builder = Callable[[Tables, Night], DataFrame]
 
 
-@dataclass(frozen=True)
-class Counts:
-    """Rows that a table received, and what became of them."""
-
-    rows_in: int
-    quarantined: int = 0
-    duplicates: int = 0
-    warnings: tuple[str, ...] = ()
-
-
 @dataclass
 class Run:
     """A job at work on the days `first` to `last`."""
@@ -75,8 +63,11 @@ class Run:
     redo_stale: bool = False
     is_history: bool = False
     key: bytes = b""
-    _records: list[dict[str, object]] = field(default_factory=list)
+    journal: Journal = field(init=False)
     _flushed: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        self.journal = Journal(self.job, self.code, self.settings.digest())
 
     def run_id(self, table: str, day: date) -> str:
         """Names one table's day by its code, configuration and inputs: the same for the same."""
@@ -140,7 +131,7 @@ class Run:
             rows = rows.withColumn(DAY, F.lit(last))
         rows = night.keep(self._with_run_id(contract, rows, last))
         try:
-            contents = self._audit(contract, rows)
+            contents = audit(self.lake, contract, rows)
             self.publish(table, rows, first, last, started=started, contents=contents)
             if contract.has_latest_twin and last == self.ledger.days(table)[-1]:
                 self.lake.overwrite(f"{table}_latest", rows, run_id=self.run_id(table, last))
@@ -168,36 +159,6 @@ class Run:
                 rows = latest_versions(rows, source.key)
             frames[declared.table] = rows
         return frames
-
-    def _audit(self, contract: Contract, rows: DataFrame) -> dict[date, Content]:
-        """Keys are unique and rules that fail the table hold, before anything is published.
-
-        Returns:
-            The content of each day, found in the same pass.
-        """
-        rules = [c for c in contract.checks if c.on_failure == "fail"]
-        broken = [
-            F.count_if(~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name) for c in rules
-        ]
-        # Hashes, because distinct texts of millions of rows cost more than building the table.
-        keys = F.count_distinct(F.xxhash64(*contract.key)).alias("keys")
-        fitting = self.lake.fitting(contract.name, rows)
-        days = fitting.groupBy(DAY).agg(*content_columns(contract), keys, *broken).collect()
-        faults = [
-            f"{c.name} ({c.about}): {day[c.name]} rows of {day[DAY]}"
-            for day in days
-            for c in rules
-            if day[c.name]
-        ]
-        faults += [
-            f"{day['rows']} rows of {day[DAY]} with {day['keys']} distinct {contract.key}"
-            for day in days
-            if day["rows"] != day["keys"]
-        ]
-        if faults:
-            msg = f"{contract.name} should hold to its contract. Broken: {'; '.join(faults)}."
-            raise QualityError(msg)
-        return contents_of(days)
 
     def publish(
         self,
@@ -240,58 +201,27 @@ class Run:
             for i in contract.inputs
             if self.lake.exists(i.table)
         )
-        for day in days_between(first, last):
-            given = input_digests[day] if input_digests else None
-            self.ledger.record(
-                [
-                    Publication(
-                        table=table,
-                        day=day,
-                        run_id=self.run_id(table, day),
-                        input_digest=given or self.ledger.input_digest(contract, day),
-                        content=contents.get(day, NOTHING),
-                        version=version,
-                        inputs=versions,
-                    )
-                ]
+        self.ledger.record(
+            Publication(
+                table=table,
+                day=day,
+                run_id=self.run_id(table, day),
+                input_digest=(input_digests or {}).get(day)
+                or self.ledger.input_digest(contract, day),
+                content=contents.get(day, NOTHING),
+                version=version,
+                inputs=versions,
             )
+            for day in days_between(first, last)
+        )
         held = sum(content.rows for content in contents.values())
         counts = counts or Counts(rows_in=held)
-        self._say(table, first, last, held, counts, time.monotonic() - started)
-        self._records.append(
-            {
-                "business_date": last,
-                "run_id": run_id,
-                "job": self.job,
-                "table_name": table,
-                "first_date": first,
-                "last_date": last,
-                "rows_in": counts.rows_in,
-                "accepted": held,
-                "quarantined": counts.quarantined,
-                "duplicates": counts.duplicates,
-                "warnings": list(counts.warnings),
-                "table_version": version,
-                "inputs": list(versions),
-                "code": self.code,
-                "settings": self.settings.digest(),
-                "seconds": time.monotonic() - started,
-                "finished_at": datetime.now(UTC),
-            }
+        self.journal.record(
+            Entry(table, first, last, run_id, version, versions, held, counts),
+            time.monotonic() - started,
+            datetime.now(UTC),
         )
         return held
-
-    def _say(
-        self, table: str, first: date, last: date, accepted: int, counts: Counts, seconds: float
-    ) -> None:
-        days = f"{last}" if first == last else f"{first}..{last}"
-        warned = "".join(f" warning={warning!r}" for warning in counts.warnings)
-        LOG.info(
-            "table=%s business_date=%s rows_in=%d accepted=%d quarantined=%d duplicates=%d "
-            "seconds=%.1f%s",
-            *(table, days, counts.rows_in, accepted, counts.quarantined, counts.duplicates),
-            *(seconds, warned),
-        )
 
     def flush(self, *, at_most_every: float = 0.0) -> None:
         """Write what was published so far to `ops.publications` and `ops.runs`.
@@ -303,8 +233,4 @@ class Run:
             return
         self._flushed = time.monotonic()
         self.ledger.flush(datetime.now(UTC))
-        if self._records:
-            contract = self.lake.contract(RUNS)
-            rows = self.lake.spark.createDataFrame(self._records, contract.struct)
-            self.lake.append(RUNS, rows, run_id=str(self._records[-1]["run_id"]))
-            self._records.clear()
+        self.journal.flush(self.lake)

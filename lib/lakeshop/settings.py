@@ -9,102 +9,35 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from typing import Annotated
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from lakeshop.errors import ConfigError
+from lakeshop.shop import Frozen, Shop
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
 
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        msg = f"should be a time zone such as Europe/Berlin, received {name!r}"
-        raise ValueError(msg) from error
-    return name
-
-
-class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Origin(_Frozen):
-    """Where one column of an entity comes from: a column, a constant or an expression.
-
-    A plain text stands for `column`. An `expression` is Spark SQL over the shop's own columns,
-    all text, which it lists under `reads`. `format` is Spark's pattern of a date or time;
-    `zone` the zone in which a time without one is meant (UTC where not given).
-    """
-
-    column: str | None = None
-    constant: str | None = None
-    expression: str | None = None
-    reads: tuple[str, ...] = ()
-    format: str | None = None
-    zone: Annotated[str, AfterValidator(_known_zone)] | None = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_name(cls, value: object) -> object:
-        return {"column": value} if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _one_origin(self) -> "Origin":
-        given = [self.column, self.constant, self.expression]
-        if sum(origin is not None for origin in given) != 1:
-            msg = "should have exactly one of column, constant, expression"
-            raise ValueError(msg)
-        return self
-
-
-class Entity(_Frozen):
-    """How one entity is delivered.
-
-    `path` is relative to the landing folder; `{date}` stands for the business date and `*`
-    for anything. `history` is the same for a first delivery of history, without a date.
-    """
-
-    path: str
-    format: Literal["json", "csv", "parquet"]
-    required: bool = True
-    history: str | None = None
-    separator: str = ","
-    header: tuple[str, ...] | None = None
-    columns: Mapping[str, Origin]
-
-
-class Shop(_Frozen):
-    """The shop itself."""
-
-    name: str
-    zone: Annotated[str, AfterValidator(_known_zone)]
-    landing: str
-    entities: Mapping[str, Entity]
-
-
-class Pseudonyms(_Frozen):
+class Pseudonyms(Frozen):
     """Where the key of the pseudonyms lies: an environment variable, or a file."""
 
     key_variable: str
     key_file: Path | None = None
 
 
-class Quality(_Frozen):
+class Quality(Frozen):
     """How much may be bad before a run stops."""
 
     max_rejected_rows: Share
     max_unreadable_files: Share
 
 
-class Features(_Frozen):
+class Features(Frozen):
     """Windows, half-lives and priors, all in days."""
 
     windows: tuple[Count, Count, Count]
@@ -115,7 +48,7 @@ class Features(_Frozen):
     interval_prior_days: Positive
 
 
-class Similarity(_Frozen):
+class Similarity(Frozen):
     """How neighbours are found."""
 
     neighbours: Count
@@ -129,7 +62,7 @@ class Similarity(_Frozen):
     linear_neighbours: Count
 
 
-class AgainTerms(_Frozen):
+class AgainTerms(Frozen):
     """Weights of the log-odds that a product bought before is bought again."""
 
     constant: float
@@ -143,7 +76,7 @@ class AgainTerms(_Frozen):
     activity: float
 
 
-class NewTerms(_Frozen):
+class NewTerms(Frozen):
     """Weights of the log-odds that a product never bought before is bought."""
 
     constant: float
@@ -154,7 +87,7 @@ class NewTerms(_Frozen):
     activity: float
 
 
-class Recommendations(_Frozen):
+class Recommendations(Frozen):
     """How users' lists are made."""
 
     list_length: Count
@@ -163,7 +96,7 @@ class Recommendations(_Frozen):
     new: NewTerms
 
 
-class Forecasts(_Frozen):
+class Forecasts(Frozen):
     """How demand is forecast."""
 
     history_days: Count
@@ -171,21 +104,21 @@ class Forecasts(_Frozen):
     quantiles: tuple[Share, ...]
 
 
-class Fraud(_Frozen):
+class Fraud(Frozen):
     """How transactions are scored."""
 
     min_history: Count
     review_score: Positive
 
 
-class Evaluation(_Frozen):
+class Evaluation(Frozen):
     """How an earlier night is scored."""
 
     horizon_days: Count
     cutoff: Count
 
 
-class Settings(_Frozen):
+class Settings(Frozen):
     """Everything a night can be told."""
 
     lake: str

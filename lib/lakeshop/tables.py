@@ -17,7 +17,7 @@ from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import DAY, Contract
+from lakeshop.contract import DAY, Contract
 from lakeshop.errors import ContractError
 
 

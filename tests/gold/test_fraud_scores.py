@@ -9,8 +9,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conftest import Rows, collected
-from lakeshop.contracts import DAY as BUSINESS_DATE
-from lakeshop.contracts import Contract
+from lakeshop.contract import DAY as BUSINESS_DATE
+from lakeshop.contract import Contract
 from lakeshop.gold.fraud_scores import fraud_scores
 from lakeshop.run import Night
 from lakeshop.settings import Settings

@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conftest import Rows, collected
-from lakeshop.contracts import DAY as BUSINESS_DATE
-from lakeshop.contracts import Contract
+from lakeshop.contract import DAY as BUSINESS_DATE
+from lakeshop.contract import Contract
 from lakeshop.gold.inventory_forecasts import (
     PRIOR_LINES,
     demand_matrix,

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from lakeshop.settings import Entity
+from lakeshop.shop import Entity
 from lakeshop.silver.clean import CLEANINGS
 from lakeshop.silver.cleaning import judged
 from lakeshop.silver.events import Surroundings

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import collected
-from lakeshop.settings import Entity
+from lakeshop.shop import Entity
 from lakeshop.sources import files
 from lakeshop.sources.files import RAW_ROW, find_drops, lines_of, pattern_of, read_drops
 

@@ -21,7 +21,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import DAY
+from lakeshop.contract import DAY
 from lakeshop.run import Night, Tables
 
 METHOD = "robust_z_own_history"

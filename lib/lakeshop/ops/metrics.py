@@ -17,6 +17,7 @@ from pyspark.sql import functions as F
 from lakeshop.days import days_between
 from lakeshop.evaluation.ranking import coverage, paired_interval
 from lakeshop.features.habits import habits, purchase_days
+from lakeshop.journal import LOG
 from lakeshop.ledger import digest_of
 from lakeshop.ops.recommendations import (
     OURS,
@@ -27,7 +28,7 @@ from lakeshop.ops.recommendations import (
     user_scores,
 )
 from lakeshop.ops.report import report
-from lakeshop.run import LOG, Night, Run
+from lakeshop.run import Night, Run
 
 METRICS = "ops.metrics"
 SUBJECT = "recommendations"

@@ -3,7 +3,7 @@
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.run import LOG
+from lakeshop.journal import LOG
 from lakeshop.settings import Settings
 
 SHOWN = ("ndcg", "recall", "precision", "hit_rate", "coverage", "novelty")

@@ -9,10 +9,11 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import DAY, Contract
+from lakeshop.contract import DAY, Contract
 from lakeshop.days import days_between
+from lakeshop.journal import Counts
 from lakeshop.quality import Balance, assert_share
-from lakeshop.run import Counts, Run
+from lakeshop.run import Run
 from lakeshop.silver.cleaning import REASONS, Cleaning, judged
 from lakeshop.silver.duplicates import (
     DUPLICATE,

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import Contract
+from lakeshop.contract import Contract
 from lakeshop.quality import all_reasons
-from lakeshop.settings import Entity
+from lakeshop.shop import Entity
 from lakeshop.silver.events import Surroundings
 from lakeshop.sources.mapping import MALFORMED, TEXT, typed, with_text
 

@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import DAY
+from lakeshop.contract import DAY
 from lakeshop.frames import latest_versions
 
 VALID = "is_valid"

@@ -7,7 +7,7 @@ without quantity (a coupon, a correction) gets none.
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import DAY
+from lakeshop.contract import DAY
 from lakeshop.silver.events import Surroundings, with_event_date
 
 DERIVED = {"event_date", "is_known_product"}

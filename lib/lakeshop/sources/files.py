@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from lakeshop.contracts import DAY
-from lakeshop.settings import Entity
+from lakeshop.contract import DAY
+from lakeshop.shop import Entity
 
 LARGEST_FILE = 2**31  # bytes, unpacked; a bomb stops here
 ROWS_PER_BATCH = 50_000

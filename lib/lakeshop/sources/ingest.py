@@ -10,12 +10,12 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contracts import DAY
+from lakeshop.contract import DAY
 from lakeshop.days import days_between, stretches
 from lakeshop.errors import InputError
 from lakeshop.ledger import digest_of
 from lakeshop.run import Run
-from lakeshop.settings import Entity
+from lakeshop.shop import Entity
 from lakeshop.sources.files import Drop, find_drops, pattern_of, read_drops
 from lakeshop.sources.mapping import TEXT, typed, with_text
 from lakeshop.tables import Content

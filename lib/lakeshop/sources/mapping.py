@@ -13,10 +13,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.contracts import Column as ContractColumn
-from lakeshop.contracts import Contract
+from lakeshop.contract import Column as ContractColumn
+from lakeshop.contract import Contract
 from lakeshop.errors import ConfigError
-from lakeshop.settings import Entity, Origin
+from lakeshop.shop import Entity, Origin
 
 TEXT = "text"
 MALFORMED = "is_malformed"
