@@ -66,7 +66,7 @@ def test_every_stage_has_its_place():
 
 def test_imports_are_found_in_every_form(tmp_path):
     path = PACKAGE / "silver" / "clean.py"
-    assert {"run", "quality", "sources", "silver", "contracts"} <= parts_of_lakeshop(path)
+    assert {"run", "quality", "sources", "silver", "contract"} <= parts_of_lakeshop(path)
     assert "features" in parts_of_lakeshop(PACKAGE / "night.py"), "from lakeshop import features"
 
 

@@ -196,11 +196,7 @@ class Run:
             version = self.lake.replace_days(table, rows, first, last, run_id=run_id)
             if contents is None:
                 contents = self.lake.content(table, first, last)
-        versions = tuple(
-            f"{i.table}@{self.lake.version(i.table)}"
-            for i in contract.inputs
-            if self.lake.exists(i.table)
-        )
+        versions = self._input_versions(contract)
         self.ledger.record(
             Publication(
                 table=table,
@@ -222,6 +218,10 @@ class Run:
             datetime.now(UTC),
         )
         return held
+
+    def _input_versions(self, contract: Contract) -> tuple[str, ...]:
+        tables = [i.table for i in contract.inputs if self.lake.exists(i.table)]
+        return tuple(f"{table}@{self.lake.version(table)}" for table in tables)
 
     def flush(self, *, at_most_every: float = 0.0) -> None:
         """Write what was published so far to `ops.publications` and `ops.runs`.

@@ -16,6 +16,7 @@ from datetime import date
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from lakeshop.contract import DAY, Contract
 from lakeshop.errors import ContractError
@@ -199,11 +200,16 @@ def content_columns(contract: Contract) -> tuple[Column, Column]:
     """Aggregates `rows` and `digest`, the sum of the rows' hashes: exact in any order.
 
     xxhash64 skips NULLs, so that a value moved to a neighbouring column would go unseen: the
-    pattern of NULLs is hashed with the values.
+    pattern of NULLs is hashed with the values. It does not see where an array ends either:
+    arrays are hashed as text.
     """
     names = contract.column_names
+    values = [
+        F.to_json(c.name) if isinstance(c.type, T.ArrayType) else F.col(c.name)
+        for c in contract.columns
+    ]
     nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in names])
-    digest = F.sum(F.xxhash64(*names, nulls).cast("decimal(20,0)"))
+    digest = F.sum(F.xxhash64(*values, nulls).cast("decimal(20,0)"))
     return F.count("*").alias("rows"), digest.alias("digest")
 
 

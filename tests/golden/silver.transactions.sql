@@ -14,11 +14,10 @@ CREATE TABLE IF NOT EXISTS delta.`/lake/silver/transactions` (
   `event_date` DATE NOT NULL COMMENT 'the day it was sold, in the shop\'s time zone',
   `is_known_product` BOOLEAN NOT NULL COMMENT 'whether the catalogue knew the product on the business date'
 ) USING delta
-PARTITIONED BY (business_date)
 COMMENT 'Order lines: typed, checked, unique within the look-back, users pseudonymised. Grain: one row per order line.'
 TBLPROPERTIES (
   'delta.enableDeletionVectors' = 'false',
-  'delta.dataSkippingStatsColumns' = 'transaction_id,order_id,product_id,store_id,quantity,unit_price,discount,amount,currency,occurred_at,event_date',
+  'delta.dataSkippingStatsColumns' = 'business_date,transaction_id,order_id,product_id,store_id,quantity,unit_price,discount,amount,currency,occurred_at,event_date',
   'delta.constraints.price_is_not_negative' = 'unit_price IS NULL OR unit_price >= 0',
   'delta.constraints.quantity_is_possible' = 'abs(quantity) <= 100000',
   'delta.constraints.amount_follows_quantity' = 'quantity >= 0 OR amount <= 0',

@@ -96,7 +96,8 @@ def typed(text: Column, origin: Origin, column: ContractColumn) -> Column:
         stamp = F.when(text.rlike(_DATED), text).try_cast(kind)
         has_zone = text.rlike(_ZONED)
     # A year of five digits is a typing error, and no time zone can be applied to it.
-    stamp = F.when(stamp.between(F.lit("0001-01-02"), F.lit("9999-12-30")), stamp)
+    years = F.lit("0001-01-01"), F.lit("9999-12-31 23:59:59.999999")
+    stamp = F.when(stamp.between(*years), stamp)
     if isinstance(kind, T.DateType):
         return stamp.cast("date")
     if origin.zone is None:
