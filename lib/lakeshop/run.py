@@ -190,12 +190,7 @@ class Run:
         """
         run_id = self.run_id(table, last)
         contract = self.lake.contract(table)
-        if contents == {} and self.lake.is_empty(table, first, last):
-            version = self.lake.version(table)
-        else:
-            version = self.lake.replace_days(table, rows, first, last, run_id=run_id)
-            if contents is None:
-                contents = self.lake.content(table, first, last)
+        version, contents = self._replace(table, rows, first, last, contents)
         versions = self._input_versions(contract)
         self.ledger.record(
             Publication(
@@ -218,6 +213,21 @@ class Run:
             datetime.now(UTC),
         )
         return held
+
+    def _replace(
+        self,
+        table: str,
+        rows: DataFrame,
+        first: date,
+        last: date,
+        contents: Mapping[date, Content] | None,
+    ) -> tuple[int, Mapping[date, Content]]:
+        """Version and contents of the days after they are replaced."""
+        if contents == {} and self.lake.is_empty(table, first, last):
+            return self.lake.version(table), contents
+        run_id = self.run_id(table, last)
+        version = self.lake.replace_days(table, rows, first, last, run_id=run_id)
+        return version, self.lake.content(table, first, last) if contents is None else contents
 
     def _input_versions(self, contract: Contract) -> tuple[str, ...]:
         tables = [i.table for i in contract.inputs if self.lake.exists(i.table)]
