@@ -140,5 +140,6 @@ def test_wrong_arguments_end_with_2_through_spark_submit(shop: TinyShop) -> None
         wrong, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
     )
     assert done.returncode == 2
-    assert "should be a day as YYYY-MM-DD, received '2026-02-30'" in done.stderr
+    said = done.stdout + done.stderr
+    assert "should be a day as YYYY-MM-DD, received '2026-02-30'" in said
     assert not lake.exists()
