@@ -37,6 +37,10 @@ test: $(READY) ## all tests, types and style
 	mypy
 	python -m pytest
 
+.PHONY: test-slow
+test-slow: $(READY) ## the tests that take minutes each
+	python -m pytest -m slow
+
 .PHONY: bench
 bench: $(READY) ## benchmarks, off by default; ONLY=<name> runs one
 	python -m pytest tests/benchmarks -o python_files='bench_*.py' $(if $(ONLY),-k $(ONLY))

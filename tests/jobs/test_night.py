@@ -77,6 +77,7 @@ def test_a_range_of_ten_days_equals_its_nights(ten_nights: TinyShop) -> None:
     assert contents(ten_nights.lake("range"), FIRST, LAST) == nights
 
 
+@pytest.mark.slow
 def test_a_day_delivered_wrong_and_corrected_ends_as_delivered_right(ten_nights: TinyShop) -> None:
     right = contents(ten_nights.lake("nights"), FIRST, LAST)
     drop = ten_nights.landing / "transactions" / f"{FIRST}.jsonl"
