@@ -41,10 +41,6 @@ test: $(READY) ## all tests, types and style
 test-slow: $(READY) ## the tests that take minutes each
 	python -m pytest -m slow
 
-.PHONY: bench
-bench: $(READY) ## benchmarks, off by default; ONLY=<name> runs one
-	python -m pytest tests/benchmarks -o python_files='bench_*.py' $(if $(ONLY),-k $(ONLY))
-
 .PHONY: format
 format: $(READY) ## format the code
 	ruff format lib jobs tests
