@@ -34,10 +34,14 @@ class Check:
 
 @dataclass(frozen=True)
 class Input:
-    """A table that is read, from `look_back_days` before the first business date on."""
+    """A table that is read, from `look_back_days` before the first business date on.
+
+    Of entities a snapshot reads the newest version, unless it asks for `all_versions`.
+    """
 
     table: str
     look_back_days: int | None
+    all_versions: bool = False
 
 
 @dataclass(frozen=True)

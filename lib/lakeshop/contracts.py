@@ -142,10 +142,18 @@ def _contract(document: dict[str, Any]) -> Contract:
         columns=tuple(_column(p) for p in properties),
         partition_by=tuple(p["name"] for p in properties if p.get("partitioned")),
         checks=tuple(_check(q) for q in table.get("quality", ())),
-        inputs=tuple(Input(i["table"], i.get("lookBackDays")) for i in custom.get("inputs", ())),
+        inputs=tuple(_input(entry) for entry in custom.get("inputs", ())),
         look_back_days=custom.get("lookBackDays"),
         retention_days=_retention_days(document),
         has_latest_twin=bool(custom.get("latestTwin", False)),
+    )
+
+
+def _input(entry: Mapping[str, Any]) -> Input:
+    return Input(
+        table=entry["table"],
+        look_back_days=entry.get("lookBackDays"),
+        all_versions=entry.get("versions") == "all",
     )
 
 

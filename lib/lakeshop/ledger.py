@@ -82,6 +82,10 @@ class Ledger:
         """The days published so far, in order."""
         return sorted(self._by_table[table])
 
+    def newest_version(self, table: str) -> int:
+        """The newest version of a table that was published; 0, an empty table's, before."""
+        return max((p.version for p in self._by_table[table].values()), default=0)
+
     def rows(self, table: str, first: date, last: date) -> int:
         """Rows that a table holds for a range of days."""
         published = self._by_table[table]

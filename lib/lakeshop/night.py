@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from lakeshop import features, gold, similarity
+from lakeshop.builder import Builder
 from lakeshop.frames import latest_versions
 from lakeshop.journal import LOG
 from lakeshop.ops.metrics import evaluate
 from lakeshop.ops.report import show_examples
-from lakeshop.run import Builder, Run
+from lakeshop.run import Run
 from lakeshop.silver.clean import clean
 from lakeshop.sources.ingest import ingest
 

@@ -1,12 +1,11 @@
 """One run of a job: what it is asked to do, what is still to do, and the way to publish it.
 
-A builder is a pure function from the tables its contract declares to the rows of one table.
-The engine here reads those tables no further than the business date and the declared
-look-back, so that a builder cannot see the future, and publishes what it returns.
+The engine reads a builder's tables no further than the business date and the declared
+look-back, so that it cannot see the future, and publishes what it returns.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 
@@ -14,6 +13,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.audit import audit
+from lakeshop.builder import Builder, Night
 from lakeshop.contract import DAY, Contract
 from lakeshop.days import days_between, stretches
 from lakeshop.frames import latest_versions
@@ -23,30 +23,6 @@ from lakeshop.settings import Settings
 from lakeshop.tables import NOTHING, Content, Lake
 
 RUN_ID = "run_id"
-
-Tables = Mapping[str, DataFrame]
-
-
-@dataclass(frozen=True)
-class Night:
-    """What a builder knows beside its tables: the business date and the settings."""
-
-    day: date
-    settings: Settings
-    _kept: list[DataFrame] = field(default_factory=list, compare=False)
-
-    def keep(self, rows: DataFrame) -> DataFrame:
-        """Cache rows that a builder uses several times, until its table is published."""
-        self._kept.append(rows.persist())
-        return rows
-
-    def release(self) -> None:
-        """Give up what was kept."""
-        while self._kept:
-            self._kept.pop().unpersist()
-
-
-Builder = Callable[[Tables, Night], DataFrame]
 
 
 @dataclass
@@ -146,8 +122,8 @@ class Run:
     def inputs(self, contract: Contract, first: date, last: date) -> dict[str, DataFrame]:
         """The declared inputs: no day after `last`, none before the look-back of `first`.
 
-        A snapshot gets the newest version of each entity; a table by day gets all versions
-        known by its last day, since each of its days may know another.
+        A snapshot gets the newest version of each entity, unless it asks for all; a table by
+        day gets all versions known by its last day, since each of its days may know another.
         """
         frames = {}
         for declared in contract.inputs:
@@ -155,7 +131,8 @@ class Run:
             since = None if look_back is None else first - timedelta(days=look_back)
             rows = self.lake.read(declared.table, since, last)
             source = self.lake.contract(declared.table)
-            if source.rows == "version" and not contract.is_by_day:
+            is_snapshot = not contract.is_by_day
+            if source.rows == "version" and is_snapshot and not declared.all_versions:
                 rows = latest_versions(rows, source.key)
             frames[declared.table] = rows
         return frames
@@ -223,11 +200,21 @@ class Run:
         contents: Mapping[date, Content] | None,
     ) -> tuple[int, Mapping[date, Content]]:
         """Version and contents of the days after they are replaced."""
-        if contents == {} and self.lake.is_empty(table, first, last):
+        if contents == {} and self._holds_nothing(table, first, last):
             return self.lake.version(table), contents
         run_id = self.run_id(table, last)
         version = self.lake.replace_days(table, rows, first, last, run_id=run_id)
         return version, self.lake.content(table, first, last) if contents is None else contents
+
+    def _holds_nothing(self, table: str, first: date, last: date) -> bool:
+        """Whether the days need no clearing: by the ledger, where it knows the newest version.
+
+        It does not know what a killed run wrote last: then the table is read.
+        """
+        self.lake.ensure(table)
+        if self.ledger.newest_version(table) == self.lake.version(table):
+            return not self.ledger.rows(table, first, last)
+        return self.lake.is_empty(table, first, last)
 
     def _input_versions(self, contract: Contract) -> tuple[str, ...]:
         tables = [i.table for i in contract.inputs if self.lake.exists(i.table)]

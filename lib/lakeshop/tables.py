@@ -101,9 +101,11 @@ class Lake:
         """
         days = f"{DAY} >= DATE'{first}' AND {DAY} <= DATE'{last}'"
         fitting = self.fitting(table, rows)
-        if first == last or self.contract(table).partition_by:
-            # One file for a small day, several for a large one, whatever came before.
+        if self.contract(table).partition_by:
             placed = fitting.hint("rebalance")
+        elif first == last:
+            # One file, which adaptive execution splits where the day is large.
+            placed = fitting.hint("rebalance", 1)
         else:
             # Neighbouring days in one file: a year of small days in a few files is read ten
             # times as fast as in one per day, and statistics still lead to a single day.
@@ -134,8 +136,7 @@ class Lake:
         return contents_of(per_day.agg(*content_columns(self.contract(table))).collect())
 
     def is_empty(self, table: str, first: date, last: date) -> bool:
-        """Whether a table, made here if it never was, holds no row for the days."""
-        self._ensure(table)
+        """Whether a table holds no row for the days."""
         return self.read(table, first, last).isEmpty()
 
     def newest_day(self, table: str) -> date | None:
@@ -155,13 +156,13 @@ class Lake:
     def _write(
         self, table: str, rows: DataFrame, mode: str, options: Mapping[str, str], run_id: str
     ) -> int:
-        self._ensure(table)
+        self.ensure(table)
         writer = rows.write.format("delta").mode(mode).option("userMetadata", run_id)
         writer.options(**options).save(self.path(table))
         self._versions.pop(table, None)
         return self.version(table)
 
-    def _ensure(self, table: str) -> None:
+    def ensure(self, table: str) -> None:
         """Create the table, or add columns that its contract gained; refuse any other change."""
         if table in self._checked:
             return

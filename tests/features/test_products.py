@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from conftest import collected
-from lakeshop.features.habits import habits, purchase_days
-from lakeshop.features.products import TRENDS, per_product, products, promoted_tomorrow, repeats
-from lakeshop.run import Night
+from lakeshop.builder import Night
+from lakeshop.features.products import buyers, products, promoted_tomorrow, sales
+from lakeshop.features.user_products import TRENDS, habits, purchase_days, user_products
 
 DAY = date(2026, 3, 31)
 WINDOWS = (7, 28, 84)
@@ -36,6 +36,7 @@ def made(rows, night):
             "features.user_product_days": sums.repartition(n_partitions) if n_partitions else sums,
             "silver.promotions": rows("silver.promotions", *promotions),
         }
+        tables["features.user_products"] = user_products(tables, night)
         found = products(tables, night)
         assert "business_date" not in found.columns
         return {row.product_id: row.asDict() for row in found.collect()}
@@ -102,7 +103,7 @@ def test_repeats_are_shrunk_to_the_shops_mean(spark, night):
         "user_id STRING, product_id STRING, event_date DATE",
     )
     options = night.settings.features
-    found = {r.product_id: r for r in repeats(habits(purchases, DAY, options), options).collect()}
+    found = {r.product_id: r for r in buyers(habits(purchases, DAY, options), options).collect()}
     # often: 2 repeats in 100 + 50 days; once: 0 in 200 + 1. Mean 2 / 351; prior 300 days.
     often, once = found["often"], found["once"]
     assert often.repeat_rate == pytest.approx((2 + 300 * 2 / 351) / (150 + 300))
@@ -263,7 +264,8 @@ def test_equals_brute_force(made, contracts):
 
 
 def test_no_days_no_products(rows, night, contracts):
-    tables = {name: rows(name) for name in ("features.user_product_days", "silver.promotions")}
+    names = ("features.user_product_days", "features.user_products", "silver.promotions")
+    tables = {name: rows(name) for name in names}
     found = products(tables, night)
     expected = set(contracts["features.products"].column_names) - {"business_date"}
     assert set(found.columns) == expected
@@ -278,10 +280,8 @@ def test_sums_are_exact_whatever_the_partitioning(rows, night):
 
     def sums(n_partitions):
         parted = frame.repartition(n_partitions, "user_id")
-        found = repeats(habits(purchase_days(parted), DAY, options), options)
-        return collected(
-            per_product(parted, DAY, WINDOWS).join(found, on="product_id", how="inner")
-        )
+        found = buyers(habits(purchase_days(parted), DAY, options), options)
+        return collected(sales(parted, DAY, WINDOWS).join(found, on="product_id", how="inner"))
 
     assert sums(1) == sums(9)
-    assert sums(1)[0][5] == Decimal("8.4")  # the units of the last 84 days
+    assert sums(1)[0][3] == Decimal("8.4")  # the units of the last 84 days

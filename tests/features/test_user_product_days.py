@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conftest import collected
+from lakeshop.builder import Night
 from lakeshop.features.user_product_days import KEY, user_product_days
-from lakeshop.run import Night
 
 FIRST = date(2026, 3, 10)
 NIGHTS = [FIRST + timedelta(days=n) for n in range(3)]

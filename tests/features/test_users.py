@@ -9,8 +9,9 @@ from itertools import pairwise
 import pytest
 
 from conftest import collected
+from lakeshop.builder import Night
+from lakeshop.features.user_products import user_products
 from lakeshop.features.users import per_user, users
-from lakeshop.run import Night
 
 DAY = date(2026, 3, 31)
 ONE = 2**20
@@ -40,6 +41,7 @@ def made(rows, night):
                 "silver.products", *[{"product_id": p, "department": d} for p, d in catalogue]
             ),
         }
+        tables["features.user_products"] = user_products(tables, night)
         found = users(tables, night)
         assert "business_date" not in found.columns
         return {row.user_id: row.asDict() for row in found.collect()}
@@ -129,13 +131,13 @@ def test_late_delivery_of_a_day_is_the_same_visit(made):
 
 
 def test_preferred_departments(made):
-    catalogue = [("a", "A"), ("a2", "A"), ("b", "B"), ("c", "C"), ("x", None)]
+    catalogue = [("a", "A"), ("a2", "A"), ("b", "B"), ("b2", "B"), ("c", "C"), ("x", None)]
     found = made(
         [
             # Ties go by name, and the third is left out.
             *[bought("tie", product, 3) for product in "cba"],
-            # Two lines of half weight tie with one of today; A stands first by name.
-            *[bought("age", "b", 112, lines=2), bought("age", "a", 0)],
+            # Two days of half weight tie with one of today; A stands first by name.
+            *[bought("age", "b", 112), bought("age", "b2", 112), bought("age", "a", 0)],
             # Two products of one department add up: 2 against 1.
             *[bought("sum", "c", 0), bought("sum", "a", 0), bought("sum", "a2", 0)],
             # What the catalogue does not know counts for no department.
@@ -180,7 +182,7 @@ def expected_user(days):
     weights = Counter()
     for a, day in zip(age, days, strict=True):
         if DEPARTMENTS.get(day["product_id"]):
-            weights[DEPARTMENTS[day["product_id"]]] += day["lines"] * fixed(a, 112)
+            weights[DEPARTMENTS[day["product_id"]]] += fixed(a, 112)
     best = sorted(weights, key=lambda name: (-weights[name], name))[:2]
     steps = [older - newer for newer, older in pairwise(visits)]
     row = {
@@ -220,7 +222,8 @@ def test_equals_brute_force(made, contracts):
 
 
 def test_no_days_no_users(rows, night, contracts):
-    tables = {name: rows(name) for name in ("features.user_product_days", "silver.products")}
+    names = ("features.user_product_days", "features.user_products", "silver.products")
+    tables = {name: rows(name) for name in names}
     found = users(tables, night)
     expected = set(contracts["features.users"].column_names) - {"business_date"}
     assert set(found.columns) == expected

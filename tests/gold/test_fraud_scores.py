@@ -9,10 +9,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conftest import Rows, collected
+from lakeshop.builder import Night
 from lakeshop.contract import DAY as BUSINESS_DATE
 from lakeshop.contract import Contract
 from lakeshop.gold.fraud_scores import fraud_scores
-from lakeshop.run import Night
 from lakeshop.settings import Settings
 
 DAY = date(2026, 3, 10)

@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conftest import Rows, collected
+from lakeshop.builder import Night
 from lakeshop.contract import DAY as BUSINESS_DATE
 from lakeshop.contract import Contract
 from lakeshop.gold.inventory_forecasts import (
@@ -22,7 +23,6 @@ from lakeshop.gold.inventory_forecasts import (
     reasons,
     weekday_factors,
 )
-from lakeshop.run import Night
 from lakeshop.settings import Forecasts, Settings
 
 DAY = date(2026, 3, 7)  # a Saturday

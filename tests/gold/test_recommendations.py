@@ -5,14 +5,14 @@ from datetime import date, timedelta
 
 import pytest
 
-from lakeshop.features.habits import habits, purchase_days
+from lakeshop.builder import Night
 from lakeshop.features.products import products
+from lakeshop.features.user_products import user_products
 from lakeshop.features.users import users
 from lakeshop.frames import ONE
 from lakeshop.gold.again import again_list, again_log_odds
 from lakeshop.gold.recommendations import recommendations
 from lakeshop.gold.similar_products import similar_products
-from lakeshop.run import Night
 from lakeshop.settings import AgainTerms
 
 DAY = date(2026, 3, 31)
@@ -92,6 +92,7 @@ def tables(rows, night):
             },
         ),
     }
+    made["features.user_products"] = user_products(made, night)
     made["features.users"] = users(made, night)
     made["features.products"] = products(made, night)
     return made
@@ -140,13 +141,13 @@ def test_the_log_odds_of_buying_again_by_hand(spark):
 
 def test_lists_are_as_long_as_configured_and_do_not_depend_on_partitions(tables, night, settings):
     short = settings.recommendations.model_copy(update={"list_length": 1})
-    pairs = habits(purchase_days(tables["features.user_product_days"]), DAY, settings.features)
+    habits = tables["features.user_products"]
     made = [
         sorted(
             map(
                 tuple,
                 again_list(
-                    pairs.repartition(n),
+                    habits.repartition(n),
                     tables["features.products"],
                     tables["features.users"],
                     short,

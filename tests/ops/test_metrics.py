@@ -4,8 +4,9 @@ from datetime import date, timedelta
 
 import pytest
 
+from lakeshop.builder import Night
 from lakeshop.evaluation.ranking import paired_interval
-from lakeshop.features.habits import habits, purchase_days
+from lakeshop.features.user_products import habits, purchase_days
 from lakeshop.ops.metrics import gains, means
 from lakeshop.ops.recommendations import (
     Scored,
@@ -16,13 +17,12 @@ from lakeshop.ops.recommendations import (
     relevant,
     user_scores,
 )
-from lakeshop.run import Night
 
 NIGHT = date(2026, 3, 10)
 
 
 @pytest.fixture
-def scored(rows):
+def scored(rows, settings):
     """u1 bought a and b before, then a and c; u2 bought a before, then b; u3 stays away."""
     before = [("u1", "a", 5), ("u1", "b", 3), ("u2", "a", 2), ("u3", "c", 1)]
     after = [("u1", "a"), ("u1", "c"), ("u2", "b"), ("u2", "unseen"), ("newcomer", "a")]
@@ -32,6 +32,13 @@ def scored(rows):
         ("u1", "new", "c", 0.5),
         ("u2", "again", "a", 0.6),
     ]
+    days = rows(
+        "features.user_product_days",
+        *[
+            {"user_id": u, "product_id": p, "event_date": NIGHT - timedelta(days=age)}
+            for u, p, age in before
+        ],
+    )
     return Scored(
         recommendations=rows(
             "gold.recommendations",
@@ -55,13 +62,7 @@ def scored(rows):
             ],
         ),
         neighbours=rows("similarity.neighbours"),
-        before=rows(
-            "features.user_product_days",
-            *[
-                {"user_id": u, "product_id": p, "event_date": NIGHT - timedelta(days=age)}
-                for u, p, age in before
-            ],
-        ),
+        habits=habits(purchase_days(days), NIGHT, settings.features),
         after=rows(
             "features.user_product_days",
             *[
@@ -72,15 +73,8 @@ def scored(rows):
     )
 
 
-@pytest.fixture
-def pairs(scored, settings):
-    return habits(purchase_days(scored.before), NIGHT, settings.features)
-
-
-def test_relevant_leaves_out_strangers_and_products_never_sold(scored, pairs):
-    truth = {
-        (r["list"], r["user_id"]): sorted(r["relevant"]) for r in relevant(scored, pairs).collect()
-    }
+def test_relevant_leaves_out_strangers_and_products_never_sold(scored):
+    truth = {(r["list"], r["user_id"]): sorted(r["relevant"]) for r in relevant(scored).collect()}
     assert truth == {
         ("merged", "u1"): ["a", "c"],
         ("again", "u1"): ["a"],
@@ -98,19 +92,19 @@ def test_ours_merges_by_score(scored):
     assert merged == {("u1", 1): "a", ("u1", 2): "c", ("u1", 3): "b", ("u2", 1): "a"}
 
 
-def test_baselines(scored, pairs):
-    frequent = by_frequency(pairs, 10).where("list = 'merged' and user_id = 'u1'").collect()
+def test_baselines(scored):
+    frequent = by_frequency(scored.habits, 10).where("list = 'merged' and user_id = 'u1'").collect()
     assert [r["product_id"] for r in sorted(frequent, key=lambda r: r["rank"])] == ["b", "a"]
-    popular = by_popularity(pairs, scored, "purchase_days", "popularity", 2).collect()
+    popular = by_popularity(scored, "purchase_days", "popularity", 2).collect()
     ranked = {(r["list"], r["user_id"], r["rank"]): r["product_id"] for r in popular}
     assert [ranked["merged", "u3", n] for n in (1, 2)] == ["a", "b"]
     assert {u: ranked["new", u, 1] for u in ("u1", "u2", "u3")} == {"u1": "c", "u2": "b", "u3": "a"}
 
 
-def test_figures_by_hand(scored, pairs, settings):
+def test_figures_by_hand(scored, settings):
     night = Night(NIGHT, settings)
     scores = user_scores(
-        lists_of(scored, pairs, night), relevant(scored, pairs), scored.products, k=10, n_users=3
+        lists_of(scored, night), relevant(scored), scored.products, k=10, n_users=3
     )
     found = {(r["method"], r["segment"], r["metric"]): r["value"] for r in means(scores).collect()}
     # Merged: u1 is shown a, c first, both right: nDCG 1, recall 1; u2 is shown a, wrong: 0.

@@ -24,18 +24,23 @@ WEIGHTS = {0: 1024, 112: 512, 224: 256, 56: 724, 1: 1018, 1232: 1, 1233: 0}
 # 1232: 2^-11 times 1024 = 0.5, which is rounded up; a day later down.
 
 
-@pytest.mark.parametrize("make", [user_interactions, basket_interactions])
-def test_weight_by_age(rows, make):
-    table = "silver.transactions"
-    if make is user_interactions:
-        table = "features.user_product_days"
-    events = [
-        {"user_id": "h", "order_id": "h", "product_id": f"p{age}", "event_date": ago(age)}
-        for age in WEIGHTS
-    ]
-    names = rows(table).columns
-    frame = rows(table, *[{k: v for k, v in e.items() if k in names} for e in events])
-    found = make(frame, DAY, HALF_LIFE)
+def habit(user, product, last, first=None):
+    """A row of features.user_products: ages of the last and the first purchase."""
+    ages = {"days_since_purchase": last, "days_since_first_purchase": first or last}
+    return {"user_id": user, "product_id": product} | ages
+
+
+def test_weight_by_age_in_users(rows):
+    habits = rows("features.user_products", *[habit("h", f"p{age}", age) for age in WEIGHTS])
+    found = user_interactions(habits, HALF_LIFE)
+    assert found.columns == COLUMNS
+    expected = sorted((("h", f"p{age}", weight) for age, weight in WEIGHTS.items()), key=repr)
+    assert collected(found) == expected
+
+
+def test_weight_by_age_in_baskets(rows):
+    lines = [{"order_id": "h", "product_id": f"p{a}", "event_date": ago(a)} for a in WEIGHTS]
+    found = basket_interactions(rows("silver.transactions", *lines), DAY, HALF_LIFE)
     assert found.columns == COLUMNS
     expected = sorted((("h", f"p{age}", weight) for age, weight in WEIGHTS.items()), key=repr)
     assert collected(found) == expected
@@ -43,24 +48,14 @@ def test_weight_by_age(rows, make):
 
 def test_pair_halves_with_its_half_life(rows):
     """Two products of one day: the product of their weights is a half after 56 days."""
-    pair = [{"user_id": "h", "product_id": p, "event_date": ago(56)} for p in "pq"]
-    found = collected(user_interactions(rows("features.user_product_days", *pair), DAY, HALF_LIFE))
+    pair = rows("features.user_products", *[habit("h", p, 56) for p in "pq"])
+    found = collected(user_interactions(pair, HALF_LIFE))
     assert found[0][2] * found[1][2] / 1024**2 == pytest.approx(0.5, rel=2e-3)
 
 
 def test_users_last_purchase_counts(rows):
-    base = {"user_id": "ann", "product_id": "p"}
-    days = rows(
-        "features.user_product_days",
-        base | {"event_date": ago(224)},
-        base | {"event_date": ago(112), "lines": 3},
-        # A view, and a refund of another day, are no purchase.
-        base | {"event_date": ago(0), "lines": 0, "views": 3},
-        base | {"event_date": ago(0), "lines": 0, "units": Decimal(-1)},
-        base | {"product_id": "q", "lines": 0},
-        base | {"user_id": "bob", "event_date": ago(0)},
-    )
-    found = collected(user_interactions(days, DAY, HALF_LIFE))
+    habits = rows("features.user_products", habit("ann", "p", 112, 224), habit("bob", "p", 0, 9))
+    found = collected(user_interactions(habits, HALF_LIFE))
     assert found == [("ann", "p", 512), ("bob", "p", 1024)]
 
 
@@ -104,10 +99,10 @@ def test_cap_keeps_the_newest_then_the_smaller_id(spark):
 
 
 def test_nothing_gives_nothing(rows):
-    for make, table in (
-        (user_interactions, "features.user_product_days"),
-        (basket_interactions, "silver.transactions"),
+    for made in (
+        user_interactions(rows("features.user_products"), HALF_LIFE),
+        basket_interactions(rows("silver.transactions"), DAY, HALF_LIFE),
     ):
-        found = capped(make(rows(table), DAY, HALF_LIFE), 5)
+        found = capped(made, 5)
         assert found.columns == COLUMNS
         assert found.isEmpty()

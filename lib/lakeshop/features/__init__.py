@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
+from lakeshop.builder import Builder
 from lakeshop.features.products import products
 from lakeshop.features.user_product_days import user_product_days
+from lakeshop.features.user_products import user_products
 from lakeshop.features.users import users
-from lakeshop.run import Builder
 
 TABLES: Mapping[str, Builder] = {
     "features.user_product_days": user_product_days,
+    "features.user_products": user_products,
     "features.users": users,
     "features.products": products,
 }

@@ -8,8 +8,8 @@ days, not order lines. Guests have no user and are left out.
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lakeshop.builder import Night, Tables
 from lakeshop.contract import DAY
-from lakeshop.run import Night, Tables
 
 KEY = (DAY, "event_date", "user_id", "product_id")
 VIEWS = ("view", "click")

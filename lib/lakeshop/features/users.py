@@ -1,7 +1,8 @@
 """features.users: what is known of each user on the business date.
 
 Recency, frequency and money (Hughes 1994) over three windows, basket size, discount share and
-preferred departments; from the daily sums of the look-back, so "first" means within it.
+preferred departments; from the daily sums and the habits of the look-back, so "first" means
+within it.
 """
 
 from datetime import date
@@ -9,28 +10,21 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.features.habits import purchase_days
-from lakeshop.frames import age_in_days, decayed, top_per
-from lakeshop.run import Night, Tables
+from lakeshop.builder import Night, Tables
+from lakeshop.frames import age_in_days, top_per
 
 
 def users(tables: Tables, night: Night) -> DataFrame:
     """One row per user with a purchase in the look-back."""
     settings = night.settings.features
-    bought = night.keep(tables["features.user_product_days"].where(F.col("lines") > 0))
+    bought = tables["features.user_product_days"].where(F.col("lines") > 0)
+    habits = tables["features.user_products"]
     departments = preferred_departments(
-        with_department(bought, tables["silver.products"]),
-        night.day,
-        half_life_days=settings.half_life_days,
-        k=settings.preferred_departments,
+        with_department(habits, tables["silver.products"]), settings.preferred_departments
     )
     return (
         per_user(bought, night.day, settings.windows)
-        .join(
-            activity(purchase_days(bought), night.day, settings.recent_half_life_days),
-            on="user_id",
-            how="left",
-        )
+        .join(activity(habits), on="user_id", how="left")
         .join(departments, on="user_id", how="left")
     )
 
@@ -62,29 +56,24 @@ def per_user(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> Dat
     )
 
 
-def activity(purchases: DataFrame, day: date, half_life_days: float) -> DataFrame:
+def activity(habits: DataFrame) -> DataFrame:
     """Different products of each user, and their purchase days, recent ones counting more."""
-    recent = F.sum(decayed(age_in_days(day), half_life_days)).alias("recent")
-    per_product = purchases.groupBy("user_id", "product_id").agg(recent)
-    return per_product.groupBy("user_id").agg(
+    return habits.groupBy("user_id").agg(
         F.count("*").alias("products"), F.sum("recent").alias("recent_purchases")
     )
 
 
-def with_department(bought: DataFrame, products: DataFrame) -> DataFrame:
+def with_department(rows: DataFrame, products: DataFrame) -> DataFrame:
     """Add each product's department, NULL where the catalogue knows none."""
     departments = products.select("product_id", "department")
-    return bought.join(departments, on="product_id", how="left")
+    return rows.join(departments, on="product_id", how="left")
 
 
-def preferred_departments(
-    bought: DataFrame, day: date, *, half_life_days: float, k: int
-) -> DataFrame:
-    """The `k` departments of each user with most lines, older lines counting less."""
-    weight = F.sum(F.col("lines") * decayed(age_in_days(day), half_life_days)).alias("weight")
-    known = bought.where(F.col("department").isNotNull())
+def preferred_departments(habits: DataFrame, k: int) -> DataFrame:
+    """The `k` departments of each user with most purchase days of their products, by `habit`."""
+    known = habits.where(F.col("department").isNotNull())
     ranked = top_per(
-        known.groupBy("user_id", "department").agg(weight),
+        known.groupBy("user_id", "department").agg(F.sum("habit").alias("weight")),
         ["user_id"],
         [F.desc("weight"), F.asc("department")],
         k,

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
+from lakeshop.builder import Builder
 from lakeshop.gold.fraud_scores import fraud_scores
 from lakeshop.gold.inventory_forecasts import inventory_forecasts
 from lakeshop.gold.recommendations import recommendations
 from lakeshop.gold.similar_products import similar_products
-from lakeshop.run import Builder
 
 TABLES: Mapping[str, Builder] = {
     "gold.recommendations": recommendations,

@@ -8,17 +8,25 @@ from lakeshop.settings import AgainTerms, Recommendations
 
 
 def again_list(
-    pairs: DataFrame, products: DataFrame, users: DataFrame, settings: Recommendations
+    habits: DataFrame, products: DataFrame, users: DataFrame, settings: Recommendations
 ) -> DataFrame:
     """The products each user is most likely to buy again, best first.
 
     Args:
-        pairs: as from `habits`.
+        habits: rows of features.user_products.
         products: rows of features.products that may be recommended.
         users: rows of features.users.
         settings: terms and length of the list.
     """
-    known = pairs.withColumnRenamed("purchase_days", "times")
+    known = habits.select(
+        "user_id",
+        "product_id",
+        F.col("purchase_days").alias("times"),
+        F.col("days_since_first_purchase").alias("first_age"),
+        F.col("days_since_purchase").alias("last_age"),
+        "habit",
+        "recent",
+    )
     scored = (
         known.join(products, on="product_id", how="inner")
         .join(users.select("user_id", "recent_purchases"), on="user_id", how="inner")

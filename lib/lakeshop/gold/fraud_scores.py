@@ -21,8 +21,8 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
+from lakeshop.builder import Night, Tables
 from lakeshop.contract import DAY
-from lakeshop.run import Night, Tables
 
 METHOD = "robust_z_own_history"
 TO_SIGMA = 1.4826  # of a normal distribution: standard deviation by MAD

@@ -22,9 +22,9 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakeshop.builder import Night, Tables
 from lakeshop.features.users import with_department
 from lakeshop.frames import age_in_days
-from lakeshop.run import Night, Tables
 from lakeshop.settings import Forecasts
 
 Doubles = npt.NDArray[np.float64]

@@ -12,10 +12,9 @@ is popular. Products that are no longer sold are left out.
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.features.habits import habits, purchase_days
+from lakeshop.builder import Night, Tables
 from lakeshop.gold.again import again_list
 from lakeshop.gold.new import new_list, popular_list
-from lakeshop.run import Night, Tables
 
 EVERYBODY = "*"
 
@@ -25,11 +24,10 @@ def recommendations(tables: Tables, night: Night) -> DataFrame:
     settings = night.settings.recommendations
     products, users = tables["features.products"], tables["features.users"]
     on_sale = products.where(F.col("days_since_purchase") < settings.active_days)
-    purchases = purchase_days(tables["features.user_product_days"])
-    pairs = night.keep(habits(purchases, night.day, night.settings.features))
+    habits = tables["features.user_products"]
     weights = tables["similarity.neighbours"].where(F.col("measure") == "user_linear")
-    again = again_list(pairs, on_sale, users, settings)
-    new = new_list(pairs, on_sale, users, weights, settings)
+    again = again_list(habits, on_sale, users, settings)
+    new = new_list(habits, on_sale, users, weights, settings)
     catalogue, strangers = tables["silver.products"], users_without_purchase(tables)
     popular = popular_list(on_sale, catalogue, strangers, settings)
     return (
@@ -45,7 +43,7 @@ def users_without_purchase(tables: Tables) -> DataFrame:
     users = tables["features.users"]
     everybody = users.sparkSession.createDataFrame([(EVERYBODY,)], "user_id STRING")
     known = tables["silver.users"].select("user_id")
-    seen = tables["features.user_product_days"].select("user_id")
+    seen = tables["features.user_product_days"].where(F.col("lines") == 0).select("user_id")
     return everybody.union(known.union(seen).distinct().join(users, "user_id", "left_anti"))
 
 

@@ -5,10 +5,11 @@ fill the list.
 """
 
 from pyspark.sql import DataFrame
+from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
+from lakeshop.builder import Night, Tables
 from lakeshop.frames import top_per
-from lakeshop.run import Night, Tables
 
 MEASURES = ("basket_cosine", "user_cosine")
 
@@ -19,7 +20,7 @@ def similar_products(tables: Tables, night: Night) -> DataFrame:
     on_sale = tables["features.products"].where(F.col("days_since_purchase") < settings.active_days)
     pairs = between(tables["similarity.neighbours"], on_sale)
     return (
-        pairs.transform(best_measure)
+        pairs.transform(once)
         .transform(listed, settings.list_length)
         .transform(with_sentence)
         .withColumn("score", F.round("similarity", 6))
@@ -39,9 +40,12 @@ def between(neighbours: DataFrame, products: DataFrame) -> DataFrame:
     )
 
 
-def best_measure(pairs: DataFrame) -> DataFrame:
+def once(pairs: DataFrame) -> DataFrame:
     """Each pair once, by the measure preferred."""
-    return top_per(pairs.drop("rank"), ["product_id", "neighbour_id"], [F.asc("preference")], 1)
+    # Partitioned as the lists are, by product: so the pairs are moved only once.
+    of_product = W.partitionBy("product_id").orderBy("neighbour_id", "preference")
+    is_first = ~F.lag("neighbour_id").over(of_product).eqNullSafe(F.col("neighbour_id"))
+    return pairs.withColumn("_is_first", is_first).where("_is_first").drop("_is_first")
 
 
 def listed(pairs: DataFrame, length: int) -> DataFrame:

@@ -14,9 +14,9 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakeshop.builder import Night
 from lakeshop.days import days_between
 from lakeshop.evaluation.ranking import coverage, paired_interval
-from lakeshop.features.habits import habits, purchase_days
 from lakeshop.journal import LOG
 from lakeshop.ledger import digest_of
 from lakeshop.ops.recommendations import (
@@ -28,7 +28,7 @@ from lakeshop.ops.recommendations import (
     user_scores,
 )
 from lakeshop.ops.report import report
-from lakeshop.run import Night, Run
+from lakeshop.run import Run
 
 METRICS = "ops.metrics"
 SUBJECT = "recommendations"
@@ -58,10 +58,9 @@ def _night_scores(run: Run, day: date) -> DataFrame:
     started = time.monotonic()
     night, k = Night(day, run.settings), run.settings.evaluation.cutoff
     scored = _scored(run, day)
-    pairs = night.keep(habits(purchase_days(scored.before), day, run.settings.features))
-    lists = night.keep(lists_of(scored, pairs, night))
+    lists = night.keep(lists_of(scored, night))
     scores = user_scores(
-        lists, relevant(scored, pairs), scored.products, k=k, n_users=scored.users.count()
+        lists, relevant(scored), scored.products, k=k, n_users=scored.users.count()
     )
     scores = scores.withColumn("night", F.lit(day)).persist()
     coverages = _coverages(lists, scored.products.count())
@@ -75,15 +74,13 @@ def _night_scores(run: Run, day: date) -> DataFrame:
 def _scored(run: Run, day: date) -> Scored:
     read = run.lake.read
     after = day + timedelta(days=1), day + timedelta(days=run.settings.evaluation.horizon_days)
-    look_back = run.lake.contract("gold.recommendations").input("features.user_product_days")
-    first = day - timedelta(days=look_back.look_back_days or 0)
     delivered_after = read("features.user_product_days", *after)
     return Scored(
         recommendations=read("gold.recommendations", day, day).where("user_id != '*'"),
         users=read("features.users", day, day),
         products=read("features.products", day, day),
         neighbours=read("similarity.neighbours", day, day),
-        before=read("features.user_product_days", first, day),
+        habits=read("features.user_products", day, day),
         after=delivered_after.where(F.col("event_date") >= F.lit(after[0])),
     )
 

@@ -13,11 +13,11 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakeshop.builder import Night
 from lakeshop.evaluation.ranking import hit_at, ndcg_at, novelty, precision_at, recall_at
-from lakeshop.features.habits import purchase_days
+from lakeshop.features.user_products import purchase_days
 from lakeshop.frames import top_per
 from lakeshop.gold.new import new_list
-from lakeshop.run import Night
 from lakeshop.settings import NewTerms
 
 OURS = "lakeshop"
@@ -33,29 +33,29 @@ _PLAIN = NewTerms(constant=0, similarity=1, popularity=0, trend=0, mailer=0, act
 class Scored:
     """What a scored night knew, and what happened after it.
 
-    `recommendations`, `users`, `products` and `neighbours` are that night's rows; `before` and
-    `after` are rows of features.user_product_days up to the night and after it.
+    `recommendations`, `users`, `products`, `habits` (features.user_products) and `neighbours`
+    are that night's rows; `after` are rows of features.user_product_days after it.
     """
 
     recommendations: DataFrame
     users: DataFrame
     products: DataFrame
     neighbours: DataFrame
-    before: DataFrame
+    habits: DataFrame
     after: DataFrame
 
 
-def lists_of(scored: Scored, pairs: DataFrame, night: Night) -> DataFrame:
+def lists_of(scored: Scored, night: Night) -> DataFrame:
     """method, list, user_id, rank, product_id: ours and the baselines', cut off."""
     k = night.settings.evaluation.cutoff
     return reduce(
         DataFrame.unionByName,
         [
             ours(scored.recommendations, k),
-            by_frequency(pairs, k),
-            by_popularity(pairs, scored, "purchase_days", "popularity", k),
-            by_popularity(pairs, scored, "purchase_days_3", "trending", k),
-            by_neighbours(pairs, scored, night),
+            by_frequency(scored.habits, k),
+            by_popularity(scored, "purchase_days", "popularity", k),
+            by_popularity(scored, "purchase_days_3", "trending", k),
+            by_neighbours(scored, night),
         ],
     )
 
@@ -89,9 +89,9 @@ def user_scores(
     return expected.join(recommended, on=key, how="left").mapInPandas(_scores(k, n_users), _SCORES)
 
 
-def relevant(scored: Scored, pairs: DataFrame) -> DataFrame:
+def relevant(scored: Scored) -> DataFrame:
     """list, user_id, relevant: the products bought after the night, by list."""
-    known = pairs.select("user_id", "product_id", F.lit(True).alias("known"))
+    known = scored.habits.select("user_id", "product_id", F.lit(True).alias("known"))
     bought = (
         purchase_days(scored.after)
         .select("user_id", "product_id")
@@ -117,15 +117,15 @@ def ours(recommendations: DataFrame, k: int) -> DataFrame:
     return _rows(merged.unionByName(published), OURS)
 
 
-def by_frequency(pairs: DataFrame, k: int) -> DataFrame:
+def by_frequency(habits: DataFrame, k: int) -> DataFrame:
     """Baseline: what the user bought most, older purchases counting less."""
     best = [F.desc("habit"), F.desc("recent"), F.asc("product_id")]
-    ranked = top_per(pairs, ["user_id"], best, k)
+    ranked = top_per(habits, ["user_id"], best, k)
     lists = F.explode(F.array(F.lit("merged"), F.lit("again")))
     return _rows(ranked.withColumn("list", lists), "personal_frequency")
 
 
-def by_popularity(pairs: DataFrame, scored: Scored, count: str, method: str, k: int) -> DataFrame:
+def by_popularity(scored: Scored, count: str, method: str, k: int) -> DataFrame:
     """Baseline: what everybody bought most; as `new`, of what the user never bought."""
     best = [F.desc(count), F.asc("product_id")]
     all_users = scored.users.select("user_id")
@@ -133,13 +133,13 @@ def by_popularity(pairs: DataFrame, scored: Scored, count: str, method: str, k: 
     head = scored.products.orderBy(*best).limit(20 * k)
     popular = top_per(head.withColumn("list", F.lit("merged")), ["list"], best, k)
     merged = popular.crossJoin(all_users)
-    owned = pairs.select("user_id", "product_id")
+    owned = scored.habits.select("user_id", "product_id")
     unknown = head.crossJoin(all_users).join(owned, ["user_id", "product_id"], "left_anti")
     new = top_per(unknown, ["user_id"], best, k).withColumn("list", F.lit("new"))
     return _rows(merged.unionByName(new, allowMissingColumns=True), method)
 
 
-def by_neighbours(pairs: DataFrame, scored: Scored, night: Night) -> DataFrame:
+def by_neighbours(scored: Scored, night: Night) -> DataFrame:
     """Baseline: plain item kNN, the summed cosines to what the user bought."""
     settings = night.settings.recommendations.model_copy(
         update={"new": _PLAIN, "list_length": night.settings.evaluation.cutoff}
@@ -151,7 +151,7 @@ def by_neighbours(pairs: DataFrame, scored: Scored, night: Night) -> DataFrame:
         .join(modelled, on="product_id", how="left_semi")
         .join(others, on="neighbour_id", how="left_semi")
     )
-    ranked = new_list(pairs, scored.products, scored.users, cosines, settings)
+    ranked = new_list(scored.habits, scored.products, scored.users, cosines, settings)
     return _rows(ranked, "item_knn")
 
 

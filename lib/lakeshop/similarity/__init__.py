@@ -6,7 +6,7 @@
 
 from collections.abc import Mapping
 
-from lakeshop.run import Builder
+from lakeshop.builder import Builder
 from lakeshop.similarity.neighbours import neighbours
 
 TABLES: Mapping[str, Builder] = {"similarity.neighbours": neighbours}

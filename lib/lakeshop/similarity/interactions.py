@@ -16,15 +16,10 @@ from lakeshop.similarity.histories import ONE
 BASES = ("user", "basket")
 
 
-def user_interactions(days: DataFrame, day: date, half_life_days: float) -> DataFrame:
+def user_interactions(habits: DataFrame, half_life_days: float) -> DataFrame:
     """Columns history (the user), product_id, weight: by the age of the last purchase."""
-    return (
-        days.where(F.col("lines") > 0)
-        .groupBy(F.col("user_id").alias("history"), "product_id")
-        .agg(F.max("event_date").alias("event_date"))
-        .withColumn("weight", _weight(day, half_life_days))
-        .select("history", "product_id", "weight")
-    )
+    weight = _weight(F.col("days_since_purchase"), half_life_days)
+    return habits.select(F.col("user_id").alias("history"), "product_id", weight.alias("weight"))
 
 
 def basket_interactions(lines: DataFrame, day: date, half_life_days: float) -> DataFrame:
@@ -32,9 +27,7 @@ def basket_interactions(lines: DataFrame, day: date, half_life_days: float) -> D
     return (
         lines.where(F.col("quantity") >= 0)
         .groupBy(F.col("order_id").alias("history"), "product_id")
-        .agg(F.max("event_date").alias("event_date"))
-        .withColumn("weight", _weight(day, half_life_days))
-        .select("history", "product_id", "weight")
+        .agg(_weight(F.min(age_in_days(day)), half_life_days).alias("weight"))
     )
 
 
@@ -45,6 +38,6 @@ def capped(interactions: DataFrame, max_history: int) -> DataFrame:
     return top_per(weighty, ["history"], newest, max_history).drop("rank")
 
 
-def _weight(day: date, half_life_days: float) -> Column:
-    halvings = age_in_days(day) / F.lit(2.0 * half_life_days)
+def _weight(age: Column, half_life_days: float) -> Column:
+    halvings = age / F.lit(2.0 * half_life_days)
     return F.round(F.pow(F.lit(2.0), -halvings) * F.lit(ONE)).cast("bigint")

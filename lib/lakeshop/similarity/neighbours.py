@@ -19,7 +19,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.run import Night, Tables
+from lakeshop.builder import Night, Tables
 from lakeshop.settings import Similarity
 from lakeshop.similarity.blocks import balanced_blocks
 from lakeshop.similarity.histories import Histories, Ids, Integers, as_histories
@@ -43,7 +43,7 @@ PAIRS = T.StructType(
 def neighbours(tables: Tables, night: Night) -> DataFrame:
     """One row per measure, product and rank: its most similar products."""
     options, age = night.settings.similarity, night.settings.similarity.half_life_days
-    by_users = user_interactions(tables["features.user_product_days"], night.day, age)
+    by_users = user_interactions(tables["features.user_products"], age)
     by_users = night.keep(capped(by_users, options.max_history))
     by_baskets = basket_interactions(tables["silver.transactions"], night.day, age)
     by_baskets = night.keep(capped(by_baskets, options.max_history))

@@ -1,7 +1,8 @@
-"""Habits: how often and how lately each user bought each product.
+"""features.user_products: how often and how lately each user bought each product.
 
-No table of its own: `features.products` sums habits over users, `gold.recommendations` scores
-them. Days with a purchase are counted, not lines, so that a split order counts once.
+The habits: summed over products they say how active a user is, over users how regularly a
+product is bought again; recommendations score them and similarity is computed from them. Days
+with a purchase are counted, not lines, so that a split order counts once.
 """
 
 from datetime import date
@@ -9,10 +10,18 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakeshop.builder import Night, Tables
 from lakeshop.frames import age_in_days, decayed
 from lakeshop.settings import Features
 
 PAIR = ("user_id", "product_id")
+TRENDS = (3, 14, 28, 84)  # days over which purchase days are counted
+
+
+def user_products(tables: Tables, night: Night) -> DataFrame:
+    """One row per user and product bought in the look-back."""
+    purchases = purchase_days(tables["features.user_product_days"])
+    return habits(purchases, night.day, night.settings.features)
 
 
 def purchase_days(days: DataFrame) -> DataFrame:
@@ -21,7 +30,7 @@ def purchase_days(days: DataFrame) -> DataFrame:
 
 
 def habits(purchases: DataFrame, day: date, settings: Features) -> DataFrame:
-    """One row per user and product ever bought, ages in days on the business date.
+    """One row per user and product, ages in days on the business date.
 
     Args:
         purchases: as from `purchase_days`.
@@ -32,8 +41,9 @@ def habits(purchases: DataFrame, day: date, settings: Features) -> DataFrame:
     age = age_in_days(day)
     return purchases.groupBy(*PAIR).agg(
         F.count("*").alias("purchase_days"),
-        F.max(age).alias("first_age"),
-        F.min(age).alias("last_age"),
+        *[F.count_if(age < days).alias(f"purchase_days_{days}") for days in TRENDS],
+        F.min(age).alias("days_since_purchase"),
+        F.max(age).alias("days_since_first_purchase"),
         F.sum(decayed(age, settings.half_life_days)).alias("habit"),
         F.sum(decayed(age, settings.recent_half_life_days)).alias("recent"),
     )

@@ -1,4 +1,4 @@
-"""Purchase days and habits of users and products, worked by hand and by brute force."""
+"""Habits of users and products, worked by hand and by brute force."""
 
 import random
 from datetime import date, timedelta
@@ -6,7 +6,8 @@ from datetime import date, timedelta
 import pytest
 
 from conftest import collected
-from lakeshop.features.habits import habits, purchase_days
+from lakeshop.builder import Night
+from lakeshop.features.user_products import TRENDS, habits, purchase_days, user_products
 
 DAY = date(2026, 3, 31)
 ONE = 2**20
@@ -50,8 +51,8 @@ def test_worked_habits(spark, options):
     # Half-life 28: 1 + 1/2 + 1/4. Half-life 7: 1 + 1/16 + 1/256.
     # At age 7: 2^(-7/28) = 0.8408964152537145, times 2^20 = 881743.8, and 1/2.
     assert collected(habits(purchases, DAY, options)) == [
-        ("ann", "p", 3, 56, 0, ONE * 7 // 4, ONE + ONE // 16 + ONE // 256),
-        ("bob", "p", 1, 7, 7, 881744, ONE // 2),
+        ("ann", "p", 3, 1, 1, 1, 3, 0, 56, ONE * 7 // 4, ONE + ONE // 16 + ONE // 256),
+        ("bob", "p", 1, 0, 1, 1, 1, 7, 7, 881744, ONE // 2),
     ]
 
 
@@ -68,14 +69,14 @@ def test_habits_equal_brute_force_whatever_the_partitioning(spark, options):
     for pair in sorted({key[:2] for key in keys}):
         ages = [age for *p, age in keys if tuple(p) == pair]
         sums = [sum(fixed(age, half_life) for age in ages) for half_life in (28, 7)]
-        expected.append((*pair, len(ages), max(ages), min(ages), *sums))
+        counts = [sum(age < days for age in ages) for days in TRENDS]
+        expected.append((*pair, len(ages), *counts, min(ages), max(ages), *sums))
     assert collected(habits(purchases.coalesce(1), DAY, options)) == expected
     assert collected(habits(purchases.repartition(7), DAY, options)) == expected
 
 
-def test_no_purchases_no_habits(spark, options):
-    found = habits(purchases_of(spark), DAY, options)
-    assert found.columns == [
-        *("user_id", "product_id", "purchase_days", "first_age", "last_age", "habit", "recent")
-    ]
+def test_no_purchases_no_habits(rows, settings, contracts):
+    tables = {"features.user_product_days": rows("features.user_product_days")}
+    found = user_products(tables, Night(DAY, settings))
+    assert ["business_date", *found.columns] == contracts["features.user_products"].column_names
     assert found.isEmpty()

@@ -1,0 +1,36 @@
+"""What a builder is: a pure function from tables and a night to the rows of one table.
+
+The tables are those that its contract declares as inputs.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from pyspark.sql import DataFrame
+
+from lakeshop.settings import Settings
+
+Tables = Mapping[str, DataFrame]
+
+
+@dataclass(frozen=True)
+class Night:
+    """What a builder knows beside its tables: the business date and the settings."""
+
+    day: date
+    settings: Settings
+    _kept: list[DataFrame] = field(default_factory=list, compare=False)
+
+    def keep(self, rows: DataFrame) -> DataFrame:
+        """Cache rows that a builder uses several times, until its table is published."""
+        self._kept.append(rows.persist())
+        return rows
+
+    def release(self) -> None:
+        """Give up what was kept."""
+        while self._kept:
+            self._kept.pop().unpersist()
+
+
+Builder = Callable[[Tables, Night], DataFrame]
