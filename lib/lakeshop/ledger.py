@@ -34,6 +34,10 @@ class Publication:
     version: int
     inputs: tuple[str, ...] = ()
 
+    def reads(self) -> set[str]:
+        """The tables it was made from; `inputs` are these with their versions."""
+        return {declared.partition("@")[0] for declared in self.inputs}
+
 
 def digest_of(*parts: object) -> str:
     """A short name for the given parts, in their order."""
@@ -71,6 +75,7 @@ class Ledger:
                 input_digest=row["input_digest"],
                 content=content,
                 version=row["table_version"],
+                inputs=tuple(row["inputs"]),
             )
         return ledger
 
@@ -120,6 +125,19 @@ class Ledger:
         frame = self.lake.spark.createDataFrame(rows, contract.struct)
         self.lake.append(PUBLICATIONS, frame, run_id=self._new[-1].run_id)
         self._new.clear()
+
+    def is_stale(self, contract: Contract, day: date) -> bool:
+        """Whether what a published day was made from has changed since.
+
+        A day made from other tables than the contract now declares is not stale but older, as
+        one made by older code is: it stays until it is asked for.
+        """
+        published = self.publication(contract.name, day)
+        return (
+            published is not None
+            and published.reads() == {declared.table for declared in contract.inputs}
+            and published.input_digest != self.input_digest(contract, day)
+        )
 
     def input_digest(self, contract: Contract, day: date, *, with_self: bool = True) -> str:
         """Names the content of all days that a table's day is computed from.

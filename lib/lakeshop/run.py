@@ -74,7 +74,7 @@ class Run:
                 yield day
         if self.redo_stale:
             for day in self.ledger.days(table):
-                if day not in asked and self._is_stale(contract, day):
+                if day not in asked and self.ledger.is_stale(contract, day):
                     LOG.info("%s of %s is stale, its inputs have changed: redone", day, table)
                     yield day
 
@@ -83,13 +83,7 @@ class Run:
         return (
             published is not None
             and published.run_id == self.run_id(contract.name, day)
-            and not self._is_stale(contract, day)
-        )
-
-    def _is_stale(self, contract: Contract, day: date) -> bool:
-        published = self.ledger.publication(contract.name, day)
-        return published is not None and published.input_digest != self.ledger.input_digest(
-            contract, day
+            and not self.ledger.is_stale(contract, day)
         )
 
     def build(self, builders: Mapping[str, Builder]) -> None:
@@ -217,8 +211,10 @@ class Run:
         return self.lake.is_empty(table, first, last)
 
     def _input_versions(self, contract: Contract) -> tuple[str, ...]:
-        tables = [i.table for i in contract.inputs if self.lake.exists(i.table)]
-        return tuple(f"{table}@{self.lake.version(table)}" for table in tables)
+        return tuple(
+            f"{i.table}@{self.lake.version(i.table) if self.lake.exists(i.table) else 'none'}"
+            for i in contract.inputs
+        )
 
     def flush(self, *, at_most_every: float = 0.0) -> None:
         """Write what was published so far to `ops.publications` and `ops.runs`.
