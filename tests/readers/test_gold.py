@@ -1,5 +1,6 @@
 """Gold is read by every engine: the same rows from Spark, DuckDB, Polars and deltalake."""
 
+import re
 from pathlib import Path
 
 import deltalake
@@ -7,9 +8,10 @@ import duckdb
 import polars as pl
 import pytest
 
-from conftest import TwoNights
+from conftest import HOME, TwoNights
 from lakeshop.gold import TABLES
 
+EXAMPLES = re.findall(r"```python\n# (\w+)\n(.*?)```", (HOME / "README.md").read_text(), re.DOTALL)
 GOLD = [name for table in TABLES for name in (table, f"{table}_latest")]
 
 
@@ -50,6 +52,33 @@ def test_gold_stays_at_reader_version_1(two_nights: TwoNights, table: str) -> No
     protocol = deltalake.DeltaTable(shop.lake("in_order").path(table)).protocol()
     assert protocol.min_reader_version == 1
     assert not protocol.reader_features
+
+
+def test_there_are_three_examples_in_the_readme() -> None:
+    assert [engine for engine, _ in EXAMPLES] == ["Spark", "DuckDB", "Polars"]
+
+
+@pytest.mark.parametrize(("engine", "example"), EXAMPLES, ids=[engine for engine, _ in EXAMPLES])
+def test_the_readmes_examples_run_as_written(
+    two_nights: TwoNights,
+    engine: str,
+    example: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shop, _ = two_nights
+    (tmp_path / "lake").symlink_to(shop.lake("in_order").root)
+    (tmp_path / "conf").symlink_to(HOME / "conf")
+    monkeypatch.chdir(tmp_path)
+    before = shop.spark.conf.getAll
+    try:
+        exec(example, {})
+    finally:
+        for key, value in before.items():
+            if shop.spark.conf.get(key) != value and shop.spark.conf.isModifiable(key):
+                shop.spark.conf.set(key, value)
+    assert "product_id" in capsys.readouterr().out, engine
 
 
 def _load_delta(connection: duckdb.DuckDBPyConnection) -> None:

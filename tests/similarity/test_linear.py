@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lakeshop.similarity.histories import as_histories
-from lakeshop.similarity.linear import joint_counts, linear_neighbours, linear_weights
+from lakeshop.similarity.linear import joint_counts, largest, linear_neighbours, linear_weights
 
 
 def histories(sets: list[list[int]], n_items: int):
@@ -37,6 +37,13 @@ def test_joint_counts_by_hand() -> None:
     # {0,1}, {0,1,2}, {2}: 0 and 1 together twice, 2 with each of them once.
     counts = joint_counts(histories([[0, 1], [0, 1, 2], [2]], 3), 3)
     assert counts.tolist() == [[2, 2, 1], [2, 2, 1], [1, 1, 2]]
+
+
+@pytest.mark.parametrize("k", [1, 3, 6, 7, 9])
+def test_the_largest_are_those_of_a_stable_sort(k: int) -> None:
+    sizes = np.random.default_rng(k).integers(0, 4, (50, 7)).astype(np.float32)
+    expected = np.argsort(-sizes, axis=1, kind="stable")[:, :k]
+    assert largest(sizes, k).tolist() == expected.tolist()
 
 
 def test_keeps_the_largest_in_size_and_the_order_of_histories_does_not_matter() -> None:

@@ -46,18 +46,13 @@ def _gain(values: dict[tuple[str, str, str], float], segment: str, method: str) 
 def show_examples(
     recommendations: DataFrame, products: DataFrame, *, users: int, rows: int
 ) -> None:
-    """Log the first rows of both lists of a few users, by product name."""
+    """Log the first rows of both lists of those likeliest to buy, by product name."""
     names = products.select("product_id", "name")
-    chosen = (
-        recommendations.where(~F.col("is_fallback"))
-        .select("user_id")
-        .distinct()
-        .orderBy("user_id")
-        .limit(users)
-    )
+    best = recommendations.where(~F.col("is_fallback")).groupBy("user_id")
+    chosen = best.agg(F.max("score").alias("score")).orderBy(F.desc("score"), "user_id")
     picked = (
         recommendations.where(F.col("rank") <= rows)
-        .join(F.broadcast(chosen), on="user_id", how="left_semi")
+        .join(F.broadcast(chosen.limit(users)), on="user_id", how="left_semi")
         .join(names, on="product_id", how="left")
         .orderBy("user_id", "list", "rank")
         .select("user_id", "list", F.coalesce("name", "product_id").alias("name"), "reason")

@@ -1,25 +1,43 @@
-"""The compiled loops of the similarity kernel: sums, then measure, then choice, per target.
+"""The compiled loops of item similarity.
+
+`ranked_neighbours` is the kernel: sums, then measure, then choice, per target.
 
 Three seams: `_accumulate` adds integer sums, `_measure` turns them into scores, `_choose`
 keeps the best. One dense accumulator of the catalogue's size serves all targets; a list of
 touched items keeps the cost at the products there are. Arguments come checked.
 
-Compiled once per process (2 to 3 s), one specialisation, without a cache on disk: numba
-refuses to import a cached function where no cache folder is writable.
+Compiled once per machine (2 to 3 s) where numba finds a folder to cache in, else once per
+process. All loops lie in this file: numba sees by its time whether the cache is stale.
 """
 
 import math
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from lakeshop.similarity.histories import Floats, Ids, Integers
+
+Matrix = NDArray[np.float32]
 
 Rows = tuple[Integers, Ids, Integers]
 """indptr, items and weights of histories, or offsets, histories and weights of targets."""
 
+P = ParamSpec("P")
+R = TypeVar("R")
 
-@njit(nogil=True)
+
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """The function as machine code, without the lock of the interpreter."""
+    try:
+        return njit(nogil=True, error_model="numpy", cache=True)(function)
+    except RuntimeError:  # no folder to cache in
+        return njit(nogil=True, error_model="numpy")(function)
+
+
+@compiled
 def ranked_neighbours(
     rows: Rows, targets: Integers, norms: Floats, options: tuple[int, float, int]
 ) -> tuple[Ids, Floats, Integers, Integers]:
@@ -67,7 +85,7 @@ def ranked_neighbours(
     return neighbour[:end].copy(), similarity[:end].copy(), support[:end].copy(), sizes
 
 
-@njit(nogil=True)
+@compiled
 def _target_columns(
     rows: Rows, targets: Integers, n_items: int
 ) -> tuple[Integers, Integers, Integers]:
@@ -95,7 +113,7 @@ def _target_columns(
     return starts[:-1], members, member_weights
 
 
-@njit(nogil=True)
+@compiled
 def _most_rows(indptr: Integers, starts: Integers, members: Integers, width: int) -> int:
     """Rows the result has at most: a target has no more neighbours than entries beside it."""
     total = 0
@@ -107,7 +125,7 @@ def _most_rows(indptr: Integers, starts: Integers, members: Integers, width: int
     return total
 
 
-@njit(nogil=True)
+@compiled
 def _accumulate(column: tuple[Integers, Integers], rows: Rows, sums: Integers, touched: Ids) -> int:
     """Add (product, 1) of one target and each item to sums; list the items and count them."""
     indptr, items, weights = rows
@@ -128,7 +146,7 @@ def _accumulate(column: tuple[Integers, Integers], rows: Rows, sums: Integers, t
     return n_touched
 
 
-@njit(nogil=True)
+@compiled
 def _keep_supported(touched: Ids, sums: Integers, min_support: int, kept: Ids) -> int:
     n_kept = 0
     for item in touched:
@@ -137,7 +155,7 @@ def _keep_supported(touched: Ids, sums: Integers, min_support: int, kept: Ids) -
     return n_kept
 
 
-@njit(nogil=True, error_model="numpy")
+@compiled
 def _measure(
     candidates: Ids, sums: Integers, norms: Floats, scale: tuple[float, float], scores: Floats
 ) -> None:
@@ -152,7 +170,7 @@ def _measure(
         scores[place] = products[place] / (math.sqrt(scores[place]) + shrinkage)
 
 
-@njit(nogil=True)
+@compiled
 def _choose(candidates: Ids, scores: Floats, width: int) -> int:
     """Bring the best candidates to the front in order, by a heap with the worst on top."""
     size = min(width, candidates.size)
@@ -169,7 +187,7 @@ def _choose(candidates: Ids, scores: Floats, width: int) -> int:
     return size
 
 
-@njit(nogil=True)
+@compiled
 def _sift_down(candidates: Ids, scores: Floats, root: int, size: int) -> None:
     while 2 * root + 1 < size:
         child, other = 2 * root + 1, 2 * root + 2
@@ -184,6 +202,17 @@ def _sift_down(candidates: Ids, scores: Floats, root: int, size: int) -> None:
         root = child
 
 
-@njit(nogil=True)
+@compiled
 def _is_worse(score: float, item: int, other_score: float, other: int) -> bool:
     return score < other_score or (score == other_score and item > other)
+
+
+@compiled
+def add_joint_counts(indptr: Integers, items: Ids, counts: Matrix) -> None:
+    """Add 1 to counts[a, b] for each history with items a and b, a = b included."""
+    for history in range(indptr.size - 1):
+        together = items[indptr[history] : indptr[history + 1]]
+        for item in together:
+            row = counts[item]
+            for other in together:
+                row[other] += 1

@@ -7,14 +7,11 @@ products already explain, and may be negative. Costs n^2 memory and n^3 time in 
 """
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 from scipy.linalg import lapack
 
-from lakeshop.similarity.histories import Histories
+from lakeshop.similarity.compiled import Matrix, add_joint_counts
+from lakeshop.similarity.histories import Histories, Ids
 from lakeshop.similarity.kernel import Neighbours
-
-Matrix = NDArray[np.float32]
 
 
 def linear_neighbours(histories: Histories, n_items: int, *, ridge: float, k: int) -> Neighbours:
@@ -32,8 +29,7 @@ def linear_neighbours(histories: Histories, n_items: int, *, ridge: float, k: in
     """
     counts = joint_counts(histories, n_items)
     weights = np.round(linear_weights(counts, ridge), 6)
-    # Ties go to the smaller item: the sort is stable.
-    order = np.argsort(-np.abs(weights), axis=1, kind="stable")[:, :k]
+    order = largest(np.abs(weights), k)
     kept = np.take_along_axis(weights, order, axis=1)
     item, place = np.nonzero(kept)
     neighbour = order[item, place]
@@ -46,12 +42,28 @@ def linear_neighbours(histories: Histories, n_items: int, *, ridge: float, k: in
     )
 
 
+def largest(sizes: Matrix, k: int) -> Ids:
+    """Columns of the k largest of each row, largest first; ties go to the smaller column.
+
+    Selects before it sorts: a tenth of the time of sorting whole rows of 5,000.
+    """
+    n = sizes.shape[1]
+    if k >= n:
+        order: Ids = np.argsort(-sizes, axis=1, kind="stable").astype(np.int32)
+        return order
+    least = np.partition(sizes, n - k, axis=1)[:, n - k, None]
+    above, ties = sizes > least, sizes == least
+    room = k - above.sum(axis=1, keepdims=True)
+    chosen = above | (ties & (np.cumsum(ties, axis=1, dtype=np.int32) <= room))
+    columns = np.nonzero(chosen)[1].reshape(len(sizes), k)
+    by_size = np.argsort(-np.take_along_axis(sizes, columns, axis=1), axis=1, kind="stable")
+    return np.take_along_axis(columns, by_size, axis=1).astype(np.int32)
+
+
 def joint_counts(histories: Histories, n_items: int) -> Matrix:
     """Histories with both items, float32[n_items, n_items]; exact up to 2^24 histories."""
-    n = histories.indptr.size - 1
-    ones = np.ones(histories.items.size, dtype=np.float32)
-    x = sparse.csr_matrix((ones, histories.items, histories.indptr), shape=(n, n_items))
-    counts: Matrix = (x.T @ x).toarray()
+    counts: Matrix = np.zeros((n_items, n_items), dtype=np.float32)
+    add_joint_counts(histories.indptr, histories.items, counts)
     return counts
 
 
