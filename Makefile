@@ -12,6 +12,7 @@ READY := $(VENV)/.ready
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 SUBMIT := spark-submit --properties-file conf/spark/local.conf
 
 .PHONY: help
@@ -35,11 +36,11 @@ test: $(READY) ## all tests, types and style
 	ruff check lib jobs tests
 	ruff format --check lib jobs tests
 	mypy
-	python -m pytest
+	$(PYTEST)
 
 .PHONY: test-slow
 test-slow: $(READY) ## the tests that take minutes each
-	python -m pytest -m slow
+	$(PYTEST) -m slow
 
 .PHONY: format
 format: $(READY) ## format the code

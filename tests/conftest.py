@@ -29,6 +29,9 @@ SMALL = {
     # Plans of a few rows: adapting them costs more than running them.
     "spark.sql.adaptive.enabled": "false",
     "spark.default.parallelism": "2",
+    # Compiling a plan costs more than interpreting it over a few rows.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -36,6 +39,19 @@ SMALL = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.ansi.enabled": "true",
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """For `-n 2`: whole files to a process, the nights to one of them, the longest first."""
+
+    def group(item: pytest.Item) -> str:
+        is_night = "two_nights" in getattr(item, "fixturenames", ())
+        return "nights" if is_night or item.path.name == "test_night.py" else item.path.name
+
+    longest = {"nights": 0, "test_submit.py": 1}
+    items.sort(key=lambda item: longest.get(group(item), 2))
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group(group(item)))
 
 
 @pytest.fixture(scope="session")
