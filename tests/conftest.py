@@ -41,15 +41,16 @@ SMALL = {
 }
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `-n 2`: whole files to a process, the nights to one of them, the longest first."""
+    """For `-n 2`: what shares a lake goes to one process, the longest first."""
+    longest = ["two_nights", "ten_nights", "test_submit.py"]
 
     def group(item: pytest.Item) -> str:
-        is_night = "two_nights" in getattr(item, "fixturenames", ())
-        return "nights" if is_night or item.path.name == "test_night.py" else item.path.name
+        needs = (*getattr(item, "fixturenames", ()), item.path.name)
+        return next((name for name in longest if name in needs), item.path.name)
 
-    longest = {"nights": 0, "test_submit.py": 1}
-    items.sort(key=lambda item: longest.get(group(item), 2))
+    items.sort(key=lambda item: (*longest, group(item)).index(group(item)))
     for item in items:
         item.add_marker(pytest.mark.xdist_group(group(item)))
 
@@ -112,17 +113,24 @@ def collected(frame: DataFrame, *columns: str) -> list[tuple[object, ...]]:
     return sorted((tuple(row) for row in frame.select(*chosen).collect()), key=repr)
 
 
+@pytest.fixture(scope="session")
+def ten_days(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> "TinyShop":
+    """A shop with the drops of ten days."""
+    from shops import ten_day_shop
+
+    return ten_day_shop(spark, tmp_path_factory.mktemp("shop"))
+
+
 TwoNights = tuple["TinyShop", "Contents"]
 
 
 @pytest.fixture(scope="session")
-def two_nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TwoNights:
+def two_nights(ten_days: "TinyShop") -> TwoNights:
     """A shop of ten days and what two whole nights, in order, leave in its lake `in_order`."""
     from lakeshop.night import STAGES
-    from shops import FIRST, contents, run_stages, ten_day_shop
+    from shops import FIRST, contents, run_stages
 
-    shop = ten_day_shop(spark, tmp_path_factory.mktemp("shop"))
     days = (FIRST, FIRST + timedelta(days=1))
     for day in days:
-        run_stages(shop, "in_order", day, day, list(STAGES))
-    return shop, contents(shop.lake("in_order"), *days)
+        run_stages(ten_days, "in_order", day, day, list(STAGES))
+    return ten_days, contents(ten_days.lake("in_order"), *days)

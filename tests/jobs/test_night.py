@@ -63,11 +63,10 @@ def test_nights_out_of_order_end_as_in_order(two_nights: TwoNights) -> None:
 
 
 @pytest.fixture(scope="module")
-def ten_nights(two_nights: TwoNights) -> TinyShop:
-    shop, _ = two_nights
+def ten_nights(ten_days: TinyShop) -> TinyShop:
     for day in days_between(FIRST, LAST):
-        run_days(shop, "nights", day, day)
-    return shop
+        run_days(ten_days, "nights", day, day)
+    return ten_days
 
 
 def test_a_range_of_ten_days_equals_its_nights(ten_nights: TinyShop) -> None:

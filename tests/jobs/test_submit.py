@@ -41,11 +41,15 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyS
 
 
 def command(shop: TinyShop, lake: str, *options: str) -> list[str]:
+    # Machine code of the first tier: a night of a few rows is over before the second pays.
+    java = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     small = {
         "spark.sql.shuffle.partitions": "2",
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
         "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": java,
+        "spark.executor.extraJavaOptions": java,
     }
     confs = [part for key, value in small.items() for part in ("--conf", f"{key}={value}")]
     properties = ("--properties-file", str(HOME / "conf" / "spark" / "local.conf"))
