@@ -60,6 +60,7 @@ class Similarity(Frozen):
     linear_products: Count
     linear_ridge: Positive
     linear_neighbours: Count
+    linear_least: Annotated[float, Field(ge=0)]
 
 
 class AgainTerms(Frozen):
@@ -122,6 +123,7 @@ class Settings(Frozen):
     """Everything a night can be told."""
 
     lake: str
+    tables_at_once: Count
     shop: Shop
     pseudonyms: Pseudonyms
     quality: Quality
@@ -134,7 +136,9 @@ class Settings(Frozen):
 
     def digest(self) -> str:
         """Names these settings in a run id, whatever machine and folder they are used in."""
-        text = self.model_dump_json(exclude={"lake": True, "shop": {"landing"}, "pseudonyms": True})
+        text = self.model_dump_json(
+            exclude={"lake": True, "tables_at_once": True, "pseudonyms": True, "shop": {"landing"}}
+        )
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -6,7 +6,12 @@ from decimal import Decimal
 import pytest
 
 from conftest import collected
-from lakeshop.similarity.interactions import basket_interactions, capped, user_interactions
+from lakeshop.similarity.interactions import (
+    basket_interactions,
+    in_histories,
+    item_statistics,
+    user_interactions,
+)
 
 DAY = date(2026, 3, 31)
 HALF_LIFE = 56  # of a pair; a single weight halves in 112 days
@@ -75,7 +80,18 @@ def test_baskets_hold_each_product_once_without_refunds(rows):
     assert found == [("o1", "c", 512), ("o1", "p", 512), ("o2", "p", 1024)]
 
 
-def test_cap_keeps_the_newest_then_the_smaller_id(spark):
+INTERACTIONS = "history STRING, product_id STRING, weight BIGINT"
+
+
+def unpacked(histories):
+    """The entries of each history, as a set of its own order."""
+    return sorted(
+        sorted((entry["product_id"], entry["weight"]) for entry in row["entries"])
+        for row in histories.collect()
+    )
+
+
+def test_longer_histories_keep_the_newest_then_the_larger_id(spark):
     interactions = [
         ("full", "old", 100),
         ("full", "b", 500),
@@ -86,16 +102,19 @@ def test_cap_keeps_the_newest_then_the_smaller_id(spark):
         ("short", "gone", 0),
         ("empty", "gone", 0),
     ]
-    frame = spark.createDataFrame(interactions, "history STRING, product_id STRING, weight BIGINT")
-    found = capped(frame, 3)
-    assert found.columns == COLUMNS
-    assert collected(found) == [
-        ("full", "a", 500),
-        ("full", "b", 500),
-        ("full", "new", 1024),
-        ("short", "old", 1),
-    ]
-    assert collected(capped(frame.repartition(5), 3)) == collected(found)
+    frame = spark.createDataFrame(interactions, INTERACTIONS)
+    found = in_histories(frame, 3)
+    assert found.columns == ["entries"]
+    assert unpacked(found) == [[("b", 500), ("c", 500), ("new", 1024)], [("old", 1)]]
+    assert unpacked(in_histories(frame.repartition(5), 3)) == unpacked(found)
+
+
+def test_item_statistics_by_hand(spark):
+    entries = [("h1", "b", 3), ("h1", "a", 2), ("h1", "c", 1), ("h2", "c", 5)]
+    histories = in_histories(spark.createDataFrame(entries, INTERACTIONS), 9)
+    # norm: squares of the weights; work: lengths of the histories, 3 and 1.
+    found = collected(item_statistics(histories), "product_id", "histories", "norm", "work")
+    assert found == [("a", 1, 4, 3), ("b", 1, 9, 3), ("c", 2, 26, 4)]
 
 
 def test_nothing_gives_nothing(rows):
@@ -103,6 +122,6 @@ def test_nothing_gives_nothing(rows):
         user_interactions(rows("features.user_products"), HALF_LIFE),
         basket_interactions(rows("silver.transactions"), DAY, HALF_LIFE),
     ):
-        found = capped(made, 5)
-        assert found.columns == COLUMNS
+        found = in_histories(made, 5)
         assert found.isEmpty()
+        assert item_statistics(found).isEmpty()

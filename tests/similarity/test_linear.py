@@ -48,8 +48,8 @@ def test_the_largest_are_those_of_a_stable_sort(k: int) -> None:
 
 def test_keeps_the_largest_in_size_and_the_order_of_histories_does_not_matter() -> None:
     sets = random_sets(9)
-    whole = linear_neighbours(histories(sets, 8), 8, ridge=2.0, k=7)
-    some = linear_neighbours(histories(sets[::-1], 8), 8, ridge=2.0, k=3)
+    whole = linear_neighbours(histories(sets, 8), 8, ridge=2.0, k=7, least=0)
+    some = linear_neighbours(histories(sets[::-1], 8), 8, ridge=2.0, k=3, least=0)
     for item in range(8):
         mine = whole.item == item
         sizes = np.abs(whole.similarity[mine])
@@ -61,13 +61,25 @@ def test_keeps_the_largest_in_size_and_the_order_of_histories_does_not_matter() 
     assert whole.support.tolist() == counts[whole.item, whole.neighbour].tolist()
 
 
+def test_small_weights_are_left_out_whatever_their_sign() -> None:
+    sets = histories(random_sets(9), 8)
+    whole = linear_neighbours(sets, 8, ridge=2.0, k=7, least=0)
+    least = float(np.median(np.abs(whole.similarity)))
+    some = linear_neighbours(sets, 8, ridge=2.0, k=7, least=least)
+    kept = np.abs(whole.similarity) >= least
+    assert 0 < kept.sum() < kept.size
+    assert some.similarity.tolist() == whole.similarity[kept].tolist()
+    assert some.rank.tolist() == whole.rank[kept].tolist()
+    assert (some.similarity < 0).any()
+
+
 def test_items_never_together_have_no_row() -> None:
-    found = linear_neighbours(histories([[0], [1]], 2), 2, ridge=1.0, k=5)
+    found = linear_neighbours(histories([[0], [1]], 2), 2, ridge=1.0, k=5, least=0)
     assert found.item.size == 0
 
 
 def test_empty_catalogue_gives_nothing() -> None:
-    found = linear_neighbours(histories([], 0), 0, ridge=1.0, k=5)
+    found = linear_neighbours(histories([], 0), 0, ridge=1.0, k=5, least=0)
     assert found.item.size == 0
 
 

@@ -4,8 +4,10 @@ import numpy as np
 import pytest
 
 from conftest import collected
-from lakeshop.similarity.histories import ONE
-from lakeshop.similarity.neighbours import neighbours_of, numbered
+from lakeshop.similarity.histories import ONE, as_histories
+from lakeshop.similarity.interactions import in_histories
+from lakeshop.similarity.linear import joint_counts, linear_weights
+from lakeshop.similarity.neighbours import head, linear_neighbours_of, neighbours_of
 
 SCHEMA = "history STRING, product_id STRING, weight BIGINT"
 COLUMNS = ["product_id", "neighbour_id", "rank", "similarity", "support"]
@@ -17,8 +19,9 @@ def options(settings):
     return settings.similarity.model_copy(update=changes)
 
 
-def frame_of(spark, entries):
-    return spark.createDataFrame(entries, SCHEMA)
+def histories_of(spark, entries, n_partitions=2):
+    """Histories of entries that came in so many partitions."""
+    return in_histories(spark.createDataFrame(entries, SCHEMA).repartition(n_partitions), 1000)
 
 
 def random_entries(seed):
@@ -71,8 +74,8 @@ def found_in(spark, options):
     """Neighbours in ENTRIES, for so many blocks and partitions of the input."""
 
     def found_in(blocks, n_partitions):
-        frame = frame_of(spark, ENTRIES).repartition(n_partitions)
-        found = neighbours_of(frame, options.model_copy(update={"blocks": blocks}))
+        histories = histories_of(spark, ENTRIES, n_partitions).repartition(n_partitions)
+        found = neighbours_of(histories, options.model_copy(update={"blocks": blocks}))
         return collected(found, *COLUMNS)
 
     return found_in
@@ -106,7 +109,7 @@ def test_worked_pair(spark, options):
     ]
     # dot = 1/2 + 1/4; norms 5/4 and 1/2, so 0.75 / (sqrt(0.625) + 1.5).
     similarity = pytest.approx(0.75 / (0.625**0.5 + 1.5), rel=1e-12)
-    found = collected(neighbours_of(frame_of(spark, entries), options), *COLUMNS)
+    found = collected(neighbours_of(histories_of(spark, entries), options), *COLUMNS)
     assert found == [("p", "q", 1, similarity, 2), ("q", "p", 1, similarity, 2)]
 
 
@@ -126,14 +129,14 @@ LONELY = {
 @pytest.mark.parametrize("case", LONELY)
 def test_no_neighbours(spark, options, case):
     """Two histories at least must hold a pair; else the frame is empty and has its columns."""
-    found = neighbours_of(frame_of(spark, LONELY[case]), options)
+    found = neighbours_of(histories_of(spark, LONELY[case]), options)
     assert found.columns == COLUMNS
     assert collected(found) == []
 
 
 def test_one_user_is_enough_where_so_configured(spark, options):
     lenient = options.model_copy(update={"min_support": 1, "shrinkage": 0})
-    found = collected(neighbours_of(frame_of(spark, ONE_USER), lenient), *COLUMNS)
+    found = collected(neighbours_of(histories_of(spark, ONE_USER), lenient), *COLUMNS)
     # Without shrinkage one history makes every cosine 1; ties go by id.
     assert found == [
         (product, mate, rank, pytest.approx(1.0), 1)
@@ -142,8 +145,43 @@ def test_one_user_is_enough_where_so_configured(spark, options):
     ]
 
 
-def test_products_are_numbered_by_spread_then_id(spark):
-    entries = [("h1", "b", 3), ("h1", "a", 2), ("h1", "c", 1), ("h2", "c", 5)]
-    # norm: squares of the weights; work: lengths of the histories, 3 and 1.
-    found = collected(numbered(frame_of(spark, entries)), "item", "product_id", "norm", "work")
-    assert found == [(0, "c", 26, 4), (1, "a", 4, 3), (2, "b", 9, 3)]
+def test_linear_neighbours_equal_the_dense_model_however_it_is_partitioned(spark, options):
+    linear = {"linear_ridge": 2.0, "linear_neighbours": 30, "linear_least": 0.0}
+    products = [f"p{n}" for n in (3, 0, 7, 12, 1, 24)]  # of 25, in no order
+    found = [
+        collected(
+            linear_neighbours_of(
+                histories_of(spark, ENTRIES, n).repartition(n),
+                products,
+                options.model_copy(update=linear),
+            ),
+            *COLUMNS,
+        )
+        for n in (1, 7)
+    ]
+    assert found[0] == found[1]
+    sets: dict[str, list[int]] = {}
+    for history, product, _ in ENTRIES:
+        if product in products:
+            sets.setdefault(history, []).append(products.index(product))
+    items = np.concatenate(list(sets.values()))
+    offsets = np.cumsum([0, *map(len, sets.values())])
+    counts = joint_counts(as_histories(offsets, items, np.ones(items.size, np.int64), n_items=6), 6)
+    weights = linear_weights(counts, 2.0)
+    assert len(found[0]) == 30
+    for product, mate, _, weight, support in found[0]:
+        j, i = products.index(product), products.index(mate)
+        assert weight == pytest.approx(float(weights[j, i]), abs=1e-6)
+        assert support == counts[j, i]
+
+
+def test_head_is_bought_most_lately_then_ever_then_first_by_id(rows):
+    bought = [("a", 1, 9), ("b", 2, 2), ("c", 1, 3), ("d", 1, 3), ("c", 0, 6), ("e", 0, 99)]
+    habits = rows(
+        "features.user_products",
+        *[
+            {"user_id": f"u{n}", "product_id": p, "purchase_days_84": lately, "purchase_days": ever}
+            for n, (p, lately, ever) in enumerate(bought)
+        ],
+    )
+    assert head(habits, 4) == ["b", "a", "c", "d"]

@@ -7,16 +7,18 @@ row per product, some hundred weights each) and broadcast; users are scored in t
 from collections.abc import Iterable, Iterator
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.frames import ONE, top_per
 from lakeshop.gold.scoring import NOTHING_SPEAKS, ItemModel, Picks, item_model, new_picks
 from lakeshop.settings import NewTerms, Recommendations
+from lakeshop.similarity.catalogue import Catalogue, histories_in
 
 USERS_AT_ONCE = 256  # x products x 8 bytes x a few matrices: 40 MB for 5,000 products
-_PICKS = "user_id STRING, rank INT, place INT, log_odds DOUBLE, because INT"
+_PICKS = "user_id STRING, rank INT, product_id STRING, log_odds DOUBLE, because_product_id STRING"
 
 
 def new_list(
@@ -35,90 +37,68 @@ def new_list(
         weights: the rows of one measure of similarity.neighbours.
         settings: terms and length of the list.
     """
-    catalogue, model = _model(products, weights, settings.new)
-    shared = pairs.sparkSession.sparkContext.broadcast(model)
+    shared = pairs.sparkSession.sparkContext.broadcast(_model(products, weights, settings.new))
     terms, k = settings.new, settings.list_length
 
-    def score(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+    def score(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        catalogue, model = shared.value
         for batch in batches:
-            for start in range(0, len(batch), USERS_AT_ONCE):
-                some = batch.iloc[start : start + USERS_AT_ONCE]
+            for start in range(0, batch.num_rows, USERS_AT_ONCE):
+                some = batch.slice(start, USERS_AT_ONCE)
                 activity = terms.activity * np.log1p(some["recent_purchases"].to_numpy() / ONE)
-                picks = new_picks(shared.value, some["places"].to_list(), activity, k)
-                yield _frame(some["user_id"].to_numpy(), picks)
+                bought = histories_in(some["entries"], catalogue)
+                places = np.split(bought.items.astype(np.int64), bought.indptr[1:-1])
+                yield _named(new_picks(model, places, activity, k), some["user_id"], catalogue)
 
-    places = (
-        pairs.join(F.broadcast(catalogue), on="product_id", how="inner")
-        .groupBy("user_id")
-        .agg(F.collect_list("place").alias("places"))
-    )
-    empty = F.array().cast("array<int>")
+    entry = F.struct(F.lit(1).cast("bigint").alias("weight"), "product_id")
     histories = (
-        users.select("user_id", "recent_purchases")
-        .join(places, on="user_id", how="left")
-        .withColumn("places", F.coalesce("places", empty))
+        pairs.groupBy("user_id")
+        .agg(F.collect_list(entry).alias("entries"))
+        .join(users.select("user_id", "recent_purchases"), on="user_id", how="inner")
     )
-    return _named(histories.mapInPandas(score, _PICKS), catalogue)
+    return histories.mapInArrow(score, _PICKS).select(
+        "user_id",
+        F.lit("new").alias("list"),
+        "rank",
+        "product_id",
+        "log_odds",
+        F.when(F.col("because_product_id").isNotNull(), F.lit("bought_with"))
+        .otherwise(F.lit("popular"))
+        .alias("reason_code"),
+        F.lit(None).cast("string").alias("reason"),
+        "because_product_id",
+        F.lit("user_linear").alias("source"),
+        F.lit(False).alias("is_fallback"),
+    )
 
 
-def _model(products: DataFrame, weights: DataFrame, terms: NewTerms) -> tuple[DataFrame, ItemModel]:
+def _model(products: DataFrame, weights: DataFrame, terms: NewTerms) -> tuple[Catalogue, ItemModel]:
     """The products the weights speak for, numbered in the order of their ids, and the model."""
-    ids = weights.select("product_id").union(weights.select("neighbour_id")).distinct()
+    cells = weights.select("product_id", "neighbour_id", "similarity").toArrow()
     on_sale = products.select("product_id", popularity_log_odds(terms).alias("popularity"))
-    rows = ids.join(on_sale, on="product_id", how="left").orderBy("product_id").toPandas()
-    popularity = rows["popularity"].to_numpy(dtype=np.float64, na_value=-np.inf)
-    numbered = pd.DataFrame({"product_id": rows["product_id"], "place": range(len(rows))})
-    catalogue = weights.sparkSession.createDataFrame(numbered, "product_id STRING, place INT")
-    others = catalogue.select(
-        F.col("product_id").alias("neighbour_id"), F.col("place").alias("other")
-    )
-    cells = (
-        weights.join(F.broadcast(catalogue), on="product_id", how="inner")
-        .join(F.broadcast(others), on="neighbour_id", how="inner")
-        .select("place", "other", "similarity")
-        .toPandas()
-    )
-    pairs = (
-        cells["place"].to_numpy(np.int64),
-        cells["other"].to_numpy(np.int64),
-        cells["similarity"].to_numpy(np.float64),
-    )
+    sold = on_sale.toArrow()
+    ends = [cells[name].combine_chunks() for name in ("product_id", "neighbour_id")]
+    ids = pc.unique(pa.concat_arrays(ends))
+    catalogue = Catalogue(ids.take(pc.sort_indices(ids)))
+    popularity = np.full(len(ids), -np.inf)
+    numbers = catalogue.numbers(sold["product_id"].combine_chunks())
+    is_known = numbers >= 0
+    popularity[numbers[is_known]] = sold["popularity"].to_numpy()[is_known]
+    bought, other = (catalogue.numbers(end) for end in ends)
+    pairs = (bought, other, cells["similarity"].to_numpy())
     return catalogue, item_model(pairs, popularity, terms.similarity)
 
 
-def _frame(user_ids: "np.ndarray[tuple[int], np.dtype[np.object_]]", picks: Picks) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "user_id": user_ids[picks.user],
-            "rank": picks.rank,
-            "place": picks.product,
-            "log_odds": picks.log_odds,
-            "because": picks.because,
-        }
-    )
-
-
-def _named(picks: DataFrame, catalogue: DataFrame) -> DataFrame:
-    causes = catalogue.select(
-        F.col("place").alias("because"), F.col("product_id").alias("because_product_id")
-    )
-    spoke = F.col("because_product_id").isNotNull()
-    return (
-        picks.join(F.broadcast(catalogue), on="place", how="inner")
-        .join(F.broadcast(causes), on="because", how="left")
-        .select(
-            "user_id",
-            F.lit("new").alias("list"),
-            "rank",
-            "product_id",
-            "log_odds",
-            F.when(spoke, F.lit("bought_with")).otherwise(F.lit("popular")).alias("reason_code"),
-            F.lit(None).cast("string").alias("reason"),
-            "because_product_id",
-            F.lit("user_linear").alias("source"),
-            F.lit(False).alias("is_fallback"),
-        )
-    )
+def _named(picks: Picks, user_ids: pa.StringArray, catalogue: Catalogue) -> pa.RecordBatch:
+    because = pa.array(picks.because, mask=picks.because < 0)
+    columns = {
+        "user_id": user_ids.take(pa.array(picks.user)),
+        "rank": pa.array(picks.rank, pa.int32()),
+        "product_id": catalogue.product_ids.take(pa.array(picks.product)),
+        "log_odds": pa.array(picks.log_odds),
+        "because_product_id": catalogue.product_ids.take(because),
+    }
+    return pa.RecordBatch.from_pydict(columns)
 
 
 def popular_list(

@@ -7,14 +7,16 @@ grows with the catalogue alone.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from lakeshop.similarity.linear import largest
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-_NOBODY = np.empty(0, dtype=np.int64)
 NOTHING_SPEAKS = 0.02  # added to a summed similarity, so that its logarithm exists
 
 
@@ -30,6 +32,11 @@ class ItemModel:
     weights: sparse.csr_matrix
     popularity: Floats
     similarity_term: float
+
+    @cached_property
+    def for_product(self) -> sparse.csr_matrix:
+        """The weights by the product they speak for: `for_product[i, j]` is `weights[j, i]`."""
+        return self.weights.T.tocsr()
 
 
 @dataclass(frozen=True)
@@ -76,13 +83,10 @@ def new_picks(model: ItemModel, bought: Sequence[Ints], user_terms: Floats, k: i
     log_odds = model.popularity[None, :] + user_terms[:, None]
     log_odds = log_odds + model.similarity_term * np.log(np.maximum(sums, 0) + NOTHING_SPEAKS)
     log_odds[own.nonzero()] = -np.inf
-    best = np.argsort(-log_odds, axis=1, kind="stable")[:, :k]
+    best = largest(log_odds, k)
     user, place = np.nonzero(np.isfinite(np.take_along_axis(log_odds, best, axis=1)))
-    product = best[user, place]
-    ends = np.cumsum(np.bincount(user, minlength=len(bought)))
-    picks = np.split(product, ends)[: len(bought)]
-    causes = [_causes(model, np.sort(own), some) for own, some in zip(bought, picks, strict=True)]
-    because = np.where(sums[user, product] > 0, np.concatenate([*causes, _NOBODY]), -1)
+    product = best[user, place].astype(np.int64)
+    because = np.where(sums[user, product] > 0, _causes(model, own, user, product), -1)
     return Picks(user, place + 1, product, log_odds[user, product], because)
 
 
@@ -96,10 +100,15 @@ def _matrix(bought: Sequence[Ints], n_products: int) -> sparse.csr_matrix:
     )
 
 
-def _causes(model: ItemModel, products: Ints, picks: Ints) -> Ints:
-    """For each pick the product with the largest weight for it, the first of equals."""
-    if not products.size:
-        return np.full(picks.size, -1, dtype=np.int64)
-    weights = np.asarray(model.weights[products][:, picks].todense())
-    causes: Ints = products[np.argmax(weights, axis=0)].astype(np.int64)
+def _causes(model: ItemModel, own: sparse.csr_matrix, user: Ints, product: Ints) -> Ints:
+    """For each pick the user's product with the largest weight for it, the first of equals."""
+    # Rows of one pick's candidates follow one another, in the order of the products.
+    speaking = model.for_product[product]
+    pick = np.repeat(np.arange(product.size), np.diff(speaking.indptr))
+    is_own = np.asarray(own.toarray()[user[pick], speaking.indices] > 0)
+    pick, candidate, weight = pick[is_own], speaking.indices[is_own], speaking.data[is_own]
+    best_first = np.lexsort((candidate, -weight, pick))
+    picks, first = np.unique(pick[best_first], return_index=True)
+    causes = np.full(product.size, -1, dtype=np.int64)
+    causes[picks] = candidate[best_first][first]
     return causes

@@ -6,10 +6,11 @@ work; here the heaviest items are dealt first, each to the block that has least 
 """
 
 import heapq
+from collections.abc import Iterator
 
 import numpy as np
 
-from lakeshop.similarity.histories import Histories, Ids, Integers, as_integers
+from lakeshop.similarity.histories import Histories, Ids, Integers, as_integers, offsets_of
 
 
 def pair_work(histories: Histories, n_items: int) -> Integers:
@@ -73,6 +74,26 @@ def balanced_blocks(work: Integers, n_blocks: int) -> Ids:
     n_per_block = np.bincount(blocks[busy], minlength=n_blocks)
     blocks[idle] = _dealt([1] * idle.size, n_per_block.tolist())
     return blocks
+
+
+def parts_of(histories: Histories, block_of: Ids) -> Iterator[tuple[int, Histories]]:
+    """The histories that touch each block, in full: what computes the block needs no others.
+
+    Args:
+        histories: some or all of them.
+        block_of: the block of each item, as from `balanced_blocks`.
+
+    Yields:
+        Each block that is touched, in order, and its histories.
+    """
+    lengths = np.diff(histories.indptr)
+    history = np.repeat(np.arange(lengths.size), lengths)
+    for block in np.unique(block_of[histories.items]).tolist():
+        touches = np.zeros(lengths.size, dtype=bool)
+        touches[history[block_of[histories.items] == block]] = True
+        kept = touches[history]
+        part = (offsets_of(lengths[touches]), histories.items[kept], histories.weights[kept])
+        yield block, Histories(*part)
 
 
 def _dealt(costs: list[int], loads: list[int]) -> list[int]:

@@ -5,6 +5,7 @@ integers, so that sums over them are exact and equal in any order; the limits on
 and histories keep every sum of products within 2**62, so within int64.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,6 +74,21 @@ def as_histories(
     _check_values(ids, received, n_items)
     _check_unique(offsets, ids, n_items)
     return Histories(offsets, ids.astype(np.int32), received)
+
+
+def joined(parts: Sequence[Histories]) -> Histories:
+    """Histories one after the other."""
+    lengths = np.concatenate([np.diff(part.indptr) for part in parts])
+    return Histories(
+        offsets_of(lengths),
+        np.concatenate([part.items for part in parts]),
+        np.concatenate([part.weights for part in parts]),
+    )
+
+
+def offsets_of(lengths: NDArray[np.integer]) -> Integers:
+    """The n + 1 offsets of n rows of these lengths."""
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
 
 
 def self_products(histories: Histories, n_items: int) -> Integers:

@@ -10,7 +10,7 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.frames import age_in_days, top_per
+from lakeshop.frames import age_in_days
 from lakeshop.similarity.histories import ONE
 
 BASES = ("user", "basket")
@@ -31,11 +31,35 @@ def basket_interactions(lines: DataFrame, day: date, half_life_days: float) -> D
     )
 
 
-def capped(interactions: DataFrame, max_history: int) -> DataFrame:
-    """The newest `max_history` products of each history; weights of 0 are left out."""
-    weighty = interactions.where(F.col("weight") > 0)
-    newest = [F.desc("weight"), F.asc("product_id")]
-    return top_per(weighty, ["history"], newest, max_history).drop("rank")
+def in_histories(interactions: DataFrame, max_history: int) -> DataFrame:
+    """Column entries: a row per history, an array of its products' weight and product_id.
+
+    Of longer histories the `max_history` newest count, of equals the larger ids; weights of 0
+    are left out.
+    """
+    entries = F.collect_list(F.struct("weight", "product_id"))
+    packed = interactions.where(F.col("weight") > 0).groupBy("history").agg(entries.alias("e"))
+    newest = F.slice(F.sort_array("e", asc=False), 1, max_history)
+    return packed.select(
+        F.when(F.size("e") > max_history, newest).otherwise(F.col("e")).alias("entries")
+    )
+
+
+def item_statistics(histories: DataFrame) -> DataFrame:
+    """One row per product: histories that hold it, norm and work.
+
+    `norm` is the sum of squared weights; `work` the summed length of the product's histories,
+    which is what the kernel does for it.
+    """
+    return (
+        histories.select(F.size("entries").alias("length"), F.inline("entries"))
+        .groupBy("product_id")
+        .agg(
+            F.count("*").alias("histories"),
+            F.sum(F.col("weight") * F.col("weight")).alias("norm"),
+            F.sum("length").alias("work"),
+        )
+    )
 
 
 def _weight(age: Column, half_life_days: float) -> Column:

@@ -14,7 +14,9 @@ from lakeshop.similarity.histories import Histories, Ids
 from lakeshop.similarity.kernel import Neighbours
 
 
-def linear_neighbours(histories: Histories, n_items: int, *, ridge: float, k: int) -> Neighbours:
+def linear_neighbours(
+    histories: Histories, n_items: int, *, ridge: float, k: int, least: float
+) -> Neighbours:
     """The k weights of each item that are largest in size, largest first.
 
     Args:
@@ -22,16 +24,17 @@ def linear_neighbours(histories: Histories, n_items: int, *, ridge: float, k: in
         n_items: number of items.
         ridge: L2 regularisation, in histories.
         k: weights kept per item.
+        least: smaller weights, in size, are left out.
 
     Returns:
         item j, neighbour i, rank, the weight of j for i as `similarity`, and in `support` the
-        histories with both. Exact zeros are left out.
+        histories with both. Zeros are left out.
     """
     counts = joint_counts(histories, n_items)
     weights = np.round(linear_weights(counts, ridge), 6)
     order = largest(np.abs(weights), k)
     kept = np.take_along_axis(weights, order, axis=1)
-    item, place = np.nonzero(kept)
+    item, place = np.nonzero(kept * (np.abs(kept) >= least))
     neighbour = order[item, place]
     return Neighbours(
         item=item.astype(np.int32),
