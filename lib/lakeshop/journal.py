@@ -79,7 +79,7 @@ class Journal:
 
     def flush(self, lake: Lake) -> None:
         """Append the entries to `ops.runs`."""
-        if self._rows:
-            rows = lake.spark.createDataFrame(self._rows, lake.contract(RUNS).struct)
-            lake.append(RUNS, rows, run_id=str(self._rows[-1]["run_id"]))
-            self._rows.clear()
+        new, self._rows = self._rows, []  # other threads go on recording
+        if new:
+            rows = lake.spark.createDataFrame(new, lake.contract(RUNS).struct)
+            lake.append(RUNS, rows, run_id=str(new[-1]["run_id"]))

@@ -13,9 +13,6 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 
-from pyspark.sql import Window as W
-from pyspark.sql import functions as F
-
 from lakeshop.contract import DAY, Contract
 from lakeshop.tables import Content, Lake
 
@@ -57,14 +54,11 @@ class Ledger:
     def load(cls, lake: Lake) -> "Ledger":
         """The newest publication of each day of each table."""
         ledger = cls(lake)
-        # By time first: versions begin anew where a table was moved away and loaded again.
-        newest = W.partitionBy("table_name", DAY).orderBy(
-            F.desc("published_at"), F.desc("table_version")
-        )
-        rows = lake.read(PUBLICATIONS).withColumn("_age", F.row_number().over(newest))
-        found = rows.where("_age = 1").collect()
+        # The newest of a day comes last and stays. By time first: versions begin anew where a
+        # table was moved away and loaded again.
+        found = lake.read(PUBLICATIONS).collect()
         present = {name for name in {row["table_name"] for row in found} if lake.exists(name)}
-        for row in found:
+        for row in sorted(found, key=lambda row: (row["published_at"], row["table_version"])):
             if row["table_name"] not in present:
                 continue  # moved away: nothing of it is published any more
             content = Content(row["rows"], row["content_digest"])
@@ -105,7 +99,8 @@ class Ledger:
 
     def flush(self, published_at: datetime) -> None:
         """Append what was recorded since the last flush to `ops.publications`."""
-        if not self._new:
+        new, self._new = self._new, []  # other threads go on recording
+        if not new:
             return
         rows = [
             {
@@ -119,12 +114,11 @@ class Ledger:
                 "inputs": list(p.inputs),
                 "published_at": published_at,
             }
-            for p in self._new
+            for p in new
         ]
         contract = self.lake.contract(PUBLICATIONS)
         frame = self.lake.spark.createDataFrame(rows, contract.struct)
-        self.lake.append(PUBLICATIONS, frame, run_id=self._new[-1].run_id)
-        self._new.clear()
+        self.lake.append(PUBLICATIONS, frame, run_id=new[-1].run_id)
 
     def is_stale(self, contract: Contract, day: date) -> bool:
         """Whether what a published day was made from has changed since.

@@ -5,9 +5,11 @@ look-back, so that it cannot see the future, and publishes what it returns.
 """
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
+from threading import Lock
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -19,6 +21,7 @@ from lakeshop.days import days_between, stretches
 from lakeshop.frames import latest_versions
 from lakeshop.journal import LOG, Counts, Entry, Journal
 from lakeshop.ledger import Ledger, Publication, digest_of
+from lakeshop.parallel import in_parallel
 from lakeshop.settings import Settings
 from lakeshop.tables import NOTHING, Content, Lake
 
@@ -41,6 +44,7 @@ class Run:
     key: bytes = b""
     journal: Journal = field(init=False)
     _flushed: float = field(default_factory=time.monotonic)
+    _flushing: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
         self.journal = Journal(self.job, self.code, self.settings.digest())
@@ -87,10 +91,24 @@ class Run:
         )
 
     def build(self, builders: Mapping[str, Builder]) -> None:
-        """Make each table on the days it is to be made, in the order given."""
-        for table, builder in builders.items():
+        """Make each table on the days it is to be made, after those of them that it reads."""
+
+        def make(table: str) -> None:
             for first, last in self.todo(table):
-                self._build_days(table, builder, first, last)
+                self._build_days(table, builders[table], first, last)
+
+        self.side_by_side({table: partial(make, table) for table in builders})
+
+    def side_by_side(self, work: Mapping[str, Callable[[], None]]) -> None:
+        """Do the work on several tables, each after the tables that its contract reads."""
+
+        def then_flush(do: Callable[[], None]) -> None:
+            do()
+            self.flush(at_most_every=30)
+
+        reads = {t: {i.table for i in self.lake.contract(t).inputs} - {t} for t in work}
+        pieces = {table: partial(then_flush, do) for table, do in work.items()}
+        in_parallel(pieces, reads, self.settings.tables_at_once)
 
     def _build_days(self, table: str, builder: Builder, first: date, last: date) -> None:
         started = time.monotonic()
@@ -220,10 +238,11 @@ class Run:
         """Write what was published so far to `ops.publications` and `ops.runs`.
 
         What was not flushed when a run is killed is done again: content that is already there
-        is replaced by the same. So stages flush only every `at_most_every` seconds.
+        is replaced by the same. So tables flush only every `at_most_every` seconds.
         """
-        if time.monotonic() - self._flushed < at_most_every:
-            return
-        self._flushed = time.monotonic()
-        self.ledger.flush(datetime.now(UTC))
-        self.journal.flush(self.lake)
+        with self._flushing:
+            if time.monotonic() - self._flushed < at_most_every:
+                return
+            self._flushed = time.monotonic()
+            self.ledger.flush(datetime.now(UTC))
+            self.journal.flush(self.lake)

@@ -81,8 +81,9 @@ class Lake:
         )
 
     def nothing(self, table: str) -> DataFrame:
-        """No rows of a table."""
-        return self.spark.createDataFrame([], self.contract(table).struct)
+        """No rows of a table, so that the optimiser sees it and leaves joins with them out."""
+        empty = self.spark.createDataFrame([], self.contract(table).struct)
+        return empty.where(F.lit(False))
 
     def exists(self, table: str) -> bool:
         """Whether the table was ever written."""

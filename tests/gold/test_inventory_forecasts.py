@@ -14,6 +14,8 @@ from conftest import Rows, collected
 from lakeshop.builder import Night
 from lakeshop.contract import DAY as BUSINESS_DATE
 from lakeshop.contract import Contract
+from lakeshop.features.products import buyers
+from lakeshop.features.user_products import user_products
 from lakeshop.gold.inventory_forecasts import (
     PRIOR_LINES,
     demand_matrix,
@@ -186,8 +188,12 @@ def _sold(product_id: str, age: int, units: object, **more: object) -> dict[str,
 def _forecasts(
     days: DataFrame, products: DataFrame, settings: Settings, day: date = DAY
 ) -> DataFrame:
+    night = Night(day, settings)
     tables = {"features.user_product_days": days, "silver.products": products}
-    return inventory_forecasts(tables, Night(day, settings))
+    # What the table takes from features.products is what that table makes of the same days.
+    habits = user_products(tables, night)
+    tables["features.products"] = buyers(habits, settings.features)
+    return inventory_forecasts(tables, night)
 
 
 def test_products_by_hand(

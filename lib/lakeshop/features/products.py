@@ -16,6 +16,7 @@ from lakeshop.settings import Features
 
 LABELS = ("short", "middle", "long")
 PROMOTION = ("product_id", "starts_on")
+STORES = ("display_stores", "mailer_stores")
 
 
 def products(tables: Tables, night: Night) -> DataFrame:
@@ -24,15 +25,15 @@ def products(tables: Tables, night: Night) -> DataFrame:
     bought = tables["features.user_product_days"].where(F.col("lines") > 0)
     promotions = promoted_tomorrow(tables["silver.promotions"], night.day)
     return (
-        sales(bought, night.day, settings.windows)
-        .join(buyers(tables["features.user_products"], settings), on="product_id", how="left")
+        buyers(tables["features.user_products"], settings)
+        .join(sales(bought, night.day, settings.windows), on="product_id", how="left")
         .join(promotions, on="product_id", how="left")
-        .na.fill(0, ["display_stores", "mailer_stores"])
+        .na.fill(0, [*[f"units_{label}" for label in LABELS], *STORES])
     )
 
 
 def sales(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFrame:
-    """Units, price level and change of each product.
+    """Units, price level and change of each product sold in the long window.
 
     The price is what was paid per unit in the middle window; its change is that price by the
     one of the days between the middle and the long window.
@@ -45,10 +46,14 @@ def sales(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFr
     now = priced & (age < windows[1])
     earlier = priced & (age >= windows[1]) & (age < windows[2])
     price, before = _price(now), _price(earlier)
-    return bought.groupBy("product_id").agg(
-        *units,
-        price.alias("price"),
-        (F.try_divide(price, before) - 1).alias("price_change"),
+    return (
+        bought.where(age < windows[2])
+        .groupBy("product_id")
+        .agg(
+            *units,
+            price.alias("price"),
+            (F.try_divide(price, before) - 1).alias("price_change"),
+        )
     )
 
 
@@ -115,8 +120,5 @@ def promoted_tomorrow(promotions: DataFrame, day: date) -> DataFrame:
         latest_versions(versions, PROMOTION)
         .where(is_running)
         .groupBy("product_id")
-        .agg(
-            F.max("display_stores").alias("display_stores"),
-            F.max("mailer_stores").alias("mailer_stores"),
-        )
+        .agg(*[F.max(name).alias(name) for name in STORES])
     )

@@ -26,7 +26,9 @@ def user_products(tables: Tables, night: Night) -> DataFrame:
 
 def purchase_days(days: DataFrame) -> DataFrame:
     """user_id, product_id, event_date: each day on which a user bought a product, once."""
-    return days.where(F.col("lines") > 0).select(*PAIR, "event_date").distinct()
+    bought = days.where(F.col("lines") > 0).select(*PAIR, "event_date")
+    # Hardly a day is filed twice: moved once by pair, rows need not be moved again to sum them.
+    return bought.repartition(*PAIR).distinct()
 
 
 def habits(purchases: DataFrame, day: date, settings: Features) -> DataFrame:

@@ -44,6 +44,7 @@ def inventory_forecasts(tables: Tables, night: Night) -> DataFrame:
     demand = night.keep(
         tables["features.user_product_days"]
         .transform(per_product, night.day, options.history_days)
+        .transform(with_history, tables["features.products"], options.history_days)
         .transform(with_department, tables["silver.products"])
     )
     weekdays = department_weekdays(demand, night.day)
@@ -76,29 +77,31 @@ def quantile_name(level: float) -> str:
 def per_product(days: DataFrame, day: date, history_days: int) -> DataFrame:
     """One row per product with a sale in the last `history_days`.
 
-    `history` is the number of days, up to `history_days`, since its first sale in `days`, the
-    business date included; `entries` the days on which it moved: age, thousandths, lines.
+    `entries` are the days on which it moved: age, thousandths of units, order lines.
     """
-    age, is_sale = age_in_days(day), F.col("lines") > 0
+    age = age_in_days(day)
     net = F.greatest(F.sum("units") * THOUSANDTHS, F.lit(0)).cast("bigint")
-    # All days before the window are one group, without age: it only tells the first sale.
-    per_day = days.groupBy("product_id", F.when(age < history_days, age).alias("age")).agg(
-        net.alias("thousandths"),
-        F.sum("lines").alias("lines"),
-        F.max(F.when(is_sale, age)).alias("first_age"),
+    per_day = (
+        days.where(age < history_days)
+        .groupBy("product_id", age.alias("age"))
+        .agg(net.alias("thousandths"), F.sum("lines").alias("lines"))
     )
-    in_window = F.col("age").isNotNull()
-    entry = F.when(in_window, F.struct("age", "thousandths", "lines"))
     return (
         per_day.groupBy("product_id")
         .agg(
-            F.collect_list(entry).alias("entries"),
-            F.least(F.max("first_age") + 1, F.lit(history_days)).alias("history"),
-            F.sum(F.when(in_window, F.col("lines"))).alias("lines"),
+            F.collect_list(F.struct("age", "thousandths", "lines")).alias("entries"),
+            F.sum("lines").alias("lines"),
         )
         .where(F.col("lines") > 0)
-        .select("product_id", "history", "entries")
+        .drop("lines")
     )
+
+
+def with_history(demand: DataFrame, products: DataFrame, history_days: int) -> DataFrame:
+    """Add `history`: days since the product's first sale, today included, up to `history_days`."""
+    days = F.least(F.col("age_days") + 1, F.lit(history_days))
+    histories = products.select("product_id", days.alias("history"))
+    return demand.join(histories, on="product_id", how="inner")
 
 
 def department_weekdays(demand: DataFrame, day: date) -> Weekdays:

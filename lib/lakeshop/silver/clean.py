@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, Row
@@ -29,13 +29,13 @@ from lakeshop.silver.user_actions import DERIVED as USER_ACTIONS_DERIVED
 from lakeshop.silver.user_actions import user_actions
 from lakeshop.sources.mapping import assert_mapped
 
-# In this order: a transaction is checked against the products known by then.
+# The longest first; transactions wait for the products that they are checked against.
 CLEANINGS: Mapping[str, Cleaning] = {
-    "products": Cleaning(),
-    "users": Cleaning(),
-    "promotions": Cleaning(),
     "transactions": Cleaning(transactions, TRANSACTIONS_DERIVED),
+    "products": Cleaning(),
+    "promotions": Cleaning(),
     "user_actions": Cleaning(user_actions, USER_ACTIONS_DERIVED),
+    "users": Cleaning(),
 }
 USER_KEYS = "restricted.user_keys"
 OUTCOME = "outcome"
@@ -61,8 +61,9 @@ def clean(run: Run) -> None:
 
 def _clean_days(run: Run, entities: list[str], first: date, last: date) -> None:
     pseudonym = pseudonymiser(run.lake.spark, run.key)
-    accepted = []
-    for name in entities:
+    accepted: list[DataFrame] = []
+
+    def clean_entity(name: str) -> None:
         if run.ledger.rows(f"bronze.{name}", first, last):
             good = _clean_entity(run, name, pseudonym, first, last)
             if "user_id" in good.columns:
@@ -70,6 +71,8 @@ def _clean_days(run: Run, entities: list[str], first: date, last: date) -> None:
         else:
             for table in (f"quarantine.{name}", f"silver.{name}"):
                 _publish_nothing(run, table, first, last)
+
+    run.side_by_side({f"silver.{name}": partial(clean_entity, name) for name in entities})
     _publish_user_keys(run, accepted, pseudonym, first, last)
     run.lake.spark.catalog.clearCache()
 

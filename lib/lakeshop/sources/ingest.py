@@ -6,6 +6,7 @@ each row is filed under the shop's day of its event, as if it had been delivered
 
 import time
 from datetime import date
+from functools import partial
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -31,11 +32,13 @@ def ingest(run: Run) -> None:
     """
     delivered = {name: _delivered(run, entity) for name, entity in _entities(run)}
     _assert_complete(run, delivered)
-    for name, entity in _entities(run):
-        if run.is_history:
-            _load_history(run, name, entity, delivered[name])
-        else:
-            _load_days(run, name, entity, delivered[name])
+    load = _load_history if run.is_history else _load_days
+    run.side_by_side(
+        {
+            f"bronze.{name}": partial(load, run, name, entity, delivered[name])
+            for name, entity in _entities(run)
+        }
+    )
 
 
 def _entities(run: Run) -> list[tuple[str, Entity]]:
