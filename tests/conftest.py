@@ -23,6 +23,11 @@ HOME = Path(__file__).resolve().parent.parent
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 os.environ["TZ"] = "UTC"
 
+# Hundreds of small plans: the second compiler only for what is very hot.
+JAVA = (
+    "-Duser.timezone=UTC -XX:+UseSerialGC -XX:Tier4InvocationThreshold=20000 "
+    "-XX:Tier4MinInvocationThreshold=3000 -XX:Tier4CompileThreshold=60000"
+)
 SMALL = {
     "spark.driver.memory": "2g",
     "spark.sql.shuffle.partitions": "2",
@@ -33,7 +38,7 @@ SMALL = {
     "spark.sql.codegen.wholeStage": "false",
     "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.databricks.delta.snapshotPartitions": "1",
-    "spark.driver.extraJavaOptions": "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+    "spark.driver.extraJavaOptions": JAVA,
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.sql.session.timeZone": "UTC",
@@ -41,18 +46,22 @@ SMALL = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the groups
+# What shares a lake goes to one process of `-n 2`, the longest first.
+LONGEST = ("two_nights", "ten_nights", "test_submit.py")
+
+
+def group(item: pytest.Item) -> str:
+    needs = (*getattr(item, "fixturenames", ()), item.path.name)
+    return next((name for name in LONGEST if name in needs), item.path.name)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Not later: xdist reads the groups before any other hook sees all items."""
+    item.add_marker(pytest.mark.xdist_group(group(item)))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """For `-n 2`: what shares a lake goes to one process, the longest first."""
-    longest = ["two_nights", "ten_nights", "test_submit.py"]
-
-    def group(item: pytest.Item) -> str:
-        needs = (*getattr(item, "fixturenames", ()), item.path.name)
-        return next((name for name in longest if name in needs), item.path.name)
-
-    items.sort(key=lambda item: (*longest, group(item)).index(group(item)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(group(item)))
+    items.sort(key=lambda item: (*LONGEST, group(item)).index(group(item)))
 
 
 @pytest.fixture(scope="session")

@@ -251,8 +251,9 @@ def run_stages(shop: TinyShop, lake: str, first: date, last: date, stages: Seque
 
 def run_days(shop: TinyShop, lake: str, first: date, last: date) -> None:
     """Run what is made day by day: bronze to features.user_product_days."""
-    run_stages(shop, lake, first, last, ("ingest", "clean"))
     run = shop.run(first, last, lake=lake, redo_stale=True)
+    for stage in ("ingest", "clean"):
+        STAGES[stage](run)
     by_day = "features.user_product_days"
     run.build({by_day: FEATURES[by_day]})
     run.flush()

@@ -8,11 +8,13 @@ import yaml
 
 from conftest import collected
 from lakeshop.errors import InputError
+from lakeshop.silver.clean import clean
 from lakeshop.sources.ingest import ingest
 from shops import action, line, product, tiny_shop
 
 D1 = date(2026, 3, 7)
 D2, D3 = D1 + timedelta(days=1), D1 + timedelta(days=2)
+LAKES = ("nights", "history")
 TABLES = ("bronze.transactions", "bronze.user_actions", "bronze.products")
 
 
@@ -169,6 +171,11 @@ def test_history_equals_the_nights_it_stands_for(shop):
     assert shop.lake("history").version("bronze.transactions") == once
     nights = [(row[0], row[3]) for row in rows_of(shop, lake="nights")]
     assert sorted((row[0], row[3]) for row in rows_of(shop, lake="history")) == sorted(nights)
+    for lake in LAKES:
+        clean(shop.run(D1, D3, lake=lake))
+    silver = [shop.lake(lake).content("silver.transactions", D1, D3) for lake in LAKES]
+    assert silver[0] == silver[1]
+    assert [silver[0][day].rows for day in (D1, D2, D3)] == [2, 1, 1]
 
 
 def test_a_missing_history_of_a_required_entity(shop):

@@ -50,7 +50,8 @@ def evaluate(run: Run) -> None:
     if len(nights) > 1:
         pooled = reduce(DataFrame.unionByName, scores.values())
         figures = means(pooled).unionByName(gains(pooled))
-        report(f"{nights[0]} to {nights[-1]}, {len(nights)} nights as one", figures, run.settings)
+        title = f"{nights[0]} to {nights[-1]}, {len(nights)} nights as one"
+        report(title, figures, run.settings, counted="user-nights")
 
 
 def _night_scores(run: Run, day: date) -> DataFrame:

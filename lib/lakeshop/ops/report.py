@@ -10,7 +10,7 @@ SHOWN = ("ndcg", "recall", "precision", "hit_rate", "coverage", "novelty")
 LISTS = ("merged", "again", "new")
 
 
-def report(title: str, figures: DataFrame, settings: Settings) -> None:
+def report(title: str, figures: DataFrame, settings: Settings, counted: str = "users") -> None:
     """Log the figures of recommendations as one table per list, ours first."""
     values = {(r["segment"], r["method"], r["metric"]): r["value"] for r in figures.collect()}
     k = settings.evaluation.cutoff
@@ -23,11 +23,11 @@ def report(title: str, figures: DataFrame, settings: Settings) -> None:
         users = values[segment, "lakeshop", "users"]
         heads = "".join(f"{name + f'@{k}' if name in SHOWN[:4] else name:>14}" for name in SHOWN)
         LOG.info(
-            "  %-20s%s   ours less this, nDCG (95 %%)", f"{segment}, {users:,.0f} users", heads
+            "  %-26s%s   ours less this, nDCG (95 %%)", f"{segment}, {users:,.0f} {counted}", heads
         )
         for method in sorted(methods, key=lambda m: (m != "lakeshop", m)):
             cells = "".join(_cell(values.get((segment, method, name))) for name in SHOWN)
-            LOG.info("  %-20s%s   %s", method, cells, _gain(values, segment, method))
+            LOG.info("  %-26s%s   %s", method, cells, _gain(values, segment, method))
 
 
 def _cell(value: float | None) -> str:
