@@ -177,6 +177,7 @@ def test_digest_is_the_same_wherever_the_folders_lie(conf):
     moved = settings.model_copy(
         update={
             "lake": "s3a://bucket/lake",
+            "tables_at_once": settings.tables_at_once + 1,
             "shop": shop,
             "pseudonyms": Pseudonyms(key_variable="OTHER", key_file=Path("/secret")),
         }

@@ -104,7 +104,7 @@ class Run:
 
         def then_flush(do: Callable[[], None]) -> None:
             do()
-            self.flush(at_most_every=30)
+            self.flush(at_most_every=60)
 
         reads = {t: {i.table for i in self.lake.contract(t).inputs} - {t} for t in work}
         pieces = {table: partial(then_flush, do) for table, do in work.items()}

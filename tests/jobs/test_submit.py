@@ -36,11 +36,12 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyS
     shop.deliver("transactions", DAY, lines)
     shop.deliver("user_actions", DAY, [action(n, f"{DAY} 11:00:00") for n in range(5)])
     shop.deliver("products", DAY, [product(n) for n in range(5)])
+    (shop.home / "conf" / "cluster.yaml").write_text("tables_at_once: 1\n")
     bundle(shop.home / "lakeshop.zip")
     return shop
 
 
-def command(shop: TinyShop, lake: str, *options: str) -> list[str]:
+def command(shop: TinyShop, lake: str, *options: str, env: str = "local") -> list[str]:
     # Machine code of the first tier: a night of a few rows is over before the second pays.
     java = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
     small = {
@@ -55,7 +56,8 @@ def command(shop: TinyShop, lake: str, *options: str) -> list[str]:
     properties = ("--properties-file", str(HOME / "conf" / "spark" / "local.conf"))
     job = (str(HOME / "jobs" / "nightly.py"), "--date", str(DAY), "--shop", "tiny")
     places = ("--conf", str(shop.home / "conf"), "--schemas", str(shop.home / "schemas"))
-    return [str(SUBMIT), *properties, *confs, *options, *job, *places, "--lake", lake]
+    told = (*job, *places, "--lake", lake, "--env", env)
+    return [str(SUBMIT), *properties, *confs, *options, *told]
 
 
 def environment(python: Path) -> Mapping[str, str]:
@@ -84,7 +86,7 @@ def python_without_lakeshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_cluster(
     shop: TinyShop, python_without_lakeshop: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The lake that the night leaves on a cluster of two executors."""
+    """The lake that a night leaves on a cluster of two executors, one table after the other."""
     lake = shop.home / "lake_of_cluster"
     done = subprocess.run(
         command(
@@ -93,6 +95,7 @@ def on_cluster(
             *("--master", "local-cluster[2,1,2048]"),
             *("--py-files", str(shop.home / "lakeshop.zip")),
             *("--conf", "spark.executor.memory=2g"),
+            env="cluster",
         ),
         cwd=tmp_path_factory.mktemp("elsewhere"),
         env=environment(python_without_lakeshop),
