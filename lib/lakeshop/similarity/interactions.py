@@ -13,8 +13,6 @@ from pyspark.sql import functions as F
 from lakeshop.frames import age_in_days
 from lakeshop.similarity.histories import ONE
 
-BASES = ("user", "basket")
-
 
 def user_interactions(habits: DataFrame, half_life_days: float) -> DataFrame:
     """Columns history (the user), product_id, weight: by the age of the last purchase."""

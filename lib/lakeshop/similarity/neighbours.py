@@ -91,10 +91,7 @@ def neighbours_of(histories: DataFrame, options: Similarity) -> DataFrame:
             min_support=options.min_support,
         )
 
-    shared = histories.sparkSession.sparkContext.broadcast(catalogue)
-    parts = histories.mapInArrow(_split(shared, block_of), PART)
-    placed = parts.repartition(options.blocks, "block")
-    return placed.mapInArrow(_computed(shared, kernel), PAIR)
+    return _in_blocks(histories, catalogue, block_of, options.blocks, kernel)
 
 
 def linear_neighbours_of(
@@ -119,10 +116,17 @@ def linear_neighbours_of(
             least=options.linear_least,
         )
 
-    shared = histories.sparkSession.sparkContext.broadcast(catalogue)
     one_block = np.zeros(len(product_ids), dtype=np.int32)
-    parts = histories.mapInArrow(_split(shared, one_block), PART)
-    return parts.repartition(1).mapInArrow(_computed(shared, kernel), PAIR)
+    return _in_blocks(histories, catalogue, one_block, 1, kernel)
+
+
+def _in_blocks(
+    histories: DataFrame, catalogue: Catalogue, block_of: Ids, n_blocks: int, kernel: Kernel
+) -> DataFrame:
+    """What the kernel finds in each block of the catalogue, by product id."""
+    shared = histories.sparkSession.sparkContext.broadcast(catalogue)
+    parts = histories.mapInArrow(_split(shared, block_of), PART)
+    return parts.repartition(n_blocks, "block").mapInArrow(_computed(shared, kernel), PAIR)
 
 
 def _split(catalogue: Broadcast[Catalogue], block_of: Ids) -> Task:
