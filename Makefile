@@ -14,6 +14,7 @@ export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 SUBMIT := spark-submit --properties-file conf/spark/local.conf
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .PHONY: help
 help: ## list the targets
@@ -42,6 +43,22 @@ test: $(READY) ## all tests, types and style
 test-slow: $(READY) ## the tests that take minutes each
 	$(PYTEST) -m slow
 
+# Peers that nothing but the benchmarks needs; in .venv, which a new requirements.lock makes anew.
+BENCH_READY := $(VENV)/.bench-ready
+
+.PHONY: bench
+bench: $(BENCH_READY) ## benchmarks beside what people use, or ONLY=<name>; SCALE=0.05 for a try
+	PYTHONPATH=tests python -m benchmarks $(ONLY) $(if $(SCALE),--scale $(SCALE)) \
+	  $(if $(METHODS),--methods "$(METHODS)")
+
+.PHONY: bench-plot
+bench-plot: $(BENCH_READY) ## docs/similarity.svg, from what benchmarks wrote
+	PYTHONPATH=tests python -m benchmarks.plot
+
+$(BENCH_READY): $(READY) requirements-bench.lock
+	uv pip install --quiet --require-hashes -r requirements-bench.lock
+	@touch $@
+
 .PHONY: format
 format: $(READY) ## format the code
 	ruff format lib jobs tests
@@ -56,9 +73,9 @@ docs: $(READY) ## the README's table list and docs/dictionary.md, from the contr
 	python -m lakeshop.dictionary
 
 .PHONY: lock
-lock: $(READY) ## requirements.lock, anew
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	  --all-extras --group dev pyproject.toml --output-file requirements.lock
+lock: $(READY) ## requirements.lock and requirements-bench.lock, anew
+	$(COMPILE) --all-extras --group dev pyproject.toml --output-file requirements.lock
+	$(COMPILE) --constraint requirements.lock --group bench --output-file requirements-bench.lock
 
 .PHONY: setup
 setup: $(READY) ## the environment and the Delta jars, nothing else

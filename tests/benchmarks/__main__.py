@@ -1,0 +1,87 @@
+"""`python -m benchmarks [NAME ...]`: run benchmarks, a table and a JSON file of each."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from benchmarks.agreement import disagreement
+from benchmarks.data import figures, table_of
+from benchmarks.harness import BENCH, Measured, Method, MethodFailed, measure
+from benchmarks.plot import draw
+from benchmarks.report import as_text, compared, judged, row_of, write
+from benchmarks.similarity import BENCHMARKS, BY_DEFAULT, NOTE, methods_of
+
+
+def main(arguments: list[str]) -> int:
+    """0 where all methods ran and agreed, else 1; a goal that is missed is told, no more."""
+    chosen = _parser().parse_args(arguments)
+    faults = []
+    for name in chosen.names or BY_DEFAULT:
+        faults += run(name, chosen.scale, chosen.methods)
+    if chosen.scale == 1 and not chosen.methods:
+        draw(BENCH)
+    for fault in faults:
+        say(f"FAILED {fault}")
+    return 1 if faults else 0
+
+
+def run(name: str, scale: float, chosen: str) -> list[str]:
+    """Run one benchmark, or a part of it that is for trying out; what failed, in words."""
+    benchmark = BENCHMARKS[name]
+    shape = benchmark.shape.scaled(scale)
+    label = name if scale == 1 else f"{name}_scale_{scale:g}"
+    say(f"{label}: making the data, where there is none")
+    table = table_of(shape)
+    size = figures(table)
+    methods = [m for m in methods_of(benchmark, table, shape.items) if chosen in m.name]
+    measured, faults = measure_all(methods, BENCH / "runs" / label)
+    rows = compared(
+        [
+            row_of(label, m, size["interactions"], measured[m.name])
+            for m in methods
+            if m.name in measured
+        ],
+        {method.name: method.beside for method in methods if method.beside},
+    )
+    goals = judged(benchmark.goals, rows) if scale == 1 else []
+    counts = ", ".join(f"{count:,} {what}" for what, count in size.items())
+    say("\n".join(["", f"{label}: {counts}", as_text(rows), NOTE, *goals, ""]))
+    part = "" if not chosen else "_part"
+    write(BENCH / f"{label}{part}.json", rows, data=size, goals=goals, faults=faults)
+    return faults
+
+
+def measure_all(methods: list[Method], folder: Path) -> tuple[dict[str, Measured], list[str]]:
+    """What was measured of each method; which failed, or found other neighbours than the first."""
+    measured, faults = {}, []
+    for method in methods:
+        try:
+            found = measure(method, folder / method.name.replace(" ", "_"))
+        except MethodFailed as error:
+            faults.append(str(error))
+            continue
+        measured[method.name] = found
+        say(f"  {method.name}: {min(found.seconds):.3f} s, {found.peak_mib:,.0f} MiB")
+    (first, reference), *others = measured.items() if measured else [("", None)]
+    for name, found in others:
+        fault = disagreement(reference.answer, found.answer)
+        if fault is not None:
+            faults.append(f"{name} should find what {first} finds. Received {fault}.")
+    return measured, faults
+
+
+def say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the interactions")
+    parser.add_argument("--methods", default="", help="those alone that have this in their name")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
