@@ -5,11 +5,12 @@ import sys
 from pathlib import Path
 
 from benchmarks.agreement import disagreement
+from benchmarks.child import Answer
 from benchmarks.data import figures, table_of
 from benchmarks.harness import BENCH, Measured, Method, MethodFailed, measure
 from benchmarks.plot import draw
 from benchmarks.report import as_text, compared, judged, row_of, write
-from benchmarks.similarity import BENCHMARKS, BY_DEFAULT, NOTE, methods_of
+from benchmarks.similarity import BENCHMARKS, BY_DEFAULT, NOTE, methods_of, oracle_of
 
 
 def main(arguments: list[str]) -> int:
@@ -35,6 +36,8 @@ def run(name: str, scale: float, chosen: str) -> list[str]:
     size = figures(table)
     methods = [m for m in methods_of(benchmark, table, shape.items) if chosen in m.name]
     measured, faults = measure_all(methods, BENCH / "runs" / label)
+    oracle = measure(oracle_of(table, shape.items), BENCH / "runs" / label / "oracle")
+    faults += differences(oracle.answer, measured)
     rows = compared(
         [
             row_of(label, m, size["interactions"], measured[m.name])
@@ -52,7 +55,7 @@ def run(name: str, scale: float, chosen: str) -> list[str]:
 
 
 def measure_all(methods: list[Method], folder: Path) -> tuple[dict[str, Measured], list[str]]:
-    """What was measured of each method; which failed, or found other neighbours than the first."""
+    """What was measured of each method, and which failed."""
     measured, faults = {}, []
     for method in methods:
         try:
@@ -62,12 +65,19 @@ def measure_all(methods: list[Method], folder: Path) -> tuple[dict[str, Measured
             continue
         measured[method.name] = found
         say(f"  {method.name}: {min(found.seconds):.3f} s, {found.peak_mib:,.0f} MiB")
-    (first, reference), *others = measured.items() if measured else [("", None)]
-    for name, found in others:
-        fault = disagreement(reference.answer, found.answer)
-        if fault is not None:
-            faults.append(f"{name} should find what {first} finds. Received {fault}.")
     return measured, faults
+
+
+def differences(right: Answer, measured: dict[str, Measured]) -> list[str]:
+    """Which methods found other neighbours: the first than the oracle, others than the first."""
+    faults, before, of_all = [], "the oracle", False
+    for name, found in measured.items():
+        fault = disagreement(right, found.answer, of_all=of_all)
+        if fault is not None:
+            faults.append(f"{name} should find what {before} finds. Received {fault}.")
+        if not of_all:
+            right, before, of_all = found.answer, name, True
+    return faults
 
 
 def say(text: str) -> None:

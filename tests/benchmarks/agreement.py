@@ -11,20 +11,21 @@ RELATIVE = 1e-9
 Scores = dict[int, float]
 
 
-def disagreement(ours: Answer, other: Answer) -> str | None:
+def disagreement(right: Answer, found: Answer, *, of_all: bool = True) -> str | None:
     """What differs first, in words; None where nothing does.
 
     Args:
-        ours: columns item, neighbour, similarity of the sampled items.
-        other: the same, of another method.
+        right: columns item, neighbour, similarity of some items.
+        found: the same, of another method.
+        of_all: whether it should be of the same items, else of those and others.
     """
-    mine, theirs = _by_item(ours), _by_item(other)
-    if not mine:
-        return "ours has no neighbours of the sampled items"
-    if mine.keys() != theirs.keys():
-        return f"neighbours of {len(theirs)} items instead of {len(mine)}"
-    for item, scores in mine.items():
-        fault = _fault(scores, theirs[item])
+    wanted, received = _by_item(right), _by_item(found)
+    if not wanted:
+        return "nothing to compare with"
+    if not received.keys() >= wanted.keys() or (of_all and received.keys() > wanted.keys()):
+        return f"neighbours of {len(received)} items instead of {len(wanted)}"
+    for item, scores in wanted.items():
+        fault = _fault(scores, received[item])
         if fault is not None:
             return f"item {item}: {fault}"
     return None
@@ -38,16 +39,16 @@ def _by_item(answer: Answer) -> Mapping[int, Scores]:
     return found
 
 
-def _fault(ours: Scores, other: Scores) -> str | None:
-    if len(ours) != len(other):
-        return f"{len(other)} neighbours instead of {len(ours)}"
-    ranked = [np.sort(list(scores.values()))[::-1] for scores in (ours, other)]
+def _fault(right: Scores, found: Scores) -> str | None:
+    if len(right) != len(found):
+        return f"{len(found)} neighbours instead of {len(right)}"
+    ranked = [np.sort(list(scores.values()))[::-1] for scores in (right, found)]
     if not np.allclose(*ranked, rtol=RELATIVE, atol=0):
         apart = np.max(np.abs(ranked[0] / ranked[1] - 1))
         return f"similarities differ by up to {apart:.1e} of their size"
     least = ranked[0][-1] * (1 + RELATIVE)  # what ties with the last one may be another
-    for neighbour in ours.keys() | other.keys():
-        both = ours.get(neighbour), other.get(neighbour)
+    for neighbour in right.keys() | found.keys():
+        both = right.get(neighbour), found.get(neighbour)
         if None in both and max(filter(None, both)) > least:
             return f"neighbour {neighbour} is {both[1]} instead of {both[0]}"
         if None not in both and not np.isclose(*both, rtol=RELATIVE, atol=0):

@@ -25,6 +25,7 @@ from benchmarks.shapes import Floats, Integers, Shape, chunk_of, draws_per_user
 ROWS_PER_FILE = 1_500_000
 SCRAMBLE, IDS = 2_654_435_761, 2**32  # odd, so that each item gets an id of its own
 SAMPLED_ITEMS = 300
+COLUMNS = ("user", "item", "weight")
 
 
 def table_of(shape: Shape) -> Path:
@@ -101,14 +102,18 @@ def drawn(spark: SparkSession, shape: Shape) -> DataFrame:
 
 def histories_in(path: Path) -> tuple[Integers, NDArray[np.int32], Integers]:
     """CSR arrays by user, items rising: indptr, items, weights."""
-    from deltalake import DeltaTable
-
-    files = DeltaTable(str(path)).file_uris()
-    table = pq.ParquetDataset(files).read(columns=["user", "item", "weight"])
-    user, item, weight = (table[name].to_numpy() for name in ("user", "item", "weight"))
+    table = pq.ParquetDataset(files_of(path)).read(columns=list(COLUMNS))
+    user, item, weight = (table[name].to_numpy() for name in COLUMNS)
     order = np.argsort(user.astype(np.int64) * (int(item.max()) + 1) + item)
     indptr = np.concatenate([[0], np.cumsum(np.bincount(user))])
     return indptr, item[order], weight[order]
+
+
+def files_of(path: Path) -> list[str]:
+    """The Parquet files of the table."""
+    from deltalake import DeltaTable
+
+    return DeltaTable(str(path)).file_uris()
 
 
 def product_ids(items: NDArray[np.integer]) -> list[str]:

@@ -60,6 +60,12 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 BY_DEFAULT = ("similarity_2m", "similarity_10m")
 
 
+def oracle_of(table: Path, n_items: int) -> Method:
+    """What tells the right neighbours of a few items; not timed."""
+    arguments = {"table": str(table), "n_items": n_items, "k": K}
+    return Method("oracle", "benchmarks.oracle:exact", arguments)
+
+
 def methods_of(benchmark: Benchmark, table: Path, n_items: int) -> list[Method]:
     """The methods of a benchmark on a table, ours first, which the others are compared with."""
     common = {"table": str(table), "n_items": n_items, "k": K}
