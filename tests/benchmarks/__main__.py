@@ -59,7 +59,7 @@ def measure_all(methods: list[Method], folder: Path) -> tuple[dict[str, Measured
     measured, faults = {}, []
     for method in methods:
         try:
-            found = measure(method, folder / method.name.replace(" ", "_"))
+            found = measure(method, folder / method.folder)
         except MethodFailed as error:
             faults.append(str(error))
             continue

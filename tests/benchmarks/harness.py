@@ -6,6 +6,8 @@ largest sum over it and its descendants while it works.
 
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -39,6 +41,11 @@ class Method:
     arguments: Mapping[str, object] = field(default_factory=dict)
     beside: str | None = None
 
+    @property
+    def folder(self) -> str:
+        """Its name as that of a folder."""
+        return re.sub(r"\W+", "_", self.name)
+
 
 @dataclass(frozen=True, eq=False)
 class Measured:
@@ -59,10 +66,10 @@ def measure(method: Method, folder: Path) -> Measured:
     Raises:
         MethodFailed: it ended with an error or took too long.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.exists():
+        shutil.rmtree(folder)
+    folder.mkdir(parents=True)
     left = [folder / "times.json", folder / "answer.npz"]
-    for path in left:
-        path.unlink(missing_ok=True)
     task = folder / "task.json"
     task.write_text(json.dumps({"work": method.work, "arguments": dict(method.arguments)}))
     with (folder / "log.txt").open("w") as log:

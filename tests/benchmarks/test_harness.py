@@ -12,7 +12,8 @@ from benchmarks import memory
 from benchmarks.agreement import disagreement
 from benchmarks.child import Prepared, wanted_runs
 from benchmarks.harness import Measured, Method, MethodFailed, measure
-from benchmarks.report import Goal, as_text, compared, judged, row_of
+from benchmarks.plot import IN_MEMORY, points_of
+from benchmarks.report import Goal, as_text, compared, judged, row_of, write
 from benchmarks.similarity import BENCHMARKS, methods_of
 
 MIB = 2**20
@@ -57,6 +58,7 @@ def test_an_old_result_is_not_taken_for_a_new_one(tmp_path):
     (tmp_path / "times.json").write_text('{"seconds": [1.0], "begun": 0, "ended": 1}')
     with pytest.raises(MethodFailed):
         measure(Method("m", "benchmarks.test_harness:failing"), tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["log.txt", "task.json"]
 
 
 def test_a_family_ends_with_its_members():
@@ -150,3 +152,13 @@ def test_every_peer_is_beside_a_method_of_ours(name, tmp_path):
     assert all(name.startswith("lakeshop") for name in ours)
     named = {goal.method for goal in BENCHMARKS[name].goals}
     assert named <= ours
+
+
+def test_the_plot_has_a_line_per_method_by_pairs(tmp_path):
+    peer, ours = rows(**{IN_MEMORY[1]: 5.0, IN_MEMORY[0]: 2.0})
+    write(tmp_path / "similarity_10m.json", [peer, ours], data={"pairs": 400})
+    write(tmp_path / "similarity_2m.json", [ours], data={"pairs": 80})
+    write(tmp_path / "similarity_2m_part.json", [peer], data={"pairs": 80})
+    points = points_of(tmp_path)
+    assert points == {IN_MEMORY[0]: [(80, 2.0), (400, 2.0)], IN_MEMORY[1]: [(400, 5.0)]}
+    assert list(points) == list(IN_MEMORY[:2])
