@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
 from benchmarks.child import Prepared
@@ -11,27 +12,32 @@ from benchmarks.data import histories_in, sample_of
 from benchmarks.from_delta import from_delta
 from benchmarks.harness import HOME
 from benchmarks.sessions import session
+from benchmarks.shapes import Integers
 from lakeshop.settings import read_settings
-from lakeshop.similarity.blocks import balanced_blocks, pair_work
-from lakeshop.similarity.histories import Histories, self_products
-from lakeshop.similarity.interactions import in_histories
-from lakeshop.similarity.kernel import Neighbours, top_neighbours
-from lakeshop.similarity.neighbours import neighbours_of
+from lakeshop.similarity.blocks import balanced_blocks
+from lakeshop.similarity.histories import Histories, packed_entries
+from lakeshop.similarity.kernel import Neighbours, statistics_of, top_neighbours
+from lakeshop.similarity.neighbours import neighbours_of, packed_histories
 
 LONGEST = 1_000_000  # products in a history that count: all
+WARM_UP = 100  # histories
+
+Matrix = tuple[Integers, NDArray[np.int32], Integers]
+"""CSR arrays: indptr, items, weights."""
 
 
 def kernel(table: str, n_items: int, k: int, threads: int) -> Prepared:
-    """The compiled kernel: norms, blocks and neighbours, by so many threads."""
-    histories = Histories(*histories_in(Path(table)))
-    few = Histories(histories.indptr[:101], *_first(histories, histories.indptr[100]))
-    _neighbours(few, n_items, k, threads)
+    """The compiled kernel: packing, statistics, blocks and neighbours, by so many threads."""
+    matrix = histories_in(Path(table))
+    indptr, items, weights = matrix
+    few = slice(0, int(indptr[WARM_UP]))
+    _neighbours((indptr[: WARM_UP + 1], items[few], weights[few]), n_items, k, threads)
     found: list[Neighbours] = []
 
     def work() -> None:
-        found[:] = _neighbours(histories, n_items, k, threads)
+        found[:] = _neighbours(matrix, n_items, k, threads)
 
-    def answer() -> dict[str, object]:
+    def answer() -> dict[str, NDArray[np.generic]]:
         columns = ("item", "neighbour", "similarity")
         whole = {c: np.concatenate([getattr(part, c) for part in found]) for c in columns}
         sampled = np.isin(whole["item"], sample_of(n_items))
@@ -47,26 +53,23 @@ def whole_job(table: str, n_items: int, k: int, memory: str) -> Prepared:
     options = settings.model_copy(update=changes)
 
     def job(interactions: DataFrame) -> DataFrame:
-        histories = in_histories(interactions, options.max_history).persist()
-        return neighbours_of(histories, options)
+        columns = interactions.select("history", "product_id", "weight", "age")
+        histories = packed_histories(columns, options, DataFrame.persist)
+        return neighbours_of(histories, "user", ("cosine",), options)
 
     return from_delta(job, session(memory), table, n_items)
 
 
-def _neighbours(histories: Histories, n_items: int, k: int, threads: int) -> list[Neighbours]:
-    norms = self_products(histories, n_items)
-    if threads == 1:
-        blocks = [np.arange(n_items)]
-    else:
-        block_of = balanced_blocks(pair_work(histories, n_items), threads)
-        blocks = [np.flatnonzero(block_of == block) for block in range(threads)]
+def _neighbours(matrix: Matrix, n_items: int, k: int, threads: int) -> list[Neighbours]:
+    """Neighbours of all items, a block of them in each thread: the kernel needs no lock."""
+    indptr, items, weights = matrix
+    histories = Histories(indptr, packed_entries(items, weights, n_items))
+    statistics = statistics_of(histories, n_items)
+    block_of = balanced_blocks(statistics.works, threads)
+
+    def compute(block: int) -> Neighbours:
+        targets = np.flatnonzero(block_of == block)
+        return top_neighbours(histories, statistics, targets, measures=("cosine",), k=k)
+
     with ThreadPoolExecutor(threads) as pool:
-        jobs = [
-            pool.submit(top_neighbours, histories, norms, block, k=k, shrinkage=0.0, min_support=1)
-            for block in blocks
-        ]
-        return [job.result() for job in jobs]
-
-
-def _first(histories: Histories, n: int) -> tuple[np.ndarray, np.ndarray]:
-    return histories.items[:n], histories.weights[:n]
+        return list(pool.map(compute, range(threads)))

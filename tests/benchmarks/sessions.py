@@ -1,6 +1,7 @@
 """The laptop's Spark session on two cores, in the folder that a method runs in."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from pyspark.sql import SparkSession
 
@@ -14,8 +15,8 @@ def session(memory: str, overrides: Mapping[str, str] | None = None) -> SparkSes
     here = {
         "spark.master": f"local[{CORES}]",
         "spark.driver.memory": memory,
-        "spark.local.dir": "spark",
-        "spark.sql.warehouse.dir": "warehouse",
+        "spark.local.dir": str(Path("spark").resolve()),
+        "spark.sql.warehouse.dir": str(Path("warehouse").resolve()),
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.host": "127.0.0.1",
     }

@@ -15,9 +15,9 @@ WHOLE, SELF_JOIN, MLLIB = "lakeshop whole job", "Spark self-join", "MLlib column
 
 NOTE = """\
 Seconds after imports, the start of Spark and a warm-up on tiny data. Kernel, implicit and
-sparse_dot_topn: from a CSR matrix in memory to the neighbours, norms included. The others: from
-a Delta table to a committed Delta table. Peak MiB: all processes of the method together, while
-it works. x ours: by the fastest run; a thread beside a thread, a job beside a job."""
+sparse_dot_topn: from a CSR matrix in memory to the neighbours, packing or normalising included.
+The others: from a Delta table to a committed Delta table. Peak MiB: all processes of the method
+together, while it works. x ours: fastest run by fastest run, equal threads, job by job."""
 
 
 @dataclass(frozen=True)
