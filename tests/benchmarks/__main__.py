@@ -6,11 +6,11 @@ from pathlib import Path
 
 from benchmarks.agreement import disagreement
 from benchmarks.child import Answer
-from benchmarks.data import figures, table_of
+from benchmarks.data import figures, make_matrix, table_of
 from benchmarks.harness import BENCH, Measured, Method, MethodFailed, measure
 from benchmarks.plot import draw
 from benchmarks.report import as_text, compared, judged, row_of, write
-from benchmarks.similarity import BENCHMARKS, BY_DEFAULT, NOTE, methods_of, oracle_of
+from benchmarks.similarity import BENCHMARKS, BY_DEFAULT, IN_MEMORY, NOTE, methods_of, oracle_of
 
 
 def main(arguments: list[str]) -> int:
@@ -33,6 +33,8 @@ def run(name: str, scale: float, chosen: str) -> list[str]:
     label = name if scale == 1 else f"{name}_scale_{scale:g}"
     say(f"{label}: making the data, where there is none")
     table = table_of(shape)
+    if set(benchmark.kinds) & set(IN_MEMORY):
+        make_matrix(table)
     size = figures(table)
     methods = [m for m in methods_of(benchmark, table, shape.items) if chosen in m.name]
     measured, faults = measure_all(methods, BENCH / "runs" / label)

@@ -26,6 +26,10 @@ ROWS_PER_FILE = 1_500_000
 SCRAMBLE, IDS = 2_654_435_761, 2**32  # odd, so that each item gets an id of its own
 SAMPLED_ITEMS = 300
 COLUMNS = ("user", "item", "weight")
+MATRIX = "matrix.npz"
+
+Matrix = tuple[Integers, NDArray[np.int32], Integers]
+"""CSR arrays: indptr, items, weights."""
 
 
 def table_of(shape: Shape) -> Path:
@@ -100,8 +104,35 @@ def drawn(spark: SparkSession, shape: Shape) -> DataFrame:
     return chunks.mapInArrow(draw, "user INT, item INT, weight BIGINT, age INT")
 
 
-def histories_in(path: Path) -> tuple[Integers, NDArray[np.int32], Integers]:
-    """CSR arrays by user, items rising: indptr, items, weights."""
+def make_matrix(path: Path) -> None:
+    """Keep the table as CSR arrays beside it, where that is not done yet.
+
+    In a process of its own: what reading takes is then no part of any method's memory.
+    """
+    if not (path / MATRIX).exists():
+        made = Method(f"the matrix of {path.name}", "benchmarks.data:packing", {"path": str(path)})
+        measure(made, BENCH / "data" / f"packing_{path.name}")
+
+
+def packing(path: str) -> Prepared:
+    """Write the matrix of a table."""
+
+    def work() -> None:
+        indptr, items, weights = histories_in(Path(path))
+        with (Path(path) / MATRIX).open("wb") as file:
+            np.savez(file, indptr=indptr, items=items, weights=weights)
+
+    return Prepared(work)
+
+
+def matrix_of(path: Path) -> Matrix:
+    """What `make_matrix` kept."""
+    with np.load(path / MATRIX) as kept:
+        return kept["indptr"], kept["items"], kept["weights"]
+
+
+def histories_in(path: Path) -> Matrix:
+    """The table by user, items rising."""
     table = pq.ParquetDataset(files_of(path)).read(columns=list(COLUMNS))
     user, item, weight = (table[name].to_numpy() for name in COLUMNS)
     order = np.argsort(user.astype(np.int64) * (int(item.max()) + 1) + item)

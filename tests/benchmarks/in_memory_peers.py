@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from benchmarks.child import Prepared
-from benchmarks.data import histories_in, sample_of
+from benchmarks.data import matrix_of, sample_of
 from benchmarks.shapes import Floats, Integers
 
 Similarities = Callable[[sparse.csr_matrix], sparse.csr_matrix]
@@ -67,6 +67,6 @@ def _prepared(similarities: Similarities, table: str, n_items: int, k: int) -> P
 
 
 def _matrix(table: str, n_items: int) -> sparse.csr_matrix:
-    indptr, items, weights = histories_in(Path(table))
+    indptr, items, weights = matrix_of(Path(table))
     floats: Floats = weights.astype(np.float64)
     return sparse.csr_matrix((floats, items, indptr.astype(np.int32)), (indptr.size - 1, n_items))

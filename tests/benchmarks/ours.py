@@ -8,11 +8,10 @@ from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 
 from benchmarks.child import Prepared
-from benchmarks.data import histories_in, sample_of
+from benchmarks.data import Matrix, matrix_of, sample_of
 from benchmarks.from_delta import from_delta
 from benchmarks.harness import HOME
 from benchmarks.sessions import session
-from benchmarks.shapes import Integers
 from lakeshop.settings import read_settings
 from lakeshop.similarity.blocks import balanced_blocks
 from lakeshop.similarity.histories import Histories, packed_entries
@@ -22,13 +21,10 @@ from lakeshop.similarity.neighbours import neighbours_of, packed_histories
 LONGEST = 1_000_000  # products in a history that count: all
 WARM_UP = 100  # histories
 
-Matrix = tuple[Integers, NDArray[np.int32], Integers]
-"""CSR arrays: indptr, items, weights."""
-
 
 def kernel(table: str, n_items: int, k: int, threads: int) -> Prepared:
     """The compiled kernel: packing, statistics, blocks and neighbours, by so many threads."""
-    matrix = histories_in(Path(table))
+    matrix = matrix_of(Path(table))
     indptr, items, weights = matrix
     few = slice(0, int(indptr[WARM_UP]))
     _neighbours((indptr[: WARM_UP + 1], items[few], weights[few]), n_items, k, threads)

@@ -8,7 +8,7 @@ from deltalake import write_deltalake
 from scipy import sparse
 
 from benchmarks.agreement import disagreement
-from benchmarks.data import answer_of, histories_in, product_ids, sample_of
+from benchmarks.data import answer_of, histories_in, matrix_of, packing, product_ids, sample_of
 from benchmarks.in_memory_peers import without_itself
 from benchmarks.oracle import exact
 from benchmarks.shapes import Shape, all_chunks
@@ -45,6 +45,13 @@ def test_histories_are_the_table_by_user(table, dense):
     assert np.array_equal(held, dense[: len(held)])
     assert not dense[len(held) :].any()
     assert sum(np.diff(indptr)) == weights.size
+
+
+def test_the_matrix_that_is_kept_is_the_table_s(table):
+    packing(str(table)).work()
+    for kept, held in zip(matrix_of(table), histories_in(table), strict=True):
+        assert np.array_equal(kept, held)
+        assert kept.dtype == held.dtype
 
 
 def test_the_oracle_finds_dense_cosines(table, dense):
