@@ -1,6 +1,7 @@
 """`python -m benchmarks [NAME ...]`: run benchmarks, a table and a JSON file of each."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -12,13 +13,18 @@ from benchmarks.plot import draw
 from benchmarks.report import as_text, compared, judged, row_of, write
 from benchmarks.similarity import BENCHMARKS, BY_DEFAULT, IN_MEMORY, NOTE, methods_of, oracle_of
 
+BUSY = 0.5  # load of the last minute
+
 
 def main(arguments: list[str]) -> int:
     """0 where all methods ran and agreed, else 1; a goal that is missed is told, no more."""
-    chosen = _parser().parse_args(arguments)
+    chosen = _parsed(arguments)
+    load = os.getloadavg()[0]
+    if load > BUSY:
+        say(f"The machine is at other work, a load of {load:.1f}: take no times from this run.")
     faults = []
     for name in chosen.names or BY_DEFAULT:
-        faults += run(name, chosen.scale, chosen.methods)
+        faults += run(name, chosen.scale, chosen.methods, load)
     if chosen.scale == 1 and not chosen.methods:
         draw(BENCH)
     for fault in faults:
@@ -26,7 +32,7 @@ def main(arguments: list[str]) -> int:
     return 1 if faults else 0
 
 
-def run(name: str, scale: float, chosen: str) -> list[str]:
+def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
     """Run one benchmark, or a part of it that is for trying out; what failed, in words."""
     benchmark = BENCHMARKS[name]
     shape = benchmark.shape.scaled(scale)
@@ -38,8 +44,8 @@ def run(name: str, scale: float, chosen: str) -> list[str]:
     size = figures(table)
     methods = [m for m in methods_of(benchmark, table, shape.items) if chosen in m.name]
     measured, faults = measure_all(methods, BENCH / "runs" / label)
-    oracle = measure(oracle_of(table, shape.items), BENCH / "runs" / label / "oracle")
-    faults += differences(oracle.answer, measured)
+    oracle, unknown = measure_all([oracle_of(table, shape.items)], BENCH / "runs" / label)
+    faults += unknown or differences(oracle["oracle"].answer, measured)
     rows = compared(
         [
             row_of(label, m, size["interactions"], measured[m.name])
@@ -52,7 +58,7 @@ def run(name: str, scale: float, chosen: str) -> list[str]:
     counts = ", ".join(f"{count:,} {what}" for what, count in size.items())
     say("\n".join(["", f"{label}: {counts}", as_text(rows), NOTE, *goals, ""]))
     part = "" if not chosen else "_part"
-    write(BENCH / f"{label}{part}.json", rows, data=size, goals=goals, faults=faults)
+    write(BENCH / f"{label}{part}.json", rows, data=size, goals=goals, faults=faults, load=load)
     return faults
 
 
@@ -87,12 +93,16 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--scale", type=float, default=1.0, help="share of the interactions")
     parser.add_argument("--methods", default="", help="those alone that have this in their name")
-    return parser
+    chosen = parser.parse_args(arguments)
+    unknown = set(chosen.names) - set(BENCHMARKS)
+    if unknown:
+        parser.error(f"NAME should be one of {', '.join(BENCHMARKS)}. Received {min(unknown)}.")
+    return chosen
 
 
 if __name__ == "__main__":

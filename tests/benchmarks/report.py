@@ -100,12 +100,12 @@ def as_text(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
-def write(path: Path, rows: Sequence[Row], **more: object) -> None:
-    """Rows, and what else is to be kept, with the conditions of the run."""
+def write(path: Path, rows: Sequence[Row], *, load: float, **more: object) -> None:
+    """Rows, and what else is to be kept, with the conditions of the run: the load before it."""
     conditions = {
         "cores": CORES,
         "cores_of_machine": os.cpu_count(),
-        "load_at_end": round(os.getloadavg()[0], 2),
+        "load_before": round(load, 2),
         "python": platform.python_version(),
         "on": time.strftime("%Y-%m-%d"),
     }

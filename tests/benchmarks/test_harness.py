@@ -156,9 +156,9 @@ def test_every_peer_is_beside_a_method_of_ours(name, tmp_path):
 
 def test_the_plot_has_a_line_per_method_by_pairs(tmp_path):
     peer, ours = rows(**{IN_MEMORY[1]: 5.0, IN_MEMORY[0]: 2.0})
-    write(tmp_path / "similarity_10m.json", [peer, ours], data={"pairs": 400})
-    write(tmp_path / "similarity_2m.json", [ours], data={"pairs": 80})
-    write(tmp_path / "similarity_2m_part.json", [peer], data={"pairs": 80})
+    write(tmp_path / "similarity_10m.json", [peer, ours], load=0.1, data={"pairs": 400})
+    write(tmp_path / "similarity_2m.json", [ours], load=0.1, data={"pairs": 80})
+    write(tmp_path / "similarity_2m_part.json", [peer], load=0.1, data={"pairs": 80})
     points = points_of(tmp_path)
     assert points == {IN_MEMORY[0]: [(80, 2.0), (400, 2.0)], IN_MEMORY[1]: [(400, 5.0)]}
     assert list(points) == list(IN_MEMORY[:2])
