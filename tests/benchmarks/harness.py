@@ -85,7 +85,10 @@ def measure(method: Method, folder: Path) -> Measured:
             child.wait()
     if code != 0 or not left[0].exists():
         text = (folder / "log.txt").read_text(errors="replace").splitlines()[-LAST_LINES:]
-        message = f"{method.name} should end with a result. Received exit code {code}:\n"
+        message = (
+            f"{method.name} should end with a result. Received exit code {code}; all it said is "
+            f"in {folder / 'log.txt'}, last:\n"
+        )
         raise MethodFailed(message + "\n".join(text))
     times = json.loads(left[0].read_text())
     answer = dict(np.load(left[1])) if left[1].exists() else None
