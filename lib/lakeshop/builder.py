@@ -20,12 +20,17 @@ class Night:
 
     day: date
     settings: Settings
+    warnings: list[str] = field(default_factory=list, compare=False)
     _kept: list[DataFrame] = field(default_factory=list, compare=False)
 
     def keep(self, rows: DataFrame) -> DataFrame:
         """Cache rows that a builder uses several times, until its table is published."""
         self._kept.append(rows.persist())
         return rows
+
+    def warn(self, text: str) -> None:
+        """Have the run say, in its log and in `ops.runs`, what is amiss with the input."""
+        self.warnings.append(text)
 
     def release(self) -> None:
         """Give up what was kept."""

@@ -119,8 +119,9 @@ class Run:
             rows = rows.withColumn(DAY, F.lit(last))
         rows = night.keep(self._with_run_id(contract, rows, last))
         try:
-            contents = audit(self.lake, contract, rows)
-            self.publish(table, rows, first, last, started=started, contents=contents)
+            found = audit(self.lake, contract, rows)
+            counts = Counts(sum(c.rows for c in found.values()), warnings=tuple(night.warnings))
+            self.publish(table, rows, first, last, started=started, contents=found, counts=counts)
             if contract.has_latest_twin and last == self.ledger.days(table)[-1]:
                 self.lake.overwrite(f"{table}_latest", rows, run_id=self.run_id(table, last))
         finally:

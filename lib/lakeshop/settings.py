@@ -9,10 +9,10 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from lakeshop.errors import ConfigError
@@ -21,6 +21,13 @@ from lakeshop.shop import Frozen, Shop
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        msg = "should name each measure once"
+        raise ValueError(msg)
+    return names
 
 
 class Pseudonyms(Frozen):
@@ -48,14 +55,23 @@ class Features(Frozen):
     interval_prior_days: Positive
 
 
+Measure = Literal["co_count", "cosine", "asymmetric_cosine", "jaccard", "lift", "log_likelihood"]
+Measures = Annotated[tuple[Measure, ...], Field(min_length=1), AfterValidator(_each_once)]
+
+
 class Similarity(Frozen):
     """How neighbours are found."""
 
+    user_measures: Measures
+    basket_measures: Measures
     neighbours: Count
-    shrinkage: Annotated[float, Field(ge=0)]
+    shrinkage: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    asymmetry: Share
     min_support: Count
+    action_weights: Mapping[Literal["purchase", "cart", "view"], Share]
     half_life_days: Positive
     max_history: Count
+    parts: Count
     blocks: Count
     linear_products: Count
     linear_ridge: Positive

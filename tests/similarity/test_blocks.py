@@ -5,8 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeshop.similarity.blocks import balanced_blocks, pair_work, parts_of
-from lakeshop.similarity.histories import as_histories, joined
+from lakeshop.similarity.blocks import balanced_blocks
 
 
 def test_work_is_dealt_heaviest_first():
@@ -69,50 +68,3 @@ def test_negative_work_is_refused():
 def test_fractional_work_is_refused():
     with pytest.raises(ValueError, match=r"work should be one-dimensional integers"):
         balanced_blocks(np.array([0.5]), 2)
-
-
-def test_pair_work_sums_the_lengths_of_an_items_histories():
-    # Histories {0, 1, 2}, {}, {1}, {1, 2}: item 0 has 3; item 1 has 3 + 1 + 2; item 2 has 3 + 2.
-    histories = as_histories([0, 3, 3, 4, 6], [2, 0, 1, 1, 2, 1], [1, 1, 1, 1, 0, 1], n_items=4)
-    assert pair_work(histories, 4).tolist() == [3, 6, 5, 0]
-
-
-def test_pair_work_refuses_a_catalogue_too_small():
-    histories = as_histories([0, 1], [4], [1], n_items=5)
-    with pytest.raises(
-        ValueError, match=r"n_items should exceed every item. Received 4 and item 4"
-    ):
-        pair_work(histories, 4)
-
-
-def test_pair_work_of_nothing():
-    assert pair_work(as_histories([0], [], [], n_items=2), 2).tolist() == [0, 0]
-
-
-def rows_of(histories):
-    ends = zip(histories.indptr[:-1], histories.indptr[1:], strict=True)
-    return [
-        list(zip(histories.items[a:b].tolist(), histories.weights[a:b].tolist(), strict=True))
-        for a, b in ends
-    ]
-
-
-def test_parts_hold_each_history_that_touches_a_block_in_full():
-    # Items 0 and 2 are in block 1, item 1 in block 0; block 2 has no item.
-    histories = as_histories([0, 2, 3, 3, 4], [0, 1, 1, 2], [5, 6, 7, 8], n_items=3)
-    parts = dict(parts_of(histories, np.array([1, 0, 1], dtype=np.int32)))
-    assert list(parts) == [0, 1]
-    assert rows_of(parts[0]) == [[(0, 5), (1, 6)], [(1, 7)]]
-    assert rows_of(parts[1]) == [[(0, 5), (1, 6)], [(2, 8)]]
-
-
-def test_parts_joined_are_the_whole_where_there_is_one_block():
-    histories = as_histories([0, 2, 3], [0, 1, 1], [5, 6, 7], n_items=2)
-    one_block = np.zeros(2, dtype=np.int32)
-    parts = [part for _ in range(2) for _, part in parts_of(histories, one_block)]
-    assert rows_of(joined(parts)) == 2 * rows_of(histories)
-
-
-def test_no_parts_of_nothing():
-    histories = as_histories([0, 0], [], [], n_items=2)
-    assert list(parts_of(histories, np.zeros(2, dtype=np.int32))) == []

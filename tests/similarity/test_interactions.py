@@ -6,16 +6,12 @@ from decimal import Decimal
 import pytest
 
 from conftest import collected
-from lakeshop.similarity.interactions import (
-    basket_interactions,
-    in_histories,
-    item_statistics,
-    user_interactions,
-)
+from lakeshop.similarity.interactions import basket_interactions, user_interactions
 
 DAY = date(2026, 3, 31)
 HALF_LIFE = 56  # of a pair; a single weight halves in 112 days
-COLUMNS = ["history", "product_id", "weight"]
+COLUMNS = ["history", "product_id", "weight", "age"]
+PURCHASES = {"purchase": 1.0}
 
 
 def ago(days):
@@ -29,47 +25,59 @@ WEIGHTS = {0: 1024, 112: 512, 224: 256, 56: 724, 1: 1018, 1232: 1, 1233: 0}
 # 1232: 2^-11 times 1024 = 0.5, which is rounded up; a day later down.
 
 
-def habit(user, product, last, first=None):
-    """A row of features.user_products: ages of the last and the first purchase."""
-    ages = {"days_since_purchase": last, "days_since_first_purchase": first or last}
-    return {"user_id": user, "product_id": product} | ages
+def day_of(user, product, age, **counts):
+    """A row of features.user_product_days; a day with one order line unless told otherwise."""
+    key = {"user_id": user, "product_id": product, "event_date": ago(age)}
+    return key | {"lines": 1, "carts": 0, "views": 0} | counts
+
+
+def by_users(rows, *days, weights=PURCHASES):
+    made = user_interactions(rows("features.user_product_days", *days), DAY, HALF_LIFE, weights)
+    assert made.columns == COLUMNS
+    return collected(made)
 
 
 def test_weight_by_age_in_users(rows):
-    habits = rows("features.user_products", *[habit("h", f"p{age}", age) for age in WEIGHTS])
-    found = user_interactions(habits, HALF_LIFE)
-    assert found.columns == COLUMNS
-    expected = sorted((("h", f"p{age}", weight) for age, weight in WEIGHTS.items()), key=repr)
-    assert collected(found) == expected
+    found = by_users(rows, *[day_of("h", f"p{age}", age) for age in WEIGHTS])
+    expected = [("h", f"p{age}", weight, age) for age, weight in WEIGHTS.items()]
+    assert found == sorted(expected, key=repr)
 
 
 def test_weight_by_age_in_baskets(rows):
     lines = [{"order_id": "h", "product_id": f"p{a}", "event_date": ago(a)} for a in WEIGHTS]
     found = basket_interactions(rows("silver.transactions", *lines), DAY, HALF_LIFE)
     assert found.columns == COLUMNS
-    expected = sorted((("h", f"p{age}", weight) for age, weight in WEIGHTS.items()), key=repr)
-    assert collected(found) == expected
+    expected = [("h", f"p{age}", weight, age) for age, weight in WEIGHTS.items()]
+    assert collected(found) == sorted(expected, key=repr)
+
+
+def test_the_weightiest_action_of_a_day_counts_once(rows):
+    days = [
+        day_of("h", "bought", 0, lines=2, carts=1, views=90),
+        day_of("h", "carted", 112, lines=0, carts=3, views=1),
+        day_of("h", "seen", 0, lines=0, views=500),
+        day_of("h", "returned", 0, lines=0),
+    ]
+    weights = {"purchase": 1.0, "cart": 0.5, "view": 0.125}
+    found = by_users(rows, *days, weights=weights)
+    # 0.5 halved by 112 days of age is 256 / 1024; 500 views weigh what one does.
+    assert found == [("h", "bought", 1024, 0), ("h", "carted", 256, 112), ("h", "seen", 128, 0)]
+    assert by_users(rows, *days) == [("h", "bought", 1024, 0)]
+    assert by_users(rows, *days, weights={"purchase": 0.0, "view": 0.0}) == []
+    assert by_users(rows, *days, weights={}) == []
 
 
 def test_pair_halves_with_its_half_life(rows):
     """Two products of one day: the product of their weights is a half after 56 days."""
-    pair = rows("features.user_products", *[habit("h", p, 56) for p in "pq"])
-    found = collected(user_interactions(pair, HALF_LIFE))
+    found = by_users(rows, *[day_of("h", product, 56) for product in "pq"])
     assert found[0][2] * found[1][2] / 1024**2 == pytest.approx(0.5, rel=2e-3)
 
 
-def test_users_last_purchase_counts(rows):
-    habits = rows("features.user_products", habit("ann", "p", 112, 224), habit("bob", "p", 0, 9))
-    found = collected(user_interactions(habits, HALF_LIFE))
-    assert found == [("ann", "p", 512), ("bob", "p", 1024)]
-
-
-def test_baskets_hold_each_product_once_without_refunds(rows):
+def test_baskets_hold_what_was_sold_without_refunds(rows):
     base = {"order_id": "o1", "product_id": "p", "event_date": ago(112)}
     lines = rows(
         "silver.transactions",
         base,
-        base | {"quantity": Decimal("0.5")},
         # A coupon has no quantity and stands for its product.
         base | {"product_id": "c", "quantity": Decimal(0)},
         base | {"product_id": "r", "quantity": Decimal(-1)},
@@ -77,51 +85,9 @@ def test_baskets_hold_each_product_once_without_refunds(rows):
         base | {"order_id": "o2", "event_date": ago(0)},
     )
     found = collected(basket_interactions(lines, DAY, HALF_LIFE))
-    assert found == [("o1", "c", 512), ("o1", "p", 512), ("o2", "p", 1024)]
-
-
-INTERACTIONS = "history STRING, product_id STRING, weight BIGINT"
-
-
-def unpacked(histories):
-    """The entries of each history, as a set of its own order."""
-    return sorted(
-        sorted((entry["product_id"], entry["weight"]) for entry in row["entries"])
-        for row in histories.collect()
-    )
-
-
-def test_longer_histories_keep_the_newest_then_the_larger_id(spark):
-    interactions = [
-        ("full", "old", 100),
-        ("full", "b", 500),
-        ("full", "a", 500),
-        ("full", "c", 500),
-        ("full", "new", 1024),
-        ("short", "old", 1),
-        ("short", "gone", 0),
-        ("empty", "gone", 0),
-    ]
-    frame = spark.createDataFrame(interactions, INTERACTIONS)
-    found = in_histories(frame, 3)
-    assert found.columns == ["entries"]
-    assert unpacked(found) == [[("b", 500), ("c", 500), ("new", 1024)], [("old", 1)]]
-    assert unpacked(in_histories(frame.repartition(5), 3)) == unpacked(found)
-
-
-def test_item_statistics_by_hand(spark):
-    entries = [("h1", "b", 3), ("h1", "a", 2), ("h1", "c", 1), ("h2", "c", 5)]
-    histories = in_histories(spark.createDataFrame(entries, INTERACTIONS), 9)
-    # norm: squares of the weights; work: lengths of the histories, 3 and 1.
-    found = collected(item_statistics(histories), "product_id", "histories", "norm", "work")
-    assert found == [("a", 1, 4, 3), ("b", 1, 9, 3), ("c", 2, 26, 4)]
+    assert found == [("o1", "c", 512, 112), ("o1", "p", 512, 112), ("o2", "p", 1024, 0)]
 
 
 def test_nothing_gives_nothing(rows):
-    for made in (
-        user_interactions(rows("features.user_products"), HALF_LIFE),
-        basket_interactions(rows("silver.transactions"), DAY, HALF_LIFE),
-    ):
-        found = in_histories(made, 5)
-        assert found.isEmpty()
-        assert item_statistics(found).isEmpty()
+    assert by_users(rows) == []
+    assert basket_interactions(rows("silver.transactions"), DAY, HALF_LIFE).isEmpty()

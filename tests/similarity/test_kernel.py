@@ -7,19 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakeshop.similarity.blocks import balanced_blocks, pair_work
-from lakeshop.similarity.kernel import (
-    MAX_HISTORIES_PER_ITEM,
-    MAX_WEIGHT,
-    ONE,
-    Histories,
-    as_fixed,
-    as_histories,
-    self_products,
-    top_neighbours,
-)
+from lakeshop.similarity.blocks import balanced_blocks
+from lakeshop.similarity.histories import MAX_HISTORIES_PER_ITEM, ONE, Histories, as_histories
+from lakeshop.similarity.kernel import MEASURES, statistics_of, top_neighbours
 
-OPTIONS = {"k": 3, "shrinkage": 0.5, "min_support": 1}
+OPTIONS = {"measures": ["cosine"], "k": 3, "shrinkage": 0.5, "min_support": 1}
 COLUMNS = ("item", "neighbour", "rank", "similarity", "support")
 
 
@@ -35,33 +27,61 @@ def neighbours_of(rows, n_items, targets=None, **options):
     """Neighbours as a list of tuples, in the order of COLUMNS."""
     histories = histories_of(rows, n_items)
     block = np.arange(n_items) if targets is None else np.array(targets, dtype=np.int64)
-    norms = self_products(histories, n_items)
-    return as_tuples(top_neighbours(histories, norms, block, **(OPTIONS | options)))
+    statistics = statistics_of(histories, n_items)
+    return as_tuples(top_neighbours(histories, statistics, block, **(OPTIONS | options)))
 
 
 def as_tuples(found):
     return list(zip(*(getattr(found, name).tolist() for name in COLUMNS), strict=True))
 
 
-def dense_oracle(rows, n_items, k, shrinkage, min_support):
+def x_log_x(x):
+    return x * math.log(x) if x else 0.0
+
+
+def dense_score(measure, i, j, dense, shrinkage, asymmetry):
+    """One similarity by its definition, from dense matrices."""
+    dots, supports, n = dense
+    both, n_i, n_j = (float(supports[a, b]) for a, b in ((i, j), (i, i), (j, j)))
+    dot, norm_i, norm_j = (float(dots[a, b]) for a, b in ((i, j), (i, i), (j, j)))
+    if measure == "co_count":
+        return both
+    if measure == "cosine":
+        return dot / (math.sqrt(norm_i * norm_j) + shrinkage * ONE**2)
+    if measure == "asymmetric_cosine":
+        return dot / (norm_i**asymmetry * norm_j ** (1 - asymmetry) + shrinkage * ONE**2)
+    if measure == "jaccard":
+        return both / (n_i + n_j - both)
+    if measure == "lift":
+        return (both / n) / ((n_i / n) * (n_j / n))
+    # Twice the mutual information of the two by two table, in nats, times n.
+    table = np.array([[both, n_i - both], [n_j - both, n - n_i - n_j + both]])
+    expected = np.outer(table.sum(axis=1), table.sum(axis=0)) / n
+    cells = [
+        seen * math.log(seen / due)
+        for seen, due in zip(table.ravel(), expected.ravel(), strict=True)
+        if seen
+    ]
+    return 2 * math.fsum(cells) if both * n > n_i * n_j else 0.0
+
+
+def dense_oracle(rows, n_items, k, shrinkage, min_support, *, measure="cosine", asymmetry=0.5):
     X = np.zeros((len(rows), n_items), dtype=np.int64)
     for history, row in enumerate(rows):
         for item, weight in row.items():
             X[history, item] = weight
-    dots, supports = X.T @ X, (X > 0).astype(np.int64).T @ (X > 0)
+    dense = X.T @ X, (X > 0).astype(np.int64).T @ (X > 0), int((X > 0).any(axis=1).sum())
     result = []
     for i in range(n_items):
         scored = [
-            (
-                -dots[i, j]
-                / (math.sqrt(float(dots[i, i]) * float(dots[j, j])) + shrinkage * ONE**2),
-                j,
-            )
+            (-dense_score(measure, i, j, dense, shrinkage, asymmetry), j)
             for j in range(n_items)
-            if j != i and dots[i, j] > 0 and supports[i, j] >= min_support
+            if j != i and dense[1][i, j] >= min_support
         ]
-        for rank, (score, j) in enumerate(sorted(scored)[:k], start=1):
-            result.append((i, j, rank, float(-score), int(supports[i, j])))
+        best = sorted(pair for pair in scored if pair[0] < 0)[:k]
+        result += [
+            (i, j, rank, -score, int(dense[1][i, j])) for rank, (score, j) in enumerate(best, 1)
+        ]
     return result
 
 
@@ -86,7 +106,7 @@ def test_equals_the_dense_oracle(seed, k, shrinkage, min_support):
 
 @settings(deadline=None)
 @given(
-    st.lists(st.dictionaries(st.integers(0, 7), st.integers(0, MAX_WEIGHT)), max_size=8),
+    st.lists(st.dictionaries(st.integers(0, 7), st.integers(0, ONE)), max_size=8),
     st.integers(1, 9),
     st.integers(1, 3),
 )
@@ -95,19 +115,110 @@ def test_equals_the_dense_oracle_on_any_rows(rows, k, min_support):
     assert found == dense_oracle(rows, 8, k, 0.5, min_support)
 
 
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize(
+    ("k", "min_support", "asymmetry"), [(3, 1, 0.5), (60, 1, 0.9), (9, 3, 0.0)]
+)
+def test_each_measure_equals_its_definition(measure, seed, k, min_support, asymmetry):
+    """Scores to rounding; neighbours too, but for the order of scores that are as good as equal."""
+    rows = random_rows(seed, n_histories=80, n_items=40, largest=ONE)
+    options = {"k": k, "min_support": min_support, "asymmetry": asymmetry, "shrinkage": 0.5}
+    found = neighbours_of(rows, 40, measures=[measure], **options)
+    expected = dense_oracle(rows, 40, measure=measure, **options)
+    assert [(row[0], row[2]) for row in found] == [(row[0], row[2]) for row in expected]
+    assert [row[3] for row in found] == pytest.approx([row[3] for row in expected], rel=1e-9)
+    every = dense_oracle(rows, 40, 40, 0.5, min_support, measure=measure, asymmetry=asymmetry)
+    scores = {row[:2]: (row[3], row[4]) for row in every}
+    assert len(found) > 100
+    for item, neighbour, _, similarity, support in found:
+        assert scores[item, neighbour] == (pytest.approx(similarity, rel=1e-9), support)
+
+
+def test_several_measures_in_one_pass_equal_each_alone():
+    rows = random_rows(4, n_histories=80, n_items=40, largest=ONE)
+    histories, targets = histories_of(rows, 40), np.array([7, 0, 39])
+    options = OPTIONS | {"measures": list(MEASURES)}
+    found = top_neighbours(histories, statistics_of(histories, 40), targets, **options)
+    together = list(zip(found.measure.tolist(), as_tuples(found), strict=True))
+    for place, measure in enumerate(MEASURES):
+        alone = neighbours_of(rows, 40, targets=targets, measures=[measure])
+        assert [row for m, row in together if m == place] == alone
+    assert [(row[0], m) for m, row in together] == sorted(
+        [(row[0], m) for m, row in together],
+        key=lambda key: (targets.tolist().index(key[0]), key[1]),
+    )
+
+
+def test_what_meets_no_more_than_by_chance_has_no_log_likelihood():
+    # 0 and 1 independent: 1 of 4 histories has both, each is in 2; 0 and 2 are always together.
+    rows = [{0: 1, 1: 1, 2: 1}, {0: 1, 2: 1}, {1: 1}, {3: 1}]
+    found = neighbours_of(rows, 4, targets=[0], measures=["log_likelihood"])
+    # Entropies by hand: G^2 = 2 * 4 * ln 2 for a perfect split of 4 into 2 and 2.
+    assert found == [(0, 2, 1, pytest.approx(8 * math.log(2)), 2)]
+
+
+def test_more_histories_than_a_bestseller_may_have_is_refused():
+    n = MAX_HISTORIES_PER_ITEM + 1
+    crowd = Histories(np.arange(n + 1), np.zeros(n, np.uint32))
+    with pytest.raises(ValueError, match=r"at most 4194303 histories. Received 4194304 for item 0"):
+        statistics_of(crowd, 1)
+
+
+def test_sums_of_a_bestseller_do_not_overflow():
+    # As many histories as are allowed, all of the largest weight: the sum is just below 2**42.
+    n = MAX_HISTORIES_PER_ITEM
+    entries = np.tile(np.array([ONE, 2**11 | ONE], np.uint32), n)
+    histories = Histories(np.arange(n + 1) * 2, entries)
+    found = top_neighbours(histories, statistics_of(histories, 2), np.arange(2), **OPTIONS)
+    similarity = pytest.approx(n / (n + 0.5), rel=1e-12)
+    assert as_tuples(found) == [(0, 1, 1, similarity, n), (1, 0, 1, similarity, n)]
+
+
+@pytest.mark.parametrize("n_items", [2**21, 2**21 + 1])
+def test_a_catalogue_too_large_for_small_entries_has_large_ones(n_items):
+    """The last item has all bits set; neighbours are those of a small catalogue."""
+    last = n_items - 1
+    histories = histories_of([{0: 5, last: 7}, {0: 5, last: ONE}], n_items)
+    assert histories.entries.dtype == (np.uint32 if n_items == 2**21 else np.uint64)
+    assert histories.items.tolist() == [0, last, 0, last]
+    assert histories.weights.tolist() == [5, 7, 5, ONE]
+    statistics = statistics_of(histories, n_items)
+    found = as_tuples(top_neighbours(histories, statistics, np.array([last]), **OPTIONS))
+    small = neighbours_of([{0: 5, 1: 7}, {0: 5, 1: ONE}], 2, targets=[1])
+    assert found == [(last, *row[1:]) for row in small]
+
+
 @pytest.mark.parametrize("n_blocks", [1, 2, 7, 40])
 def test_blocks_joined_equal_the_whole(n_blocks):
     rows = random_rows(1)
-    histories = histories_of(rows, 25)
-    norms = self_products(histories, 25)
-    blocks = balanced_blocks(pair_work(histories, 25), n_blocks)
+    works = statistics_of(histories_of(rows, 25), 25).works
+    blocks = balanced_blocks(works, n_blocks)
     joined = []
     for block in range(n_blocks):
-        targets = np.flatnonzero(blocks == block)
-        needed = [row for row in rows if not set(row).isdisjoint(targets.tolist())]
-        part = top_neighbours(histories_of(needed, 25), norms, targets, **OPTIONS)
-        joined += as_tuples(part)
+        joined += neighbours_of(rows, 25, targets=np.flatnonzero(blocks == block))
     assert sorted(joined) == sorted(neighbours_of(rows, 25))
+
+
+def test_statistics_by_hand():
+    statistics = statistics_of(histories_of([{0: 3, 2: 1}, {}, {0: 4}], 4), 4)
+    assert statistics.histories.tolist() == [2, 0, 1, 0]
+    assert statistics.norms.tolist() == [25, 0, 1, 0]
+    assert statistics.works.tolist() == [3, 0, 2, 0]
+    assert statistics.n_histories == 2
+
+
+def test_one_user_with_a_third_of_all_events_rules_no_list():
+    """A reseller buys everything; the others buy pairs (0, 1), (2, 3), ... five times each."""
+    reseller = dict.fromkeys(range(40), ONE)
+    rows = [reseller, *[{item: ONE, item + 1: ONE} for item in range(0, 40, 2)] * 5]
+    found = neighbours_of(rows, 40, shrinkage=0, k=40)
+    best = {item: neighbour for item, neighbour, rank, *_ in found if rank == 1}
+    assert best == {item: item ^ 1 for item in range(40)}
+    assert {neighbour for *pair, support in found for neighbour in [pair[1]] if support > 1} == set(
+        range(40)
+    )
+    assert {row[:2] for row in neighbours_of(rows, 40, min_support=2, k=40)} == set(best.items())
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -129,11 +240,12 @@ def test_result_is_in_the_order_of_targets():
 
 
 def test_shrunk_cosine_by_hand():
-    # Weights in units of ONE: item 0 is (3, 4), item 1 is (0, 2), so dot = 8, norms 25 and 4,
+    # In eighths of ONE: item 0 is (3, 4), item 1 is (0, 2), so dot = 8, norms 25 and 4,
     # sqrt(25 * 4) = 10. Plain: 8 / 10 = 0.8. Shrunk by 6: 8 / (10 + 6) = 0.5.
-    rows = [{0: 3 * ONE}, {0: 4 * ONE, 1: 2 * ONE}]
+    eighth = ONE // 8
+    rows = [{0: 3 * eighth}, {0: 4 * eighth, 1: 2 * eighth}]
     assert neighbours_of(rows, 2, shrinkage=0) == [(0, 1, 1, 0.8, 1), (1, 0, 1, 0.8, 1)]
-    assert neighbours_of(rows, 2, shrinkage=6) == [(0, 1, 1, 0.5, 1), (1, 0, 1, 0.5, 1)]
+    assert neighbours_of(rows, 2, shrinkage=6 / 64) == [(0, 1, 1, 0.5, 1), (1, 0, 1, 0.5, 1)]
 
 
 def test_ties_break_by_the_smaller_neighbour():
@@ -174,79 +286,9 @@ def test_no_targets():
 
 def test_types_of_the_result():
     histories = histories_of([{0: 1, 1: 1}], 2)
-    found = top_neighbours(histories, self_products(histories, 2), np.arange(2), **OPTIONS)
+    found = top_neighbours(histories, statistics_of(histories, 2), np.arange(2), **OPTIONS)
     types = [getattr(found, name).dtype for name in COLUMNS]
     assert types == [np.int32, np.int32, np.int32, np.float64, np.int64]
-
-
-def test_largest_weights_do_not_overflow():
-    # 2**12 histories of the largest weight: dot = 2**12 * 2**40 = 2**52 exactly.
-    rows = [{0: MAX_WEIGHT, 1: MAX_WEIGHT}] * 2**12
-    assert self_products(histories_of(rows, 2), 2).tolist() == [2**52, 2**52]
-    assert neighbours_of(rows, 2, shrinkage=0)[0] == (0, 1, 1, 1.0, 2**12)
-
-
-def test_read_only_arrays_are_taken():
-    arrays = [np.array([0, 2]), np.array([0, 1], np.int32), np.array([1, 1])]
-    for array in arrays:
-        array.setflags(write=False)
-    histories = as_histories(*arrays, n_items=2)
-    assert histories.weights.flags.writeable
-    assert histories.items.dtype == np.int32
-
-
-def test_self_products_sum_squares():
-    assert self_products(histories_of([{0: 3, 2: 1}, {0: 4}], 4), 4).tolist() == [25, 0, 1, 0]
-
-
-def test_too_many_histories_of_an_item():
-    n = MAX_HISTORIES_PER_ITEM + 1
-    crowd = Histories(np.arange(n + 1), np.zeros(n, np.int32), np.ones(n, np.int64))
-    with pytest.raises(ValueError, match=r"at most 4194304 histories. Received 4194305 for item 0"):
-        self_products(crowd, 1)
-
-
-def test_fixed_point_rounds_half_to_even():
-    # 0.5 / 1024 -> 0, 1.5 / 1024 -> 2, 1024 * 0.1 = 102.4 -> 102
-    fixed = as_fixed(np.array([0.0, 0.5 / 1024, 1.5 / 1024, 0.1, 1.0, 1024.0]))
-    assert fixed.tolist() == [0, 0, 2, 102, 1024, MAX_WEIGHT]
-    assert fixed.dtype == np.int64
-
-
-@pytest.mark.parametrize("wrong", [math.nan, math.inf, -math.inf, -0.1, 1024.1])
-def test_fixed_point_refuses(wrong):
-    with pytest.raises(ValueError, match=rf"weights should be finite .* {wrong} at position 1"):
-        as_fixed(np.array([1.0, wrong]))
-
-
-@pytest.mark.parametrize(
-    ("indptr", "items", "weights", "text"),
-    [
-        ([0, 1], [0], [0.5], "weights should be one-dimensional integers. Received float64"),
-        ([0, 1], [0], [math.nan], "weights should be one-dimensional integers"),
-        ([0, 1], [[0]], [1], r"items should be one-dimensional integers.*shape \(1, 1\)"),
-        ([0, 1], [0], [1, 2], "weights should be as many as items. Received 2 weights for 1"),
-        ([], [], [], "indptr should rise from 0 to the number of entries, 0"),
-        ([1, 1], [0], [1], "indptr should rise from 0"),
-        ([0, 2, 1, 2], [0, 1], [1, 1], "indptr should rise from 0"),
-        ([0, 1], [0, 1], [1, 1], "indptr should rise from 0 to the number of entries, 2"),
-        ([0, 1], [3], [1], "items should be from 0 to 2. Received 3 to 3"),
-        ([0, 1], [2**32], [1], "items should be from 0 to 2. Received 4294967296"),
-        ([0, 1], [-1], [1], "items should be from 0 to 2. Received -1 to -1"),
-        ([0, 1], [0], [-1], "weights should be fixed-point integers from 0 to 1048576"),
-        ([0, 1], [0], [MAX_WEIGHT + 1], "weights should be fixed-point.*Received 1048577"),
-        ([0, 1, 4], [1, 1, 2, 1], [1, 1, 1, 1], "unique .* item 1 more than once in history 1"),
-    ],
-)
-def test_wrong_histories_are_refused(indptr, items, weights, text):
-    with pytest.raises(ValueError, match=text):
-        as_histories(indptr, items, weights, n_items=3)
-
-
-@pytest.mark.parametrize("n_items", [-1, 2**31])
-def test_wrong_catalogue_is_refused(n_items):
-    with pytest.raises(ValueError, match=rf"n_items should be from 0 .* Received {n_items}"):
-        as_histories([0], [], [], n_items=n_items)
 
 
 @pytest.mark.parametrize(
@@ -257,6 +299,11 @@ def test_wrong_catalogue_is_refused(n_items):
         ({"shrinkage": -1.0}, "shrinkage should be a finite number.*Received -1.0"),
         ({"shrinkage": math.nan}, "shrinkage should be a finite number.*Received nan"),
         ({"shrinkage": math.inf}, "shrinkage should be a finite number.*Received inf"),
+        ({"asymmetry": 1.5}, "asymmetry one from 0 to 1. Received 0.5 and 1.5"),
+        ({"asymmetry": math.nan}, "asymmetry one from 0 to 1. Received 0.5 and nan"),
+        ({"measures": ["cosin"]}, "some of co_count, cosine, .* each once. Received cosin"),
+        ({"measures": []}, "each once. Received none"),
+        ({"measures": ["lift", "lift"]}, "each once. Received lift, lift"),
         ({"targets": [2]}, "targets should be from 0 to 1. Received 2 to 2"),
         ({"targets": [-1]}, "targets should be from 0 to 1. Received -1 to -1"),
         ({"targets": [1, 0, 1]}, "targets should be unique. Received 1 2 times"),
@@ -267,19 +314,8 @@ def test_wrong_options_are_refused(options, text):
         neighbours_of([{0: 1, 1: 1}], 2, **options)
 
 
-def test_a_missing_history_of_a_target_is_refused():
-    rows = [{0: 3, 1: 1}, {0: 4}]
-    norms = self_products(histories_of(rows, 2), 2)
-    with pytest.raises(ValueError, match="Received 25 for item 0, whose histories here make 9"):
-        top_neighbours(histories_of(rows[:1], 2), norms, np.array([0]), **OPTIONS)
-
-
-def test_norms_below_the_histories_are_refused():
-    histories = histories_of([{0: 3, 1: 1}], 2)
-    with pytest.raises(ValueError, match="Received 0 for item 1, whose histories here make 1"):
-        top_neighbours(histories, np.array([9, 0]), np.array([0]), **OPTIONS)
-
-
-def test_norms_that_do_not_cover_the_items_are_refused():
-    with pytest.raises(ValueError, match=r"items should be from 0 to 0. Received 0 to 1"):
-        top_neighbours(histories_of([{0: 3, 1: 1}], 2), np.array([9]), np.array([0]), **OPTIONS)
+def test_a_catalogue_that_does_not_cover_the_items_is_refused():
+    with pytest.raises(
+        ValueError, match=r"n_items should exceed every item. Received 1 and item 1"
+    ):
+        statistics_of(histories_of([{0: 3, 1: 1}], 2), 1)

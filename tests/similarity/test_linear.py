@@ -6,6 +6,8 @@ import pytest
 from lakeshop.similarity.histories import as_histories
 from lakeshop.similarity.linear import joint_counts, largest, linear_neighbours, linear_weights
 
+EVERY = np.arange(8, dtype=np.int32)  # each item modelled, in its own place
+
 
 def histories(sets: list[list[int]], n_items: int):
     offsets = np.cumsum([0, *map(len, sets)])
@@ -24,7 +26,7 @@ def test_each_column_is_the_ridge_regression_on_all_other_items(seed: int) -> No
     x = np.zeros((len(sets), n))
     for row, items in enumerate(sets):
         x[row, items] = 1
-    weights = linear_weights(joint_counts(histories(sets, n), n), 2.0)
+    weights = linear_weights(joint_counts(histories(sets, n), EVERY[:n]), 2.0)
     for i in range(n):
         others = [j for j in range(n) if j != i]
         a = x[:, others]
@@ -35,8 +37,14 @@ def test_each_column_is_the_ridge_regression_on_all_other_items(seed: int) -> No
 
 def test_joint_counts_by_hand() -> None:
     # {0,1}, {0,1,2}, {2}: 0 and 1 together twice, 2 with each of them once.
-    counts = joint_counts(histories([[0, 1], [0, 1, 2], [2]], 3), 3)
+    counts = joint_counts(histories([[0, 1], [0, 1, 2], [2]], 3), EVERY[:3])
     assert counts.tolist() == [[2, 2, 1], [2, 2, 1], [1, 1, 2]]
+
+
+def test_joint_counts_of_some_items_in_places_of_their_own() -> None:
+    place_of = np.array([1, -1, 0], dtype=np.int32)
+    counts = joint_counts(histories([[0, 1], [0, 1, 2], [2]], 3), place_of)
+    assert counts.tolist() == [[2, 1], [1, 2]]
 
 
 @pytest.mark.parametrize("k", [1, 3, 6, 7, 9])
@@ -48,8 +56,8 @@ def test_the_largest_are_those_of_a_stable_sort(k: int) -> None:
 
 def test_keeps_the_largest_in_size_and_the_order_of_histories_does_not_matter() -> None:
     sets = random_sets(9)
-    whole = linear_neighbours(histories(sets, 8), 8, ridge=2.0, k=7, least=0)
-    some = linear_neighbours(histories(sets[::-1], 8), 8, ridge=2.0, k=3, least=0)
+    whole = linear_neighbours(histories(sets, 8), EVERY, ridge=2.0, k=7, least=0)
+    some = linear_neighbours(histories(sets[::-1], 8), EVERY, ridge=2.0, k=3, least=0)
     for item in range(8):
         mine = whole.item == item
         sizes = np.abs(whole.similarity[mine])
@@ -57,15 +65,15 @@ def test_keeps_the_largest_in_size_and_the_order_of_histories_does_not_matter() 
         assert some.neighbour[some.item == item].tolist() == whole.neighbour[mine][:3].tolist()
         assert some.rank[some.item == item].tolist() == [1, 2, 3]
         assert item not in whole.neighbour[mine]
-    counts = joint_counts(histories(sets, 8), 8)
+    counts = joint_counts(histories(sets, 8), EVERY)
     assert whole.support.tolist() == counts[whole.item, whole.neighbour].tolist()
 
 
 def test_small_weights_are_left_out_whatever_their_sign() -> None:
     sets = histories(random_sets(9), 8)
-    whole = linear_neighbours(sets, 8, ridge=2.0, k=7, least=0)
+    whole = linear_neighbours(sets, EVERY, ridge=2.0, k=7, least=0)
     least = float(np.median(np.abs(whole.similarity)))
-    some = linear_neighbours(sets, 8, ridge=2.0, k=7, least=least)
+    some = linear_neighbours(sets, EVERY, ridge=2.0, k=7, least=least)
     kept = np.abs(whole.similarity) >= least
     assert 0 < kept.sum() < kept.size
     assert some.similarity.tolist() == whole.similarity[kept].tolist()
@@ -74,12 +82,12 @@ def test_small_weights_are_left_out_whatever_their_sign() -> None:
 
 
 def test_items_never_together_have_no_row() -> None:
-    found = linear_neighbours(histories([[0], [1]], 2), 2, ridge=1.0, k=5, least=0)
+    found = linear_neighbours(histories([[0], [1]], 2), EVERY[:2], ridge=1.0, k=5, least=0)
     assert found.item.size == 0
 
 
 def test_empty_catalogue_gives_nothing() -> None:
-    found = linear_neighbours(histories([], 0), 0, ridge=1.0, k=5, least=0)
+    found = linear_neighbours(histories([], 0), EVERY[:0], ridge=1.0, k=5, least=0)
     assert found.item.size == 0
 
 

@@ -2,26 +2,40 @@
 
 import numpy as np
 import pytest
+from pyspark.sql import DataFrame
 
 from conftest import collected
 from lakeshop.similarity.histories import ONE, as_histories
-from lakeshop.similarity.interactions import in_histories
+from lakeshop.similarity.kernel import MEASURES, statistics_of, top_neighbours
 from lakeshop.similarity.linear import joint_counts, linear_weights
-from lakeshop.similarity.neighbours import head, linear_neighbours_of, neighbours_of
+from lakeshop.similarity.neighbours import (
+    head,
+    linear_neighbours_of,
+    neighbours_of,
+    packed_histories,
+)
 
-SCHEMA = "history STRING, product_id STRING, weight BIGINT"
+SCHEMA = "history STRING, product_id STRING, weight BIGINT, age INT"
 COLUMNS = ["product_id", "neighbour_id", "rank", "similarity", "support"]
 
 
 @pytest.fixture(scope="module")
 def options(settings):
-    changes = {"neighbours": 4, "shrinkage": 1.5, "min_support": 2, "blocks": 3}
+    changes = {"neighbours": 4, "shrinkage": 1.5, "min_support": 2, "blocks": 3, "parts": 2}
     return settings.similarity.model_copy(update=changes)
 
 
-def histories_of(spark, entries, n_partitions=2):
+def packed(spark, entries, options, n_partitions=2):
     """Histories of entries that came in so many partitions."""
-    return in_histories(spark.createDataFrame(entries, SCHEMA).repartition(n_partitions), 1000)
+    rows = [(*entry, 0) for entry in entries]
+    interactions = spark.createDataFrame(rows, SCHEMA).repartition(n_partitions)
+    return packed_histories(interactions, options, DataFrame.persist)
+
+
+def cosines(spark, entries, options, n_partitions=2):
+    return neighbours_of(
+        packed(spark, entries, options, n_partitions), "user", ("cosine",), options
+    )
 
 
 def random_entries(seed):
@@ -74,9 +88,8 @@ def found_in(spark, options):
     """Neighbours in ENTRIES, for so many blocks and partitions of the input."""
 
     def found_in(blocks, n_partitions):
-        histories = histories_of(spark, ENTRIES, n_partitions).repartition(n_partitions)
-        found = neighbours_of(histories, options.model_copy(update={"blocks": blocks}))
-        return collected(found, *COLUMNS)
+        cut = options.model_copy(update={"blocks": blocks, "parts": n_partitions})
+        return collected(cosines(spark, ENTRIES, cut, n_partitions), *COLUMNS)
 
     return found_in
 
@@ -97,8 +110,49 @@ def test_equals_dense_oracle(whole, options):
 
 
 def test_same_rows_to_the_last_bit_for_any_blocks_and_partitions(whole, found_in):
-    assert found_in(3, 1) == whole
-    assert found_in(8, 7) == whole
+    for blocks, n_partitions in ((3, 1), (8, 2), (64, 64)):
+        assert found_in(blocks, n_partitions) == whole
+
+
+def test_all_measures_equal_the_kernel_on_the_whole(spark, options):
+    histories = sorted({history for history, _, _ in ENTRIES})
+    spread = {p: sum(q == p for _, q, _ in ENTRIES) for _, p, _ in ENTRIES}
+    products = sorted(spread, key=lambda p: (-spread[p], p))
+    sets = [[(p, w) for h, p, w in ENTRIES if h == history] for history in histories]
+    whole = as_histories(
+        np.cumsum([0, *map(len, sets)]),
+        [products.index(p) for one in sets for p, _ in one],
+        [w for one in sets for _, w in one],
+        n_items=len(products),
+    )
+    kernel = top_neighbours(
+        whole,
+        statistics_of(whole, len(products)),
+        np.arange(len(products)),
+        measures=list(MEASURES),
+        k=options.neighbours,
+        shrinkage=options.shrinkage,
+        asymmetry=options.asymmetry,
+        min_support=options.min_support,
+    )
+    expected = [
+        (f"basket_{list(MEASURES)[m]}", products[i], products[j], rank, similarity, support)
+        for m, i, j, rank, similarity, support in zip(
+            *[
+                getattr(kernel, name).tolist()
+                for name in ("measure", "item", "neighbour", "rank", "similarity", "support")
+            ],
+            strict=True,
+        )
+    ]
+    found = neighbours_of(packed(spark, ENTRIES, options), "basket", tuple(MEASURES), options)
+    assert collected(found, "measure", *COLUMNS) == sorted(expected, key=repr)
+
+
+def test_a_neighbour_list_may_be_longer_than_the_catalogue(spark, options):
+    long = options.model_copy(update={"neighbours": 10_000, "min_support": 1})
+    found = collected(cosines(spark, ENTRIES, long), *COLUMNS)
+    assert found == dense_oracle(ENTRIES, long)
 
 
 def test_worked_pair(spark, options):
@@ -109,7 +163,7 @@ def test_worked_pair(spark, options):
     ]
     # dot = 1/2 + 1/4; norms 5/4 and 1/2, so 0.75 / (sqrt(0.625) + 1.5).
     similarity = pytest.approx(0.75 / (0.625**0.5 + 1.5), rel=1e-12)
-    found = collected(neighbours_of(histories_of(spark, entries), options), *COLUMNS)
+    found = collected(cosines(spark, entries, options), *COLUMNS)
     assert found == [("p", "q", 1, similarity, 2), ("q", "p", 1, similarity, 2)]
 
 
@@ -129,14 +183,14 @@ LONELY = {
 @pytest.mark.parametrize("case", LONELY)
 def test_no_neighbours(spark, options, case):
     """Two histories at least must hold a pair; else the frame is empty and has its columns."""
-    found = neighbours_of(histories_of(spark, LONELY[case]), options)
-    assert found.columns == COLUMNS
+    found = cosines(spark, LONELY[case], options)
+    assert found.columns == ["measure", *COLUMNS]
     assert collected(found) == []
 
 
 def test_one_user_is_enough_where_so_configured(spark, options):
     lenient = options.model_copy(update={"min_support": 1, "shrinkage": 0})
-    found = collected(neighbours_of(histories_of(spark, ONE_USER), lenient), *COLUMNS)
+    found = collected(cosines(spark, ONE_USER, lenient), *COLUMNS)
     # Without shrinkage one history makes every cosine 1; ties go by id.
     assert found == [
         (product, mate, rank, pytest.approx(1.0), 1)
@@ -151,7 +205,7 @@ def test_linear_neighbours_equal_the_dense_model_however_it_is_partitioned(spark
     found = [
         collected(
             linear_neighbours_of(
-                histories_of(spark, ENTRIES, n).repartition(n),
+                packed(spark, ENTRIES, options.model_copy(update={"parts": n}), n),
                 products,
                 options.model_copy(update=linear),
             ),
@@ -166,7 +220,10 @@ def test_linear_neighbours_equal_the_dense_model_however_it_is_partitioned(spark
             sets.setdefault(history, []).append(products.index(product))
     items = np.concatenate(list(sets.values()))
     offsets = np.cumsum([0, *map(len, sets.values())])
-    counts = joint_counts(as_histories(offsets, items, np.ones(items.size, np.int64), n_items=6), 6)
+    counts = joint_counts(
+        as_histories(offsets, items, np.ones(items.size, np.int64), n_items=6),
+        np.arange(6, dtype=np.int32),
+    )
     weights = linear_weights(counts, 2.0)
     assert len(found[0]) == 30
     for product, mate, _, weight, support in found[0]:

@@ -46,14 +46,13 @@ def new_list(
             for start in range(0, batch.num_rows, USERS_AT_ONCE):
                 some = batch.slice(start, USERS_AT_ONCE)
                 activity = terms.activity * np.log1p(some["recent_purchases"].to_numpy() / ONE)
-                bought = histories_in(some["entries"], catalogue)
+                bought = histories_in(some["bought"], catalogue)
                 places = np.split(bought.items.astype(np.int64), bought.indptr[1:-1])
                 yield _named(new_picks(model, places, activity, k), some["user_id"], catalogue)
 
-    entry = F.struct(F.lit(1).cast("bigint").alias("weight"), "product_id")
     histories = (
         pairs.groupBy("user_id")
-        .agg(F.collect_list(entry).alias("entries"))
+        .agg(F.collect_list("product_id").alias("bought"))
         .join(users.select("user_id", "recent_purchases"), on="user_id", how="inner")
     )
     return histories.mapInArrow(score, _PICKS).select(

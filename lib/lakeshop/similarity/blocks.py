@@ -6,36 +6,10 @@ work; here the heaviest items are dealt first, each to the block that has least 
 """
 
 import heapq
-from collections.abc import Iterator
 
 import numpy as np
 
-from lakeshop.similarity.histories import Histories, Ids, Integers, as_integers, offsets_of
-
-
-def pair_work(histories: Histories, n_items: int) -> Integers:
-    """Products the kernel makes for each item: the summed length of its histories.
-
-    Args:
-        histories: all of them; zero weights count as entries.
-        n_items: size of the catalogue.
-
-    Returns:
-        int64[n_items], 0 for an item in no history.
-
-    Raises:
-        ValueError: n_items does not cover the items.
-    """
-    if histories.items.size and histories.items.max() >= n_items:
-        message = (
-            f"n_items should exceed every item. Received {n_items} and item "
-            f"{histories.items.max()}. Pass the size of the catalogue."
-        )
-        raise ValueError(message)
-    lengths = np.diff(histories.indptr)
-    work = np.zeros(n_items, dtype=np.int64)
-    np.add.at(work, histories.items, np.repeat(lengths, lengths))
-    return work
+from lakeshop.similarity.histories import Ids, Integers, as_integers
 
 
 def balanced_blocks(work: Integers, n_blocks: int) -> Ids:
@@ -47,7 +21,7 @@ def balanced_blocks(work: Integers, n_blocks: int) -> Ids:
     items. Runs on the driver, about a microsecond per item.
 
     Args:
-        work: int64[n_items], not negative, as from `pair_work`.
+        work: int64[n_items], not negative, the works of `statistics_of`.
         n_blocks: at least 1; may exceed the number of items.
 
     Returns:
@@ -63,7 +37,7 @@ def balanced_blocks(work: Integers, n_blocks: int) -> Ids:
     if received.size and received.min() < 0:
         message = (
             f"work should not be negative. Received {received.min()} for item "
-            f"{received.argmin()}. Use pair_work."
+            f"{received.argmin()}. Use statistics_of."
         )
         raise ValueError(message)
     blocks = np.zeros(received.size, dtype=np.int32)
@@ -74,26 +48,6 @@ def balanced_blocks(work: Integers, n_blocks: int) -> Ids:
     n_per_block = np.bincount(blocks[busy], minlength=n_blocks)
     blocks[idle] = _dealt([1] * idle.size, n_per_block.tolist())
     return blocks
-
-
-def parts_of(histories: Histories, block_of: Ids) -> Iterator[tuple[int, Histories]]:
-    """The histories that touch each block, in full: what computes the block needs no others.
-
-    Args:
-        histories: some or all of them.
-        block_of: the block of each item, as from `balanced_blocks`.
-
-    Yields:
-        Each block that is touched, in order, and its histories.
-    """
-    lengths = np.diff(histories.indptr)
-    history = np.repeat(np.arange(lengths.size), lengths)
-    for block in np.unique(block_of[histories.items]).tolist():
-        touches = np.zeros(lengths.size, dtype=bool)
-        touches[history[block_of[histories.items] == block]] = True
-        kept = touches[history]
-        part = (offsets_of(lengths[touches]), histories.items[kept], histories.weights[kept])
-        yield block, Histories(*part)
 
 
 def _dealt(costs: list[int], loads: list[int]) -> list[int]:

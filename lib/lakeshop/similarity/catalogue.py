@@ -1,11 +1,11 @@
-"""Products by number: the items of the kernel, and histories of product ids as histories of items.
+"""Products by number: the items of the kernel.
 
-No Spark here: a batch of histories is one of Arrow's, as tasks receive it.
+No Spark here. The most frequent products have the smallest numbers, so that what the kernel
+touches most lies together in the processor's cache.
 """
 
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,37 +20,31 @@ class Catalogue:
     product_ids: pa.StringArray
 
     def numbers(self, product_ids: pa.StringArray) -> Integers:
-        """The item of each product, -1 where the catalogue lacks it."""
+        """The item of each product, -1 where the catalogue lacks it or it is NULL."""
         found = pc.index_in(product_ids, value_set=self.product_ids).fill_null(-1)
         return as_integers("items", found.to_numpy())
 
 
-def catalogue_of(items: pd.DataFrame) -> tuple[Catalogue, Integers, Integers]:
-    """Products numbered from 0, those in most histories first, and their norms and works.
+def catalogue_of(events: pd.DataFrame) -> Catalogue:
+    """Products numbered from 0, those with most events first, then by id.
 
     Args:
-        items: product_id, histories, norm, work of each product, in any order.
+        events: product_id and number of events of each product, in any order.
     """
-    ranked = items.sort_values(["histories", "product_id"], ascending=[False, True])
-    ids = pa.array(ranked["product_id"], pa.string())
-    return Catalogue(ids), ranked["norm"].to_numpy(np.int64), ranked["work"].to_numpy(np.int64)
+    ranked = events.sort_values(["events", "product_id"], ascending=[False, True])
+    return Catalogue(pa.array(ranked["product_id"], pa.string()))
 
 
-def histories_in(entries: pa.ListArray, catalogue: Catalogue) -> Histories:
-    """Histories by item; products that the catalogue lacks are left out.
+def histories_in(product_ids: pa.ListArray, catalogue: Catalogue) -> Histories:
+    """Histories of equal weights by item; products that the catalogue lacks are left out.
 
     Args:
-        entries: a list of weight and product_id per history.
+        product_ids: a list of unique products per history.
         catalogue: numbers the products.
     """
-    lengths = pc.list_value_length(entries).to_numpy()
-    weights, product_ids = entries.flatten().flatten()
-    items = catalogue.numbers(product_ids)
+    lengths = pc.list_value_length(product_ids).fill_null(0).to_numpy(zero_copy_only=False)
+    items = catalogue.numbers(product_ids.flatten())
     known = items >= 0
-    kept = np.bincount(np.repeat(np.arange(lengths.size), lengths)[known], minlength=lengths.size)
-    return as_histories(
-        offsets_of(kept),
-        items[known],
-        weights.to_numpy()[known],
-        n_items=len(catalogue.product_ids),
-    )
+    offsets = offsets_of(known)[offsets_of(lengths)]
+    kept = items[known]
+    return as_histories(offsets, kept, [1] * kept.size, n_items=len(catalogue.product_ids))

@@ -1,218 +1,250 @@
-"""The compiled loops of item similarity.
+"""The compiled kernel: the best neighbours of targets by several measures in one pass.
 
-`ranked_neighbours` is the kernel: sums, then measure, then choice, per target.
+Three seams: `_accumulate` adds exact integer sums, `_score` turns them into a measure, `_best`
+keeps the largest. One dense accumulator of the catalogue's size serves all targets and measures;
+a list of touched items keeps the cost at the products there are. Arguments come checked.
 
-Three seams: `_accumulate` adds integer sums, `_measure` turns them into scores, `_choose`
-keeps the best. One dense accumulator of the catalogue's size serves all targets; a list of
-touched items keeps the cost at the products there are. Arguments come checked.
-
-Compiled once per machine (2 to 3 s) where numba finds a folder to cache in, else once per
-process. All loops lie in this file: numba sees by its time whether the cache is stale.
+The time goes into memory, not arithmetic: a history is one run of 4-byte entries, fetched eight
+histories ahead; sum and number of histories share one 64-bit accumulator; and the exact measure
+is computed only for the few candidates that a product of two factors does not rule out.
 """
 
 import math
-from collections.abc import Callable
-from typing import ParamSpec, TypeVar
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
-from lakeshop.similarity.histories import Floats, Ids, Integers
+from lakeshop.similarity.compilation import compiled, fetch
+from lakeshop.similarity.histories import WEIGHT_BITS, Entries, Floats, Ids, Integers
 
-Matrix = NDArray[np.float32]
+CO_COUNT, COSINE, ASYMMETRIC_COSINE, JACCARD, LIFT, LOG_LIKELIHOOD = range(6)
 
-Rows = tuple[Integers, Ids, Integers]
-"""indptr, items and weights of histories, or offsets, histories and weights of targets."""
+BITS, WEIGHT = np.uint64(WEIGHT_BITS), np.uint64(2**WEIGHT_BITS - 1)
+SUM_BITS, SUM, ONE_HISTORY = np.uint64(42), np.uint64(2**42 - 1), np.uint64(2**42)
+AHEAD = 8  # histories between fetching and reading one; 4 to 32 are equally fast
+SLACK = 1 + 1e-9  # far more than two ways of rounding a score can differ by
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """The function as machine code, without the lock of the interpreter."""
-    try:
-        return njit(nogil=True, error_model="numpy", cache=True)(function)
-    except RuntimeError:  # no folder to cache in
-        return njit(nogil=True, error_model="numpy")(function)
+Sums = NDArray[np.uint64]
+# Start and length of its history, and weight, of each of a target's entries.
+Column = tuple[Integers, Ids, NDArray[np.uint16]]
+# Histories and squared norm of each item, and the number of histories.
+Items = tuple[Floats, Floats, float]
+# Neighbours per target, least support, shrinkage in products of weights, exponent of the target.
+Options = tuple[int, int, float, float]
+# Neighbour, similarity, support.
+Found = tuple[Ids, Floats, Integers]
 
 
 @compiled
-def ranked_neighbours(
-    rows: Rows, targets: Integers, norms: Floats, options: tuple[int, float, int]
-) -> tuple[Ids, Floats, Integers, Integers]:
-    """Neighbours of target after target, best first, and how many each target has.
+def best_neighbours(
+    rows: tuple[Integers, Entries],
+    targets: Integers,
+    items: Items,
+    measures: tuple[Integers, Floats, Floats, Floats],
+    options: Options,
+    capacity: int,
+) -> tuple[Integers, Found]:
+    """The best neighbours of each target by each measure, best first.
 
     Args:
-        rows: histories in CSR form, weights > 0.
+        rows: offsets and entries of all histories.
         targets: unique items.
-        norms: squared norm of every item.
-        options: neighbours per target, shrinkage in products of weights, least support.
+        items: see `Items`.
+        measures: codes, and [measure, item] left, right and base of `_best`.
+        options: see `Options`.
+        capacity: rows to make room for.
 
     Returns:
-        neighbour, similarity and support of each row; rows of each target.
+        Rows of each target and measure [n_targets, n_measures], and the rows in that order.
     """
-    width, shrinkage, min_support = options
-    starts, members, weights = _target_columns(rows, targets, norms.size)
-    capacity = _most_rows(rows[0], starts, members, width)
-    neighbour = np.empty(capacity, np.int32)
+    codes, left, right, base = measures
+    n_items = items[0].size
+    starts, column = _target_columns(rows, targets, n_items)
+    neighbour, support = np.empty(capacity, np.int32), np.empty(capacity, np.int64)
     similarity = np.empty(capacity, np.float64)
-    support = np.empty(capacity, np.int64)
-    sizes = np.zeros(targets.size, np.int64)
-    # One more than there are items: the branch-free lists write one place past their end.
-    sums = np.zeros((norms.size + 1, 2), np.int64)
-    touched = np.empty(norms.size + 1, np.int32)
-    candidates = np.empty(norms.size + 1, np.int32)
-    scores = np.empty(norms.size + 1, np.float64)
+    sizes = np.zeros((targets.size, codes.size), np.int64)
+    # One longer than the catalogue: the branch-free list writes past its end.
+    sums, touched = np.zeros(n_items + 1, np.uint64), np.empty(n_items + 1, np.int32)
     end = 0
     for slot in range(targets.size):
-        column = slice(starts[slot], starts[slot + 1])
-        n_touched = _accumulate((members[column], weights[column]), rows, sums, touched)
-        sums[targets[slot], 1] = 0  # no support for itself
-        n = _keep_supported(touched[:n_touched], sums, min_support, candidates)
-        scale = (norms[targets[slot]], shrinkage)
-        _measure(candidates[:n], sums, norms, scale, scores)
-        size = _choose(candidates[:n], scores, width)
-        for place in range(size):
-            neighbour[end + place] = candidates[place]
-            similarity[end + place] = scores[place]
-            support[end + place] = sums[candidates[place], 1]
+        target = targets[slot]
+        own = slice(starts[slot], starts[slot + 1])
+        history = (column[0][own], column[1][own], column[2][own])
+        n_touched = _accumulate(history, rows[1], sums, touched)
+        sums[target] = 0  # no support for itself
+        for m in range(codes.size):
+            best = (neighbour[end:], similarity[end:], support[end:])
+            factors = (left[m, target], base[m, target], right[m])
+            counts = (sums, touched[:n_touched])
+            sizes[slot, m] = _best((codes[m], target), counts, factors, items, options, best)
+            end += sizes[slot, m]
         for item in touched[:n_touched]:
-            sums[item, 0] = 0
-            sums[item, 1] = 0
-        sizes[slot] = size
-        end += size
-    return neighbour[:end].copy(), similarity[:end].copy(), support[:end].copy(), sizes
+            sums[item] = 0
+    return sizes, (neighbour[:end].copy(), similarity[:end].copy(), support[:end].copy())
 
 
 @compiled
 def _target_columns(
-    rows: Rows, targets: Integers, n_items: int
-) -> tuple[Integers, Integers, Integers]:
-    """CSC of the targets alone: offsets per target, then history and weight per entry."""
-    indptr, items, weights = rows
+    rows: tuple[Integers, Entries], targets: Integers, n_items: int
+) -> tuple[Integers, Column]:
+    """Offsets of the targets' columns, and the columns: CSC, but of the targets alone."""
+    indptr, entries = rows
     slots = np.full(n_items, -1, np.int64)
-    for slot in range(targets.size):
-        slots[targets[slot]] = slot
+    slots[targets] = np.arange(targets.size)
     # Shifted by two: filling moves each start to its end, which is the next one's start.
     starts = np.zeros(targets.size + 2, np.int64)
-    for item in items:
-        if slots[item] >= 0:
-            starts[slots[item] + 2] += 1
-    for slot in range(targets.size):
-        starts[slot + 2] += starts[slot + 1]
-    members = np.empty(starts[-1], np.int64)
-    member_weights = np.empty(starts[-1], np.int64)
+    for entry in entries:
+        slot = slots[np.uint64(entry) >> BITS]
+        if slot >= 0:
+            starts[slot + 2] += 1
+    starts[:] = np.cumsum(starts)
+    first, length = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.int32)
+    weight = np.empty(starts[-1], np.uint16)
     for history in range(indptr.size - 1):
-        for entry in range(indptr[history], indptr[history + 1]):
-            slot = slots[items[entry]]
+        for entry in entries[indptr[history] : indptr[history + 1]]:
+            slot = slots[np.uint64(entry) >> BITS]
             if slot >= 0:
-                members[starts[slot + 1]] = history
-                member_weights[starts[slot + 1]] = weights[entry]
-                starts[slot + 1] += 1
-    return starts[:-1], members, member_weights
+                place = starts[slot + 1]
+                first[place] = indptr[history]
+                length[place] = indptr[history + 1] - indptr[history]
+                weight[place] = np.uint64(entry) & WEIGHT
+                starts[slot + 1] = place + 1
+    return starts[:-1], (first, length, weight)
 
 
 @compiled
-def _most_rows(indptr: Integers, starts: Integers, members: Integers, width: int) -> int:
-    """Rows the result has at most: a target has no more neighbours than entries beside it."""
-    total = 0
-    for slot in range(starts.size - 1):
-        beside = 0
-        for history in members[starts[slot] : starts[slot + 1]]:
-            beside += indptr[history + 1] - indptr[history]
-        total += min(width, beside)
-    return total
-
-
-@compiled
-def _accumulate(column: tuple[Integers, Integers], rows: Rows, sums: Integers, touched: Ids) -> int:
-    """Add (product, 1) of one target and each item to sums; list the items and count them."""
-    indptr, items, weights = rows
-    members, member_weights = column
+def _accumulate(column: Column, entries: Entries, sums: Sums, touched: Ids) -> int:
+    """Add the products, and 1, of each history to its items; list the items and count them."""
+    first, length, weight = column
     n_touched = 0
-    for place in range(members.size):
-        weight = member_weights[place]
-        entries = slice(indptr[members[place]], indptr[members[place] + 1])
-        history_items, history_weights = items[entries], weights[entries]
-        for entry in range(history_items.size):
-            item = history_items[entry]
-            support = sums[item, 1]
+    for place in range(first.size):
+        if place + AHEAD < first.size:
+            fetch(entries, first[place + AHEAD])
+            fetch(entries, first[place + AHEAD] + 16)  # a line of the cache holds 16 entries
+        own = np.uint64(weight[place])
+        for at in range(first[place], first[place] + length[place]):
+            entry = np.uint64(entries[at])
+            item = entry >> BITS
+            before = sums[item]
             # No branch: whether an item is new is not predictable, and a branch costs twice.
             touched[n_touched] = item
-            n_touched += support == 0
-            sums[item, 0] += weight * history_weights[entry]
-            sums[item, 1] = support + 1
+            n_touched += before == 0
+            sums[item] = before + (own * (entry & WEIGHT) + ONE_HISTORY)
     return n_touched
 
 
 @compiled
-def _keep_supported(touched: Ids, sums: Integers, min_support: int, kept: Ids) -> int:
-    n_kept = 0
+def _best(
+    of: tuple[int, int],
+    counts: tuple[Sums, Ids],
+    factors: tuple[float, float, Floats],
+    items: Items,
+    options: Options,
+    best: Found,
+) -> int:
+    """Write the best by `of`, a measure and target, to the front of `best` in order; count them.
+
+    A heap, its worst on top. A score is (sum or support) / (left * right[item] + base), to
+    rounding: what cannot beat the worst by that is ruled out before it is scored.
+    """
+    (measure, target), (sums, touched), (left, base, right) = of, counts, factors
+    neighbour, similarity, supports = best
+    width, least = options[0], np.uint64(options[1])
+    is_of_sums = measure in (COSINE, ASYMMETRIC_COSINE)
+    shared = 1.0 if measure == JACCARD else 0.0
+    # Log-likelihood has no such form; what meets no more often than by chance is ruled out.
+    bound = 1.0 if measure == LOG_LIKELIHOOD else 0.0
+    size = 0
     for item in touched:
-        kept[n_kept] = item
-        n_kept += sums[item, 1] >= min_support
-    return n_kept
-
-
-@compiled
-def _measure(
-    candidates: Ids, sums: Integers, norms: Floats, scale: tuple[float, float], scores: Floats
-) -> None:
-    """Shrunk cosine of the target, whose norm leads scale, and each candidate."""
-    norm, shrinkage = scale
-    # numba makes vector instructions of the second loop; gathering in it would prevent that.
-    products = np.empty(candidates.size)
-    for place in range(candidates.size):
-        products[place] = sums[candidates[place], 0]
-        scores[place] = norm * norms[candidates[place]]
-    for place in range(candidates.size):
-        scores[place] = products[place] / (math.sqrt(scores[place]) + shrinkage)
-
-
-@compiled
-def _choose(candidates: Ids, scores: Floats, width: int) -> int:
-    """Bring the best candidates to the front in order, by a heap with the worst on top."""
-    size = min(width, candidates.size)
-    for root in range(size // 2 - 1, -1, -1):
-        _sift_down(candidates, scores, root, size)
-    for place in range(size, candidates.size):
-        if _is_worse(scores[0], candidates[0], scores[place], candidates[place]):
-            candidates[0], scores[0] = candidates[place], scores[place]
-            _sift_down(candidates, scores, 0, size)
+        support, total = sums[item] >> SUM_BITS, sums[item] & SUM
+        top = np.float64(total if is_of_sums else support)
+        if top * SLACK < bound * (left * right[item] + base - shared * top) or support < least:
+            continue
+        pair = (np.float64(total), np.float64(support))
+        score = _score(measure, target, item, pair, items, options)
+        if score <= 0:
+            continue
+        if size < width:
+            size += 1
+            _rise(neighbour, similarity, size - 1, item, score)
+        elif _is_worse(similarity[0], neighbour[0], score, item):
+            _sink(neighbour, similarity, size, item, score)
+        if size == width and measure != LOG_LIKELIHOOD:
+            bound = similarity[0]
     for last in range(size - 1, 0, -1):
-        candidates[0], candidates[last] = candidates[last], candidates[0]
-        scores[0], scores[last] = scores[last], scores[0]
-        _sift_down(candidates, scores, 0, last)
+        item, score = neighbour[last], similarity[last]
+        neighbour[last], similarity[last] = neighbour[0], similarity[0]
+        _sink(neighbour, similarity, last, item, score)
+    for place in range(size):
+        supports[place] = sums[neighbour[place]] >> SUM_BITS
     return size
 
 
 @compiled
-def _sift_down(candidates: Ids, scores: Floats, root: int, size: int) -> None:
-    while 2 * root + 1 < size:
-        child, other = 2 * root + 1, 2 * root + 2
-        if other < size and _is_worse(
-            scores[other], candidates[other], scores[child], candidates[child]
-        ):
-            child = other
-        if _is_worse(scores[root], candidates[root], scores[child], candidates[child]):
-            return
-        candidates[root], candidates[child] = candidates[child], candidates[root]
-        scores[root], scores[child] = scores[child], scores[root]
-        root = child
+def _score(
+    measure: int, i: int, j: int, pair: tuple[float, float], items: Items, options: Options
+) -> float:
+    """The similarity of j to i, from their sum of products and their common histories."""
+    (counts, norms, n), (total, both) = items, pair
+    shrinkage, exponent = options[2], options[3]
+    score = both
+    if measure == COSINE:
+        score = total / (math.sqrt(norms[i] * norms[j]) + shrinkage)
+    elif measure == ASYMMETRIC_COSINE:
+        score = total / (norms[i] ** exponent * norms[j] ** (1 - exponent) + shrinkage)
+    elif measure == JACCARD:
+        score = both / (counts[i] + counts[j] - both)
+    elif measure == LIFT:
+        score = both * n / (counts[i] * counts[j])
+    elif measure == LOG_LIKELIHOOD:
+        score = _log_likelihood(both, counts[i], counts[j], n)
+    return score
+
+
+@compiled
+def _log_likelihood(both: float, i: float, j: float, n: float) -> float:
+    """2 n times the mutual information of two items; 0 of what meets no more than by chance."""
+    if both * n <= i * j:
+        return 0.0
+    cells = _x_log_x(both) + _x_log_x(i - both) + _x_log_x(j - both) + _x_log_x(n - i - j + both)
+    margins = _x_log_x(i) + _x_log_x(n - i) + _x_log_x(j) + _x_log_x(n - j)
+    return 2 * (cells + _x_log_x(n) - margins)
+
+
+@compiled
+def _x_log_x(x: float) -> float:
+    return x * math.log(x) if x > 0 else 0.0
+
+
+@compiled
+def _sink(items: Ids, scores: Floats, size: int, item: int, score: float) -> None:
+    """Put an item in the place of the worst.
+
+    The hole goes down all the way, which needs no branch that is hard to foresee, and then up a
+    step or two (Wegener, "Bottom-up heapsort", 1993).
+    """
+    hole, child = 0, 1
+    while child < size:
+        other = min(child + 1, size - 1)
+        is_tie = (scores[other] == scores[child]) & (items[other] > items[child])
+        child += (scores[other] < scores[child]) | is_tie
+        items[hole], scores[hole] = items[child], scores[child]
+        hole, child = child, 2 * child + 1
+    _rise(items, scores, hole, item, score)
+
+
+@compiled
+def _rise(items: Ids, scores: Floats, hole: int, item: int, score: float) -> None:
+    """Put an item in at the hole or above it, so that no parent is better than its children."""
+    while hole > 0:
+        parent = (hole - 1) >> 1
+        if not _is_worse(score, item, scores[parent], items[parent]):
+            break
+        items[hole], scores[hole] = items[parent], scores[parent]
+        hole = parent
+    items[hole], scores[hole] = item, score
 
 
 @compiled
 def _is_worse(score: float, item: int, other_score: float, other: int) -> bool:
     return score < other_score or (score == other_score and item > other)
-
-
-@compiled
-def add_joint_counts(indptr: Integers, items: Ids, counts: Matrix) -> None:
-    """Add 1 to counts[a, b] for each history with items a and b, a = b included."""
-    for history in range(indptr.size - 1):
-        together = items[indptr[history] : indptr[history + 1]]
-        for item in together:
-            row = counts[item]
-            for other in together:
-                row[other] += 1

@@ -1,8 +1,9 @@
-"""Weighted histories x items as checked integer arrays: what the similarity kernel reads.
+"""Weighted histories x items as checked, packed arrays: what the similarity kernel reads.
 
-A history is a user or a basket: one row of a sparse matrix X. Weights are fixed-point
-integers, so that sums over them are exact and equal in any order; the limits on weights
-and histories keep every sum of products within 2**62, so within int64.
+A history is a user or a basket: one row of a sparse matrix X. Weights are fixed-point integers,
+so that sums over them are exact and equal in any order. An entry is one integer, its item above
+its weight: 4 bytes for catalogues of up to 2,097,152 products (8 beyond), so that a history is
+one read from memory, which is what the kernel's time goes into.
 """
 
 from collections.abc import Sequence
@@ -12,43 +13,54 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 ONE = 2**10
-"""The fixed-point one: a weight of 1.0 is stored as 1024."""
+"""The fixed-point one, and the largest weight: 1.0 is stored as 1024."""
 
-MAX_WEIGHT = 2**20
-"""Largest fixed-point weight (1024.0)."""
+WEIGHT_BITS = 11
+"""An entry is `item << WEIGHT_BITS | weight`."""
 
-MAX_HISTORIES_PER_ITEM = 2**22
-"""MAX_HISTORIES_PER_ITEM * MAX_WEIGHT**2 is 2**62; a product of two items is no larger."""
+MAX_HISTORIES_PER_ITEM = 2**22 - 1
+"""A pair's sum of products is then below 2**42, and its number of histories below 2**22."""
 
 Integers = NDArray[np.int64]
 Ids = NDArray[np.int32]
 Floats = NDArray[np.float64]
+Entries = NDArray[np.uint32] | NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
 class Histories:
     """Weighted histories x items in CSR form; `as_histories` makes and checks one.
 
-    History h holds items[indptr[h]:indptr[h + 1]], each once, with their weights.
+    History h holds entries[indptr[h]:indptr[h + 1]], each item once, all weights above 0.
     """
 
     indptr: Integers
-    items: Ids
-    weights: Integers
+    entries: Entries
+
+    @property
+    def items(self) -> Ids:
+        """Item of each entry."""
+        return (self.entries >> WEIGHT_BITS).astype(np.int32)
+
+    @property
+    def weights(self) -> Integers:
+        """Fixed-point weight of each entry, 1..ONE."""
+        weights: Integers = (self.entries & (2**WEIGHT_BITS - 1)).astype(np.int64)
+        return weights
 
 
 def as_fixed(weights: Floats) -> Integers:
     """Fixed-point weights: round(weight * ONE), halves to even.
 
     Raises:
-        ValueError: a weight is NaN, infinite, negative or above MAX_WEIGHT / ONE.
+        ValueError: a weight is NaN, infinite, negative or above 1.
     """
     received = np.asarray(weights, dtype=np.float64)
-    is_wrong = ~((received >= 0) & (received <= MAX_WEIGHT / ONE))
+    is_wrong = ~((received >= 0) & (received <= 1))
     if is_wrong.any():
         message = (
-            f"weights should be finite numbers from 0 to {MAX_WEIGHT // ONE}. Received "
-            f"{received[is_wrong][0]} at position {is_wrong.argmax()}. Clip or drop it first."
+            f"weights should be finite numbers from 0 to 1. Received {received[is_wrong][0]} "
+            f"at position {is_wrong.argmax()}. Scale, clip or drop it first."
         )
         raise ValueError(message)
     return np.rint(received * ONE).astype(np.int64)
@@ -62,7 +74,8 @@ def as_histories(
     Args:
         indptr: n + 1 offsets, from 0 to the number of entries, never falling.
         items: item of each entry, unique within a history, in any order.
-        weights: fixed-point weight of each entry, 0..MAX_WEIGHT (see `as_fixed`).
+        weights: fixed-point weight of each entry, 0..ONE (see `as_fixed`); entries of weight 0
+            are left out.
         n_items: size of the catalogue.
 
     Raises:
@@ -73,46 +86,39 @@ def as_histories(
     _check_shapes(offsets, ids, received)
     _check_values(ids, received, n_items)
     _check_unique(offsets, ids, n_items)
-    return Histories(offsets, ids.astype(np.int32), received)
+    counted = received > 0
+    if not counted.all():
+        offsets = offsets_of(counted)[offsets]
+        ids, received = ids[counted], received[counted]
+    return Histories(offsets, packed_entries(ids, received, n_items))
+
+
+def packed_entries(items: Integers, weights: Integers, n_items: int) -> Entries:
+    """Items and their weights as entries; the items fit a catalogue of n_items."""
+    entries = (items.astype(np.uint64) << np.uint64(WEIGHT_BITS)) | weights.astype(np.uint64)
+    return entries.astype(np.uint32) if entry_type(n_items) == np.uint32 else entries
+
+
+def entry_type(n_items: int) -> np.dtype[np.uint32] | np.dtype[np.uint64]:
+    """The type of the entries of a catalogue of n_items."""
+    is_small = n_items <= 2 ** (32 - WEIGHT_BITS)
+    return np.dtype(np.uint32) if is_small else np.dtype(np.uint64)
+
+
+def as_entries(raw: NDArray[np.uint8], n_items: int) -> Entries:
+    """Bytes as the entries of a catalogue of n_items."""
+    return raw.view(np.uint32) if entry_type(n_items) == np.uint32 else raw.view(np.uint64)
 
 
 def joined(parts: Sequence[Histories]) -> Histories:
     """Histories one after the other."""
     lengths = np.concatenate([np.diff(part.indptr) for part in parts])
-    return Histories(
-        offsets_of(lengths),
-        np.concatenate([part.items for part in parts]),
-        np.concatenate([part.weights for part in parts]),
-    )
+    return Histories(offsets_of(lengths), np.concatenate([part.entries for part in parts]))
 
 
-def offsets_of(lengths: NDArray[np.integer]) -> Integers:
+def offsets_of(lengths: NDArray[np.integer] | NDArray[np.bool_]) -> Integers:
     """The n + 1 offsets of n rows of these lengths."""
     return np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
-
-
-def self_products(histories: Histories, n_items: int) -> Integers:
-    """Squared norm of each item, the sum of its squared weights: int64[n_items].
-
-    Norms of parts of the histories add up to the norms of all; whoever adds them has to
-    keep each item within MAX_HISTORIES_PER_ITEM in total.
-
-    Raises:
-        ValueError: an item lies in more than MAX_HISTORIES_PER_ITEM histories, or the
-            histories do not fit n_items.
-    """
-    _check_shapes(histories.indptr, histories.items, histories.weights)
-    _check_values(histories.items, histories.weights, n_items)
-    sizes = np.bincount(histories.items, minlength=n_items)
-    if sizes.size and sizes.max() > MAX_HISTORIES_PER_ITEM:
-        message = (
-            f"an item should lie in at most {MAX_HISTORIES_PER_ITEM} histories. Received "
-            f"{sizes.max()} for item {sizes.argmax()}. Drop it or shorten the window."
-        )
-        raise ValueError(message)
-    norms = np.zeros(n_items, dtype=np.int64)
-    np.add.at(norms, histories.items, histories.weights**2)
-    return norms
 
 
 def as_integers(name: str, values: ArrayLike) -> Integers:
@@ -131,6 +137,20 @@ def as_integers(name: str, values: ArrayLike) -> Integers:
         )
         raise ValueError(message)
     return np.require(array, np.int64, ["C", "W"])
+
+
+def check_weights(weights: Integers) -> None:
+    """Fixed-point weights should be from 0 to ONE.
+
+    Raises:
+        ValueError: one is not.
+    """
+    if weights.size and (weights.min() < 0 or weights.max() > ONE):
+        message = (
+            f"weights should be fixed-point integers from 0 to {ONE}. Received "
+            f"{weights.min()} to {weights.max()}. Make them with as_fixed."
+        )
+        raise ValueError(message)
 
 
 def _check_shapes(indptr: Integers, items: NDArray[np.integer], weights: Integers) -> None:
@@ -156,20 +176,13 @@ def _check_values(items: NDArray[np.integer], weights: Integers, n_items: int) -
             "Number the items densely from 0."
         )
         raise ValueError(message)
-    if items.size == 0:
-        return
-    if items.min() < 0 or items.max() >= n_items:
+    if items.size and (items.min() < 0 or items.max() >= n_items):
         message = (
             f"items should be from 0 to {n_items - 1}. Received {items.min()} to "
             f"{items.max()}. Number the items densely from 0."
         )
         raise ValueError(message)
-    if weights.min() < 0 or weights.max() > MAX_WEIGHT:
-        message = (
-            f"weights should be fixed-point integers from 0 to {MAX_WEIGHT}. Received "
-            f"{weights.min()} to {weights.max()}. Make them with as_fixed."
-        )
-        raise ValueError(message)
+    check_weights(weights)
 
 
 def _check_unique(indptr: Integers, items: Integers, n_items: int) -> None:

@@ -6,37 +6,49 @@ products already explain, and may be negative. Costs n^2 memory and n^3 time in 
 (5,000 products: three matrices of 100 MB), so it is for a catalogue's head. No Spark here.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import lapack
 
-from lakeshop.similarity.compiled import Matrix, add_joint_counts
-from lakeshop.similarity.histories import Histories, Ids
-from lakeshop.similarity.kernel import Neighbours
+from lakeshop.similarity.counting import Matrix, add_joint_counts
+from lakeshop.similarity.histories import Floats, Histories, Ids, Integers
+
+
+@dataclass(frozen=True, eq=False)
+class LinearNeighbours:
+    """Equally long columns, a row per item and neighbour: item j speaks for neighbour i.
+
+    `similarity` is the weight of j for i, `support` the histories with both.
+    """
+
+    item: Ids
+    neighbour: Ids
+    rank: Ids
+    similarity: Floats
+    support: Integers
 
 
 def linear_neighbours(
-    histories: Histories, n_items: int, *, ridge: float, k: int, least: float
-) -> Neighbours:
-    """The k weights of each item that are largest in size, largest first.
+    histories: Histories, place_of: Ids, *, ridge: float, k: int, least: float
+) -> LinearNeighbours:
+    """The k weights of each modelled item that are largest in size, largest first.
 
     Args:
         histories: sets of items; weights are not used.
-        n_items: number of items.
+        place_of: place of each item in the model, 0 to one less than there are; -1 of an item
+            that is not modelled. Items of the result are places.
         ridge: L2 regularisation, in histories.
         k: weights kept per item.
-        least: smaller weights, in size, are left out.
-
-    Returns:
-        item j, neighbour i, rank, the weight of j for i as `similarity`, and in `support` the
-        histories with both. Zeros are left out.
+        least: smaller weights, in size, are left out. Zeros always are.
     """
-    counts = joint_counts(histories, n_items)
+    counts = joint_counts(histories, place_of)
     weights = np.round(linear_weights(counts, ridge), 6)
     order = largest(np.abs(weights), k)
     kept = np.take_along_axis(weights, order, axis=1)
     item, place = np.nonzero(kept * (np.abs(kept) >= least))
     neighbour = order[item, place]
-    return Neighbours(
+    return LinearNeighbours(
         item=item.astype(np.int32),
         neighbour=neighbour.astype(np.int32),
         rank=(place + 1).astype(np.int32),
@@ -63,10 +75,16 @@ def largest(sizes: Matrix, k: int) -> Ids:
     return np.take_along_axis(columns, by_size, axis=1).astype(np.int32)
 
 
-def joint_counts(histories: Histories, n_items: int) -> Matrix:
-    """Histories with both items, float32[n_items, n_items]; exact up to 2^24 histories."""
-    counts: Matrix = np.zeros((n_items, n_items), dtype=np.float32)
-    add_joint_counts(histories.indptr, histories.items, counts)
+def joint_counts(histories: Histories, place_of: Ids) -> Matrix:
+    """Histories with both of two modelled items, float32[n, n]; exact up to 2^24 histories.
+
+    Args:
+        histories: sets of items.
+        place_of: int32[n_items], row and column of each item, -1 where it has none.
+    """
+    n = int(place_of.max(initial=-1)) + 1
+    counts: Matrix = np.zeros((n, n), dtype=np.float32)
+    add_joint_counts(histories.indptr, histories.entries, place_of, counts)
     return counts
 
 

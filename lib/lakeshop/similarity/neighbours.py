@@ -1,64 +1,98 @@
-"""similarity.neighbours: top-k neighbours of each product, by three measures.
+"""similarity.neighbours: top-k neighbours of each product, by several measures.
 
-Cosines of what the same users bought and of what lay in the same baskets, by the compiled
-kernel; and the weights of a linear model for the products bought most.
+Measures of what the same users did (`user_cosine`, ...) and of what lay in the same baskets
+(`basket_cosine`, ...), by the compiled kernel; and the weights of a linear model of the products
+bought most (`user_linear`).
 
-The Spark shell round the kernel. Histories are packed into one row each; tasks number their
-products, cut them into parts of bytes per block of target products that they touch, and a
-task computes its block alone: no self-join of pairs, nothing collected that grows with users
-or interactions (what the driver holds is one row per product: its norm, its work and its
-block). Memory of a task: the histories of its block, 16 bytes an entry, and one accumulator of
-the catalogue's size.
+The Spark shell round the kernel. Two stages: tasks pack interactions into histories, 4 bytes an
+entry; then each task computes one block of products by reading all histories from its executor's
+one memory-mapped copy. No self-join of pairs, nothing collected that grows with users or
+interactions: the driver holds one id per product.
+
+Memory of a worker: in the first stage about 100 bytes per row of its part (there are `parts`); in
+the second, beside the shared copy (4 bytes an entry, 8 a history), 14 bytes per entry of its
+block, 60 per product and measure, and its result. The linear model's task: see `linear.py`.
+
+How the histories travel was chosen by measurement, on 10 million interactions, 1 million users
+and 50,000 products (`tests/benchmarks`): SHUFFLE
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import collections
+import itertools
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 import pyarrow as pa
-from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.builder import Night, Tables
 from lakeshop.settings import Similarity
-from lakeshop.similarity.blocks import balanced_blocks, parts_of
-from lakeshop.similarity.catalogue import Catalogue, catalogue_of, histories_in
-from lakeshop.similarity.histories import Histories, Ids, joined, offsets_of
-from lakeshop.similarity.interactions import (
-    basket_interactions,
-    in_histories,
-    item_statistics,
-    user_interactions,
-)
-from lakeshop.similarity.kernel import Neighbours, top_neighbours
-from lakeshop.similarity.linear import linear_neighbours
+from lakeshop.similarity.blocks import balanced_blocks
+from lakeshop.similarity.catalogue import Catalogue, catalogue_of
+from lakeshop.similarity.histories import Histories
+from lakeshop.similarity.interactions import basket_interactions, user_interactions
+from lakeshop.similarity.kernel import Neighbours, statistics_of, top_neighbours
+from lakeshop.similarity.linear import LinearNeighbours, linear_neighbours
+from lakeshop.similarity.node_copy import node_copy
+from lakeshop.similarity.packing import ROW, Cut, as_rows, from_rows, numbered, packed
 
-USER_COSINE, BASKET_COSINE, USER_LINEAR = "user_cosine", "basket_cosine", "user_linear"
-PART = "block INT, lengths BINARY, items BINARY, weights BINARY"
-PAIR = "product_id STRING, neighbour_id STRING, rank INT, similarity DOUBLE, support BIGINT"
+PAIR = (
+    "measure STRING, product_id STRING, neighbour_id STRING, rank INT, similarity DOUBLE, "
+    "support BIGINT"
+)
+PAIRS_AT_ONCE = 2**17  # some 10 MB
+# A worker that leaves its input unread ends, and the next one takes 2 s to start: what is read in
+# less is read.
+READ_ANYWAY = 2**28  # bytes
 
 Batches = Iterable[pa.RecordBatch]
 Task = Callable[[Batches], Iterator[pa.RecordBatch]]
-Kernel = Callable[[int, Histories], Neighbours]
+Kernel = Callable[[int, Histories, Catalogue], Iterator[pa.RecordBatch]]
+
+_COPIES = itertools.count()
+
+
+@dataclass(frozen=True)
+class Packed:
+    """Histories in rows, as from `packing.as_rows`, and the catalogue of their items.
+
+    `name` names the copies that executors make of them, `size` is that of all entries in bytes,
+    `cut` what too long histories have lost.
+    """
+
+    rows: DataFrame
+    catalogue: Catalogue
+    name: str
+    size: int
+    cut: Cut
 
 
 def neighbours(tables: Tables, night: Night) -> DataFrame:
     """One row per measure, product and rank: its most similar products."""
     options, age = night.settings.similarity, night.settings.similarity.half_life_days
-    by_users = user_interactions(tables["features.user_products"], age)
-    by_baskets = basket_interactions(tables["silver.transactions"], night.day, age)
-    of_users = night.keep(in_histories(by_users, options.max_history))
-    of_baskets = night.keep(in_histories(by_baskets, options.max_history))
-    most_bought = head(tables["features.user_products"], options.linear_products)
-    per_measure = {
-        USER_COSINE: neighbours_of(of_users, options),
-        BASKET_COSINE: neighbours_of(of_baskets, options),
-        USER_LINEAR: linear_neighbours_of(of_users, most_bought, options),
+    days, lines = tables["features.user_product_days"], tables["silver.transactions"]
+    interactions = {
+        "user": user_interactions(days, night.day, age, options.action_weights),
+        "basket": basket_interactions(lines, night.day, age),
     }
+    users, baskets = (packed_histories(rows, options, night.keep) for rows in interactions.values())
+    for basis, cut in zip(interactions, (users.cut, baskets.cut), strict=True):
+        if cut.histories:
+            night.warn(
+                f"{cut.histories} {basis} histories had more than {options.max_history} products: "
+                f"the {cut.interactions} oldest interactions were left out"
+            )
+    most_bought = head(tables["features.user_products"], options.linear_products)
     return reduce(
         DataFrame.unionByName,
-        (pairs.withColumn("measure", F.lit(measure)) for measure, pairs in per_measure.items()),
+        [
+            neighbours_of(users, "user", options.user_measures, options),
+            neighbours_of(baskets, "basket", options.basket_measures, options),
+            linear_neighbours_of(users, most_bought, options),
+        ],
     )
 
 
@@ -70,114 +104,128 @@ def head(habits: DataFrame, n: int) -> list[str]:
     return [row["product_id"] for row in bought.orderBy(*order).limit(n).collect()]
 
 
-def neighbours_of(histories: DataFrame, options: Similarity) -> DataFrame:
-    """product_id, neighbour_id, rank, similarity, support by shrunk cosine.
+def packed_histories(
+    interactions: DataFrame, options: Similarity, keep: Callable[[DataFrame], DataFrame]
+) -> Packed:
+    """Interactions as histories; what the tasks of the second stage read.
 
     Args:
-        histories: products and weights of each history, as from `in_histories`.
-        options: neighbours, shrinkage, min_support and blocks.
+        interactions: history, product_id, weight and age, as from `interactions.py`.
+        options: parts and max_history.
+        keep: caches the rows while they are in use.
     """
-    items = item_statistics(histories).toPandas()
-    catalogue, norms, work = catalogue_of(items)
-    block_of = balanced_blocks(work, options.blocks)
+    spark = interactions.sparkSession
+    events = interactions.where(F.col("product_id").isNotNull()).groupBy("product_id").count()
+    catalogue = catalogue_of(events.withColumnRenamed("count", "events").toPandas())
+    shared, max_history = spark.sparkContext.broadcast(catalogue), options.max_history
+    n_items = len(catalogue.product_ids)
 
-    def kernel(block: int, histories: Histories) -> Neighbours:
-        return top_neighbours(
+    def pack(batches: Batches) -> Iterator[pa.RecordBatch]:
+        yield from as_rows(*packed(numbered(batches, shared.value), n_items, max_history))
+
+    rows = interactions.repartition(options.parts, "history").mapInArrow(pack, ROW)
+    kept = keep(rows)
+    # Packs all parts side by side; whoever reads them later reads one after the other.
+    sums = [F.sum(F.length("entries")), F.sum("cut_histories"), F.sum("cut_interactions")]
+    size, *cut = (total or 0 for total in kept.agg(*sums).toArrow().to_pylist()[0].values())
+    name = f"{spark.sparkContext.applicationId}-{next(_COPIES)}"
+    return Packed(kept.select("lengths", "entries"), catalogue, name, size, Cut(*cut))
+
+
+def neighbours_of(
+    histories: Packed, basis: str, measures: tuple[str, ...], options: Similarity
+) -> DataFrame:
+    """Columns measure (named basis_measure), product_id, neighbour_id, rank, similarity, support.
+
+    Args:
+        histories: as from `packed_histories`.
+        basis: what a history is.
+        measures: see `kernel.top_neighbours`.
+        options: blocks, and those of the measures.
+    """
+    names = pa.array([f"{basis}_{measure}" for measure in measures])
+
+    def kernel(block: int, histories: Histories, catalogue: Catalogue) -> Iterator[pa.RecordBatch]:
+        statistics = statistics_of(histories, len(catalogue.product_ids))
+        found = top_neighbours(
             histories,
-            norms,
-            np.flatnonzero(block_of == block).astype(np.int32),
+            statistics,
+            np.flatnonzero(balanced_blocks(statistics.works, options.blocks) == block),
+            measures=measures,
             k=options.neighbours,
             shrinkage=options.shrinkage,
+            asymmetry=options.asymmetry,
             min_support=options.min_support,
         )
+        yield from _named(found, names.take(pa.array(found.measure)), catalogue.product_ids)
 
-    return _in_blocks(histories, catalogue, block_of, options.blocks, kernel)
+    return _in_blocks(histories, options.blocks, kernel)
 
 
 def linear_neighbours_of(
-    histories: DataFrame, product_ids: list[str], options: Similarity
+    histories: Packed, product_ids: list[str], options: Similarity
 ) -> DataFrame:
-    """product_id, neighbour_id, rank, similarity, support by the linear model, in one task.
+    """The same columns by the linear model of some products, in one task.
 
     Args:
-        histories: as from `in_histories`; weights are not used.
+        histories: as from `packed_histories`; weights are not used.
         product_ids: the products that are modelled.
         options: those that begin with `linear_`.
     """
-    catalogue = Catalogue(pa.array(product_ids, pa.string()))
+    modelled = pa.array(product_ids, pa.string())
 
-    def kernel(block: int, histories: Histories) -> Neighbours:
+    def kernel(block: int, histories: Histories, catalogue: Catalogue) -> Iterator[pa.RecordBatch]:
         del block
-        return linear_neighbours(
+        place_of = Catalogue(modelled).numbers(catalogue.product_ids).astype(np.int32)
+        found = linear_neighbours(
             histories,
-            len(product_ids),
+            place_of,
             ridge=options.linear_ridge,
             k=options.linear_neighbours,
             least=options.linear_least,
         )
+        measure = pa.array(["user_linear"]).take(pa.array(np.zeros(found.item.size, np.int32)))
+        yield from _named(found, measure, modelled)
 
-    one_block = np.zeros(len(product_ids), dtype=np.int32)
-    return _in_blocks(histories, catalogue, one_block, 1, kernel)
-
-
-def _in_blocks(
-    histories: DataFrame, catalogue: Catalogue, block_of: Ids, n_blocks: int, kernel: Kernel
-) -> DataFrame:
-    """What the kernel finds in each block of the catalogue, by product id."""
-    shared = histories.sparkSession.sparkContext.broadcast(catalogue)
-    parts = histories.mapInArrow(_split(shared, block_of), PART)
-    return parts.repartition(n_blocks, "block").mapInArrow(_computed(shared, kernel), PAIR)
+    return _in_blocks(histories, 1, kernel)
 
 
-def _split(catalogue: Broadcast[Catalogue], block_of: Ids) -> Task:
-    """The first task: number the products of its histories, and cut them by the blocks."""
+def _in_blocks(histories: Packed, n_blocks: int, kernel: Kernel) -> DataFrame:
+    """What the kernel finds in each block, by a task per block, each offered all histories.
 
-    def split(batches: Batches) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            numbered = histories_in(batch["entries"], catalogue.value)
-            for block, part in parts_of(numbered, block_of):
-                yield _part(block, part)
-
-    return split
-
-
-def _part(block: int, part: Histories) -> pa.RecordBatch:
-    lengths = np.diff(part.indptr)
-    arrays = (lengths.tobytes(), part.items.tobytes(), part.weights.tobytes())
-    columns = [pa.array([block], pa.int32()), *[pa.array([a], pa.binary()) for a in arrays]]
-    return pa.RecordBatch.from_arrays(columns, ["block", "lengths", "items", "weights"])
-
-
-def _histories(row: Mapping[str, bytes]) -> Histories:
-    return Histories(
-        offsets_of(np.frombuffer(row["lengths"], np.int64)),
-        np.frombuffer(row["items"], np.int32),
-        np.frombuffer(row["weights"], np.int64),
-    )
-
-
-def _computed(catalogue: Broadcast[Catalogue], kernel: Kernel) -> Task:
-    """The second task: gather the parts of each block in the partition, then compute it."""
+    A Cartesian product streams its left side: a task whose executor has a copy leaves it unread.
+    """
+    spark = histories.rows.sparkSession
+    shared = spark.sparkContext.broadcast(histories.catalogue)
+    name, n_items = histories.name, len(histories.catalogue.product_ids)
+    is_small = histories.size <= READ_ANYWAY
 
     def compute(batches: Batches) -> Iterator[pa.RecordBatch]:
-        by_block: dict[int, list[Histories]] = {}
-        for batch in batches:
-            for row in batch.to_pylist():
-                by_block.setdefault(row["block"], []).append(_histories(row))
-        for block in sorted(by_block):
-            found = kernel(block, joined(by_block.pop(block)))
-            yield _named(found, catalogue.value)
+        stream = iter(batches)
+        for first in itertools.islice(stream, 1):
+            parts = from_rows(itertools.chain([first], stream), n_items)
+            copy = node_copy(name, parts, n_items)
+            if is_small:
+                collections.deque(stream, maxlen=0)
+            yield from kernel(first["block"][0].as_py(), copy, shared.value)
 
-    return compute
+    blocks = spark.range(0, n_blocks, 1, n_blocks).select(F.col("id").cast("int").alias("block"))
+    offered = histories.rows.coalesce(1).hint("shuffle_replicate_nl").crossJoin(blocks)
+    return offered.mapInArrow(compute, PAIR)
 
 
-def _named(found: Neighbours, catalogue: Catalogue) -> pa.RecordBatch:
+def _named(
+    found: Neighbours | LinearNeighbours, measure: pa.StringArray, product_ids: pa.StringArray
+) -> Iterator[pa.RecordBatch]:
     """Pairs by product id instead of number."""
-    columns = {
-        "product_id": catalogue.product_ids.take(pa.array(found.item)),
-        "neighbour_id": catalogue.product_ids.take(pa.array(found.neighbour)),
-        "rank": pa.array(found.rank),
-        "similarity": pa.array(found.similarity),
-        "support": pa.array(found.support),
-    }
-    return pa.RecordBatch.from_pydict(columns)
+    for start in range(0, found.item.size, PAIRS_AT_ONCE):
+        some = slice(start, start + PAIRS_AT_ONCE)
+        columns = {
+            "measure": measure[some],
+            "product_id": product_ids.take(pa.array(found.item[some])),
+            "neighbour_id": product_ids.take(pa.array(found.neighbour[some])),
+            "rank": pa.array(found.rank[some]),
+            "similarity": pa.array(found.similarity[some]),
+            "support": pa.array(found.support[some]),
+        }
+        yield pa.RecordBatch.from_pydict(columns)

@@ -1,0 +1,148 @@
+"""Interactions in rows -> packed histories, in memory: grouped, each item once, newest first cut.
+
+No Spark here: rows come in Arrow batches, as tasks receive them. Memory: the rows of one part,
+some 100 bytes each.
+"""
+
+import itertools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lakeshop.similarity.catalogue import Catalogue
+from lakeshop.similarity.counting import by_group, merge_repeats
+from lakeshop.similarity.histories import (
+    Histories,
+    Ids,
+    Integers,
+    as_entries,
+    as_integers,
+    check_weights,
+    offsets_of,
+    packed_entries,
+)
+
+ROW = "lengths BINARY, entries BINARY, cut_histories BIGINT, cut_interactions BIGINT"
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """A row per event: the number of its history, its item, fixed-point weight and age in days."""
+
+    history: Ids
+    item: Ids
+    weight: Integers
+    age: Ids
+    n_histories: int
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How many histories were too long, and how many of their interactions were left out."""
+
+    histories: int = 0
+    interactions: int = 0
+
+
+def numbered(batches: Iterable[pa.RecordBatch], catalogue: Catalogue) -> Interactions:
+    """Rows of history, product_id, weight, age by number.
+
+    Rows without a history or a product, of a product that the catalogue lacks, or of weight 0
+    say nothing and are left out.
+
+    Raises:
+        ValueError: a weight is NULL, no integer, below 0 or above ONE.
+    """
+    # One of each to begin with, so that there is something to join.
+    histories = [pa.array([], pa.string())]
+    items, weights, ages = [np.empty(0, np.int32)], [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    for batch in batches:
+        item = catalogue.numbers(batch["product_id"])
+        weight = as_integers("weights", batch["weight"].to_numpy(zero_copy_only=False))
+        check_weights(weight)
+        is_known = batch["history"].is_valid().to_numpy(zero_copy_only=False)
+        counts = (item >= 0) & (weight > 0) & is_known
+        histories.append(batch["history"].filter(pa.array(counts)))
+        items.append(item[counts].astype(np.int32))
+        weights.append(weight[counts])
+        ages.append(batch["age"].to_numpy(zero_copy_only=False)[counts].astype(np.int32))
+    encoded = pa.chunked_array(histories).dictionary_encode().combine_chunks()
+    return Interactions(
+        encoded.indices.to_numpy().astype(np.int32),
+        np.concatenate(items),
+        np.concatenate(weights),
+        np.concatenate(ages),
+        len(encoded.dictionary),
+    )
+
+
+def packed(rows: Interactions, n_items: int, max_history: int) -> tuple[Histories, Cut]:
+    """One history per number, each item once with its largest weight; and what was cut.
+
+    Of longer histories the `max_history` items with the least ages count, then the larger
+    weights, then the smaller items: what a bot or a reseller did long ago speaks for nothing.
+    """
+    offsets, places = by_group(rows.history, rows.n_histories)
+    item, weight, age = rows.item[places], rows.weight[places], rows.age[places]
+    offsets = merge_repeats(offsets, item, weight, age, n_items)
+    n = int(offsets[-1])
+    item, weight, age = item[:n], weight[:n], age[:n]
+    kept = _newest(offsets, item, weight, age, max_history)
+    cut = Cut(int((np.diff(offsets) > max_history).sum()), int(n - kept.sum()))
+    if cut.interactions:
+        offsets, item, weight = offsets_of(kept)[offsets], item[kept], weight[kept]
+    return Histories(offsets, packed_entries(item, weight, n_items)), cut
+
+
+def as_rows(histories: Histories, cut: Cut, at_once: int = 2**20) -> Iterator[pa.RecordBatch]:
+    """Histories as rows of ROW, each of about `at_once` entries, so that no row is large.
+
+    What was cut stands in the first row.
+    """
+    n_rows = -(-histories.entries.size // at_once)
+    edges = np.searchsorted(histories.indptr, np.arange(1, n_rows) * at_once)
+    for start, end in itertools.pairwise([0, *edges.tolist(), histories.indptr.size - 1]):
+        offsets = histories.indptr[start : end + 1]
+        lengths = np.diff(offsets).astype(np.int32)
+        entries = histories.entries[offsets[0] : offsets[-1]]
+        yield pa.RecordBatch.from_pydict(
+            {
+                "lengths": pa.array([lengths.tobytes()], pa.binary()),
+                "entries": pa.array([entries.tobytes()], pa.binary()),
+                "cut_histories": pa.array([cut.histories]),
+                "cut_interactions": pa.array([cut.interactions]),
+            }
+        )
+        cut = Cut()
+
+
+def from_rows(batches: Iterable[pa.RecordBatch], n_items: int) -> Iterator[Histories]:
+    """The histories of each row, as from `as_rows`."""
+    for batch in batches:
+        for lengths, entries in zip(batch["lengths"], batch["entries"], strict=True):
+            yield Histories(
+                offsets_of(np.frombuffer(lengths.as_buffer(), np.int32)),
+                as_entries(np.frombuffer(entries.as_buffer(), np.uint8), n_items),
+            )
+
+
+def _newest(
+    offsets: Integers, item: Ids, weight: Integers, age: Ids, most: int
+) -> NDArray[np.bool_]:
+    """Which entries are among the `most` newest of their history."""
+    lengths = np.diff(offsets)
+    kept = np.ones(item.size, dtype=bool)
+    is_long = np.repeat(lengths > most, lengths)
+    if not is_long.any():
+        return kept
+    long = np.flatnonzero(is_long)
+    history = np.repeat(np.arange(lengths.size), lengths)[long]
+    order = np.lexsort((item[long], -weight[long], age[long], history))
+    starts = np.flatnonzero(np.diff(history[order], prepend=-1))
+    sizes = np.diff(np.append(starts, order.size))
+    rank = np.arange(order.size) - np.repeat(starts, sizes)
+    kept[long[order]] = rank < most
+    return kept
