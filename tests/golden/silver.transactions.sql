@@ -10,6 +10,9 @@ CREATE TABLE IF NOT EXISTS delta.`/lake/silver/transactions` (
   `discount` DECIMAL(12,2) COMMENT 'what the price was lowered by, for the whole line',
   `amount` DECIMAL(12,2) NOT NULL COMMENT 'what was paid for the line; negative for a refund',
   `currency` STRING NOT NULL COMMENT 'ISO 4217 code of the amounts',
+  `coupon_id` STRING COMMENT 'coupon that lowered the price',
+  `payment_id` STRING COMMENT 'pseudonym of the card or account that paid',
+  `device_id` STRING COMMENT 'pseudonym of the device it was ordered on',
   `occurred_at` TIMESTAMP NOT NULL COMMENT 'when it was sold, UTC',
   `event_date` DATE NOT NULL COMMENT 'the day it was sold, in the shop\'s time zone',
   `is_known_product` BOOLEAN NOT NULL COMMENT 'whether the catalogue knew the product on the business date'
@@ -17,7 +20,7 @@ CREATE TABLE IF NOT EXISTS delta.`/lake/silver/transactions` (
 COMMENT 'Order lines: typed, checked, unique within the look-back, users pseudonymised. Grain: one row per order line.'
 TBLPROPERTIES (
   'delta.enableDeletionVectors' = 'false',
-  'delta.dataSkippingStatsColumns' = 'business_date,transaction_id,order_id,product_id,store_id,quantity,unit_price,discount,amount,currency,occurred_at,event_date',
+  'delta.dataSkippingStatsColumns' = 'business_date,transaction_id,order_id,product_id,store_id,quantity,unit_price,discount,amount,currency,coupon_id,occurred_at,event_date',
   'delta.constraints.price_is_not_negative' = 'unit_price IS NULL OR unit_price >= 0',
   'delta.constraints.quantity_is_possible' = 'abs(quantity) <= 100000',
   'delta.constraints.amount_follows_quantity' = 'quantity >= 0 OR amount <= 0',

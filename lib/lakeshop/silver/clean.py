@@ -1,7 +1,7 @@
 """bronze -> silver and quarantine, with every row accounted for; pseudonyms -> restricted."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import date, timedelta
 from functools import partial, reduce
 
@@ -22,7 +22,11 @@ from lakeshop.silver.duplicates import (
     with_unchanged_versions,
 )
 from lakeshop.silver.events import Surroundings
+from lakeshop.silver.fraud_labels import DERIVED as FRAUD_LABELS_DERIVED
+from lakeshop.silver.fraud_labels import fraud_labels
 from lakeshop.silver.pseudonyms import pseudonymiser
+from lakeshop.silver.stock import DERIVED as STOCK_DERIVED
+from lakeshop.silver.stock import stock
 from lakeshop.silver.transactions import DERIVED as TRANSACTIONS_DERIVED
 from lakeshop.silver.transactions import transactions
 from lakeshop.silver.user_actions import DERIVED as USER_ACTIONS_DERIVED
@@ -36,7 +40,11 @@ CLEANINGS: Mapping[str, Cleaning] = {
     "promotions": Cleaning(),
     "user_actions": Cleaning(user_actions, USER_ACTIONS_DERIVED),
     "users": Cleaning(),
+    "stock": Cleaning(stock, STOCK_DERIVED),
+    "fraud_labels": Cleaning(fraud_labels, FRAUD_LABELS_DERIVED),
 }
+# Who somebody is, by the shop's own ids: of the user, the card or account, the device.
+IDENTIFIERS = ("user_id", "payment_id", "device_id")
 USER_KEYS = "restricted.user_keys"
 OUTCOME = "outcome"
 ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"
@@ -95,7 +103,7 @@ def _clean_entity(
     good = rows.where(F.col(OUTCOME) == ACCEPTED)
     published = run.publish(
         contract.name,
-        _with_pseudonyms(good, contract, pseudonym),
+        _with_pseudonyms(good, run.settings.shop.entities[name].columns, pseudonym),
         first,
         last,
         started=started,
@@ -200,11 +208,9 @@ def _assert_shares(run: Run, table: str, counts: Row) -> None:
 
 
 def _with_pseudonyms(
-    rows: DataFrame, contract: Contract, pseudonym: Callable[[str], Column]
+    rows: DataFrame, delivered: Collection[str], pseudonym: Callable[[str], Column]
 ) -> DataFrame:
-    if "user_id" not in contract.column_names:
-        return rows
-    return rows.withColumn("user_id", pseudonym("user_id"))
+    return rows.withColumns({name: pseudonym(name) for name in IDENTIFIERS if name in delivered})
 
 
 def _publish_user_keys(
