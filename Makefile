@@ -22,11 +22,16 @@ help: ## list the targets
 
 # What `make night` runs of a demo shop: its history as one range, then the week after it.
 NIGHTS_complete_journey := 2017-01-01:2017-12-03 2017-12-04:2017-12-10
+NIGHTS_simulated := 2026-01-01:2026-04-23 2026-04-24:2026-04-30
 NIGHTS := $(if $(DATE),$(DATE):$(DATE),$(NIGHTS_$(SHOP)))
+
+# How a simulated shop's drops come to be, all days at once; the same again leaves them alone.
+DELIVERY_simulated = $(SUBMIT) jobs/simulate.py --users 2000 --products 1500 --days 120 --seed 1 --dirt 0.02
 
 .PHONY: night
 night: $(READY) ## the main job: history and two nights of SHOP, or the night of DATE alone
 	@test -n "$(NIGHTS)" || { echo "name a night: make night SHOP=$(SHOP) DATE=YYYY-MM-DD"; exit 2; }
+	@$(DELIVERY_$(SHOP))
 	@for days in $(NIGHTS); do \
 	  python jobs/deliver.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} && \
 	  $(SUBMIT) jobs/nightly.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} || exit; \

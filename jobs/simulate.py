@@ -1,0 +1,58 @@
+"""A simulated shop's drops, written to its landing folder, and the truth to a folder beside it.
+
+The same arguments give the same bytes. Run it by spark-submit, as every job.
+"""
+
+import argparse
+import sys
+from datetime import date
+from pathlib import Path
+
+from lakeshop.errors import ShopError
+from lakeshop.job import placed
+from lakeshop.session import spark_session
+from lakeshop.settings import read_settings
+from lakeshop.sources.simulator.arguments import FIRST_DAY, asked_for
+from lakeshop.sources.simulator.simulate import simulate
+
+HOME = Path(__file__).resolve().parent.parent
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the job."""
+    arguments = argparse.ArgumentParser(prog="simulate.py", description=__doc__)
+    add = arguments.add_argument
+    add("--users", type=int, required=True, help="how many there are in the end")
+    add("--products", type=int, required=True, help="how many there ever are")
+    add("--days", type=int, help="how many; or say --end")
+    add("--end", type=date.fromisoformat, help="the last day")
+    add("--start", type=date.fromisoformat, default=FIRST_DAY, help=f"by default {FIRST_DAY}")
+    add("--seed", type=int, required=True, help="another one gives another shop")
+    add("--dirt", type=float, default=0.0, help="share of rows that get some, up to 0.5")
+    add("--shop", default="simulated", help="the shop, from conf/shops")
+    add("--conf", type=Path, default=HOME / "conf", help="the folder conf")
+    add("--landing", help="folder of the drops, instead of the configured one")
+    add("--truth", help="folder of the truth, by default <landing>_truth")
+    return arguments
+
+
+def main() -> int:
+    """Simulate what is asked for; exit codes as of every job."""
+    given = parser().parse_args()
+    try:
+        asked = asked_for(given)
+        settings = read_settings(given.conf, env="local", shop=given.shop)
+        home = given.conf.resolve().parent
+        landing = placed(given.landing or settings.shop.landing, home)
+        truth = placed(given.truth or f"{landing.rstrip('/')}_truth", home)
+        rows = simulate(spark_session("simulate"), asked, landing, truth)
+        told = ", ".join(f"{number:,} {entity}" for entity, number in rows.items())
+        sys.stdout.write(f"{told} in {landing}, the truth in {truth}\n")
+    except ShopError as error:
+        sys.stderr.write(f"simulate failed: {error}\n")
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
