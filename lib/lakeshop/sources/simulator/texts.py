@@ -67,7 +67,7 @@ def chosen(texts: list[str], places: Ints) -> pa.StringArray:
 
 def stamps(times: NDArray[np.datetime64]) -> pa.StringArray:
     """Local times as 2026-01-31 10:22:31."""
-    return pc.strftime(pa.array(times.astype("datetime64[s]")), "%Y-%m-%d %H:%M:%S")
+    return pc.cast(pa.array(times.astype("datetime64[s]")), pa.string())
 
 
 def days(dates: NDArray[np.datetime64]) -> pa.StringArray:
