@@ -1,5 +1,6 @@
 """Overlays, refusals and the secret."""
 
+import math
 import shutil
 from pathlib import Path
 
@@ -78,6 +79,38 @@ def test_an_empty_overlay_changes_nothing(conf):
 def test_an_unknown_key_is_refused_with_its_path(conf, keys, where):
     overlaid(conf / "local.yaml", **keys)
     assert f"{where}: Extra inputs are not permitted" in fault_of(conf)
+
+
+@pytest.mark.parametrize(
+    ("keys", "text"),
+    [
+        ({"similarity": {"user_measures": []}}, "similarity.user_measures"),
+        ({"similarity": {"user_measures": ["cosine", "cosine"]}}, "name each measure once"),
+        ({"similarity": {"basket_measures": ["pearson"]}}, "similarity.basket_measures.0"),
+        ({"similarity": {"action_weights": {"view": -0.1}}}, "similarity.action_weights.view"),
+        ({"similarity": {"action_weights": {"view": math.nan}}}, "similarity.action_weights.view"),
+        ({"similarity": {"action_weights": {"purchase": 3}}}, "similarity.action_weights.purchase"),
+        ({"similarity": {"shrinkage": math.inf}}, "similarity.shrinkage"),
+        ({"similarity": {"asymmetry": 1.5}}, "similarity.asymmetry"),
+        (
+            {"recommendations": {"new_measure": "user_lift"}},
+            "one of user_cosine, user_linear, received 'user_lift'",
+        ),
+    ],
+)
+def test_measures_and_weights_that_do_not_exist_are_refused(conf, keys, text):
+    overlaid(conf / "local.yaml", **keys)
+    assert text in fault_of(conf)
+
+
+def test_recommendations_by_another_measure_that_is_made(conf):
+    overlaid(
+        conf / "local.yaml",
+        similarity={"user_measures": ["lift", "cosine"]},
+        recommendations={"new_measure": "user_lift"},
+    )
+    settings = read(conf)
+    assert settings.recommendations.new_measure in settings.similarity.measures_of_users
 
 
 def test_all_faults_at_once(conf):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from lakeshop.errors import ConfigError
@@ -78,6 +78,11 @@ class Similarity(Frozen):
     linear_neighbours: Count
     linear_least: Annotated[float, Field(ge=0)]
 
+    @property
+    def measures_of_users(self) -> tuple[str, ...]:
+        """Measures of what the same users did, as similarity.neighbours names them."""
+        return (*[f"user_{measure}" for measure in self.user_measures], "user_linear")
+
 
 class AgainTerms(Frozen):
     """Weights of the log-odds that a product bought before is bought again."""
@@ -109,6 +114,7 @@ class Recommendations(Frozen):
 
     list_length: Count
     active_days: Count
+    new_measure: str
     again: AgainTerms
     new: NewTerms
 
@@ -149,6 +155,17 @@ class Settings(Frozen):
     forecasts: Forecasts
     fraud: Fraud
     evaluation: Evaluation
+
+    @model_validator(mode="after")
+    def _finds_what_it_recommends_by(self) -> "Settings":
+        known = self.similarity.measures_of_users
+        if self.recommendations.new_measure not in known:
+            msg = (
+                f"recommendations.new_measure should be one of {', '.join(known)}, received "
+                f"{self.recommendations.new_measure!r}; add others to similarity.user_measures"
+            )
+            raise ValueError(msg)
+        return self
 
     def digest(self) -> str:
         """Names these settings in a run id, whatever machine and folder they are used in."""

@@ -11,6 +11,7 @@ from lakeshop.ops.metrics import gains, means
 from lakeshop.ops.recommendations import (
     Scored,
     by_frequency,
+    by_neighbours,
     by_popularity,
     lists_of,
     ours,
@@ -61,7 +62,18 @@ def scored(rows, settings):
                 for p, n in (("a", 2), ("b", 1), ("c", 1))
             ],
         ),
-        neighbours=rows("similarity.neighbours"),
+        neighbours=rows(
+            "similarity.neighbours",
+            *[
+                {"measure": f"user_{m}", "product_id": p, "neighbour_id": q, "similarity": s}
+                for m, p, q, s in (
+                    *[("linear", "a", "b", 0.3), ("linear", "a", "c", 0.1)],
+                    *[("linear", "b", "a", 0.3), ("linear", "c", "a", 0.1)],
+                    *[("cosine", "a", "b", 0.1), ("cosine", "a", "c", 0.3)],
+                    ("cosine", "a", "unmodelled", 0.9),
+                )
+            ],
+        ),
         habits=habits(purchase_days(days), NIGHT, settings.features),
         after=rows(
             "features.user_product_days",
@@ -99,6 +111,18 @@ def test_baselines(scored):
     ranked = {(r["list"], r["user_id"], r["rank"]): r["product_id"] for r in popular}
     assert [ranked["merged", "u3", n] for n in (1, 2)] == ["a", "b"]
     assert {u: ranked["new", u, 1] for u in ("u1", "u2", "u3")} == {"u1": "c", "u2": "b", "u3": "a"}
+
+
+@pytest.mark.parametrize(
+    ("measure", "method", "of_u2"),
+    [("user_cosine", "item_knn", ["c", "b"]), ("user_linear", "user_linear", ["b", "c"])],
+)
+def test_each_measure_of_users_is_a_baseline_of_its_own(scored, settings, measure, method, of_u2):
+    """u2 bought a alone: what a speaks for, by that measure, among the products all know."""
+    found = by_neighbours(scored, Night(NIGHT, settings), measure).collect()
+    assert {r["method"] for r in found} == {method}
+    ranked = sorted((r["rank"], r["product_id"]) for r in found if r["user_id"] == "u2")
+    assert [product for _, product in ranked] == of_u2
 
 
 def test_figures_by_hand(scored, settings):

@@ -66,7 +66,7 @@ def new_list(
         .alias("reason_code"),
         F.lit(None).cast("string").alias("reason"),
         "because_product_id",
-        F.lit("user_linear").alias("source"),
+        F.lit(settings.new_measure).alias("source"),
         F.lit(False).alias("is_fallback"),
     )
 

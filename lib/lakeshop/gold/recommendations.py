@@ -25,7 +25,7 @@ def recommendations(tables: Tables, night: Night) -> DataFrame:
     products, users = tables["features.products"], tables["features.users"]
     on_sale = products.where(F.col("days_since_purchase") < settings.active_days)
     habits = tables["features.user_products"]
-    weights = tables["similarity.neighbours"].where(F.col("measure") == "user_linear")
+    weights = tables["similarity.neighbours"].where(F.col("measure") == settings.new_measure)
     again = again_list(habits, on_sale, users, settings)
     new = new_list(habits, on_sale, users, weights, settings)
     catalogue, strangers = tables["silver.products"], users_without_purchase(tables)

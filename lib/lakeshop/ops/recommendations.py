@@ -55,7 +55,10 @@ def lists_of(scored: Scored, night: Night) -> DataFrame:
             by_frequency(scored.habits, k),
             by_popularity(scored, "purchase_days", "popularity", k),
             by_popularity(scored, "purchase_days_3", "trending", k),
-            by_neighbours(scored, night),
+            *[
+                by_neighbours(scored, night, measure)
+                for measure in night.settings.similarity.measures_of_users
+            ],
         ],
     )
 
@@ -139,20 +142,24 @@ def by_popularity(scored: Scored, count: str, method: str, k: int) -> DataFrame:
     return _rows(merged.unionByName(new, allowMissingColumns=True), method)
 
 
-def by_neighbours(scored: Scored, night: Night) -> DataFrame:
-    """Baseline: plain item kNN, the summed cosines to what the user bought."""
+def by_neighbours(scored: Scored, night: Night, measure: str) -> DataFrame:
+    """Baseline: what one measure says alone, summed over what the user bought.
+
+    Between the products of the linear model, so that measures compare. Of the cosine this is the
+    plain item kNN.
+    """
     settings = night.settings.recommendations.model_copy(
         update={"new": _PLAIN, "list_length": night.settings.evaluation.cutoff}
     )
     modelled = scored.neighbours.where("measure = 'user_linear'").select("product_id").distinct()
     others = modelled.withColumnRenamed("product_id", "neighbour_id")
-    cosines = (
-        scored.neighbours.where("measure = 'user_cosine'")
+    weights = (
+        scored.neighbours.where(F.col("measure") == measure)
         .join(modelled, on="product_id", how="left_semi")
         .join(others, on="neighbour_id", how="left_semi")
     )
-    ranked = new_list(scored.habits, scored.products, scored.users, cosines, settings)
-    return _rows(ranked, "item_knn")
+    ranked = new_list(scored.habits, scored.products, scored.users, weights, settings)
+    return _rows(ranked, "item_knn" if measure == "user_cosine" else measure)
 
 
 def _rows(lists: DataFrame, method: str) -> DataFrame:
