@@ -23,8 +23,9 @@ from lakeshop.errors import BusyError, ConfigError, ShopError
 from lakeshop.journal import LOG
 from lakeshop.ledger import Ledger
 from lakeshop.run import Run
+from lakeshop.secret import pseudonym_key
 from lakeshop.session import spark_session
-from lakeshop.settings import Settings, pseudonym_key, read_settings
+from lakeshop.settings import Settings, read_settings
 from lakeshop.tables import Lake
 
 Work = Callable[[Run], None]

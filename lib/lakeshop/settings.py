@@ -6,7 +6,6 @@ Settings of the Spark engine are not here but in `conf/spark/*.conf`.
 """
 
 import hashlib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -206,26 +205,6 @@ def _received(fault: ErrorDetails) -> str:
     if fault["type"] == "missing" or fault["loc"][:1] in {(), ("pseudonyms",)}:
         return ""
     return f" Received {fault['input']!r}."
-
-
-def pseudonym_key(pseudonyms: Pseudonyms, environment: Mapping[str, str] = os.environ) -> bytes:
-    """The secret of the pseudonyms, from the environment if set there, else from the file.
-
-    Raises:
-        ConfigError: there is no key, or it has fewer than 32 characters.
-    """
-    key = environment.get(pseudonyms.key_variable, "")
-    if not key and pseudonyms.key_file is not None and pseudonyms.key_file.is_file():
-        # Bytes that are no text leave too short a key.
-        key = pseudonyms.key_file.read_text(encoding="utf-8", errors="ignore").strip()
-    if len(key) < 32:
-        msg = (
-            "The key of the pseudonyms should have at least 32 characters. Received "
-            f"{len(key)}. Set the variable {pseudonyms.key_variable} or name a file outside "
-            "the lake under pseudonyms.key_file."
-        )
-        raise ConfigError(msg)
-    return key.encode()
 
 
 def _read_yaml(path: Path) -> dict[str, object]:

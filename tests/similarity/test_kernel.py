@@ -135,6 +135,26 @@ def test_each_measure_equals_its_definition(measure, seed, k, min_support, asymm
         assert scores[item, neighbour] == (pytest.approx(similarity, rel=1e-9), support)
 
 
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize("seed", range(2))
+def test_more_candidates_than_a_list_holds_by_far(measure, seed):
+    """What a sample of the candidates promises is not always kept: then all are looked at again."""
+    rows = random_rows(seed, n_histories=60, n_items=300, largest=ONE)
+    found = neighbours_of(rows, 300, measures=[measure], k=3, shrinkage=0)
+    expected = dense_oracle(rows, 300, 3, 0, 1, measure=measure)
+    assert len(found) == 900
+    assert [row[3] for row in found] == pytest.approx([row[3] for row in expected], rel=1e-9)
+
+
+def test_a_sample_that_promises_too_much():
+    """Every eighth candidate is close, but there are fewer such than the list is long."""
+    close = dict.fromkeys(range(0, 400, 8), ONE)
+    rows = [dict.fromkeys(range(400), 8), *[close] * 30]
+    found = neighbours_of(rows, 400, targets=[0], k=60, shrinkage=0)
+    assert found == dense_oracle(rows, 400, 60, 0, 1)[:60]
+    assert len({row[3] for row in found}) == 2
+
+
 def test_several_measures_in_one_pass_equal_each_alone():
     rows = random_rows(4, n_histories=80, n_items=40, largest=ONE)
     histories, targets = histories_of(rows, 40), np.array([7, 0, 39])

@@ -15,18 +15,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.similarity.compilation import compiled, fetch
+from lakeshop.similarity.counting import Column
 from lakeshop.similarity.histories import WEIGHT_BITS, Entries, Floats, Ids, Integers
 
 CO_COUNT, COSINE, ASYMMETRIC_COSINE, JACCARD, LIFT, LOG_LIKELIHOOD = range(6)
 
 BITS, WEIGHT = np.uint64(WEIGHT_BITS), np.uint64(2**WEIGHT_BITS - 1)
 SUM_BITS, SUM, ONE_HISTORY = np.uint64(42), np.uint64(2**42 - 1), np.uint64(2**42)
+SAMPLE = 8  # of so many candidates one is looked at first
 AHEAD = 8  # histories between fetching and reading one; 4 to 32 are equally fast
 SLACK = 1 + 1e-9  # far more than two ways of rounding a score can differ by
 
 Sums = NDArray[np.uint64]
-# Start and length of its history, and weight, of each of a target's entries.
-Column = tuple[Integers, Ids, NDArray[np.uint16]]
 # Histories and squared norm of each item, and the number of histories.
 Items = tuple[Floats, Floats, float]
 # Neighbours per target, least support, shrinkage in products of weights, exponent of the target.
@@ -37,20 +37,20 @@ Found = tuple[Ids, Floats, Integers]
 
 @compiled
 def best_neighbours(
-    rows: tuple[Integers, Entries],
-    targets: Integers,
-    items: Items,
+    entries: Entries,
+    columns: tuple[Integers, Integers, Column],
     measures: tuple[Integers, Floats, Floats, Floats],
+    items: Items,
     options: Options,
     capacity: int,
 ) -> tuple[Integers, Found]:
     """The best neighbours of each target by each measure, best first.
 
     Args:
-        rows: offsets and entries of all histories.
-        targets: unique items.
+        entries: of all histories.
+        columns: targets, unique, and theirs (see `counting.target_columns`).
+        measures: codes, and [measure, item] left, right and base of `_collect`.
         items: see `Items`.
-        measures: codes, and [measure, item] left, right and base of `_best`.
         options: see `Options`.
         capacity: rows to make room for.
 
@@ -58,8 +58,7 @@ def best_neighbours(
         Rows of each target and measure [n_targets, n_measures], and the rows in that order.
     """
     codes, left, right, base = measures
-    n_items = items[0].size
-    starts, column = _target_columns(rows, targets, n_items)
+    (targets, starts, column), n_items = columns, items[0].size
     neighbour, support = np.empty(capacity, np.int32), np.empty(capacity, np.int64)
     similarity = np.empty(capacity, np.float64)
     sizes = np.zeros((targets.size, codes.size), np.int64)
@@ -70,46 +69,17 @@ def best_neighbours(
         target = targets[slot]
         own = slice(starts[slot], starts[slot + 1])
         history = (column[0][own], column[1][own], column[2][own])
-        n_touched = _accumulate(history, rows[1], sums, touched)
+        n_touched = _accumulate(history, entries, sums, touched)
         sums[target] = 0  # no support for itself
         for m in range(codes.size):
             best = (neighbour[end:], similarity[end:], support[end:])
             factors = (left[m, target], base[m, target], right[m])
             counts = (sums, touched[:n_touched])
-            sizes[slot, m] = _best((codes[m], target), counts, factors, items, options, best)
+            sizes[slot, m] = _best((codes[m], target), counts, factors, (items, options), best)
             end += sizes[slot, m]
         for item in touched[:n_touched]:
             sums[item] = 0
     return sizes, (neighbour[:end].copy(), similarity[:end].copy(), support[:end].copy())
-
-
-@compiled
-def _target_columns(
-    rows: tuple[Integers, Entries], targets: Integers, n_items: int
-) -> tuple[Integers, Column]:
-    """Offsets of the targets' columns, and the columns: CSC, but of the targets alone."""
-    indptr, entries = rows
-    slots = np.full(n_items, -1, np.int64)
-    slots[targets] = np.arange(targets.size)
-    # Shifted by two: filling moves each start to its end, which is the next one's start.
-    starts = np.zeros(targets.size + 2, np.int64)
-    for entry in entries:
-        slot = slots[np.uint64(entry) >> BITS]
-        if slot >= 0:
-            starts[slot + 2] += 1
-    starts[:] = np.cumsum(starts)
-    first, length = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.int32)
-    weight = np.empty(starts[-1], np.uint16)
-    for history in range(indptr.size - 1):
-        for entry in entries[indptr[history] : indptr[history + 1]]:
-            slot = slots[np.uint64(entry) >> BITS]
-            if slot >= 0:
-                place = starts[slot + 1]
-                first[place] = indptr[history]
-                length[place] = indptr[history + 1] - indptr[history]
-                weight[place] = np.uint64(entry) & WEIGHT
-                starts[slot + 1] = place + 1
-    return starts[:-1], (first, length, weight)
 
 
 @compiled
@@ -138,22 +108,51 @@ def _best(
     of: tuple[int, int],
     counts: tuple[Sums, Ids],
     factors: tuple[float, float, Floats],
-    items: Items,
-    options: Options,
+    given: tuple[Items, Options],
     best: Found,
 ) -> int:
-    """Write the best by `of`, a measure and target, to the front of `best` in order; count them.
+    """Write the best by `of`, a measure and target, to the front of `best` in order; count them."""
+    sums, touched = counts
+    neighbour, similarity, support = best
+    width, floor = given[1][0], 0.0
+    few = width // SAMPLE + 5
+    if of[0] != LOG_LIKELIHOOD and touched.size > 4 * SAMPLE * few:
+        # What few of a sample reach, more than enough of all reach, with odds of some 20 to 1.
+        sample = (sums, touched[::SAMPLE])
+        if _collect(of, sample, factors, given, best, (few, floor)) == few:
+            floor = similarity[0]
+    size = _collect(of, counts, factors, given, best, (width, floor))
+    if size < width and floor > 0:
+        size = _collect(of, counts, factors, given, best, (width, 0.0))
+    for last in range(size - 1, 0, -1):
+        item, score = neighbour[last], similarity[last]
+        neighbour[last], similarity[last] = neighbour[0], similarity[0]
+        _sink(neighbour, similarity, last, item, score)
+    for place in range(size):
+        support[place] = sums[neighbour[place]] >> SUM_BITS
+    return size
 
-    A heap, its worst on top. A score is (sum or support) / (left * right[item] + base), to
-    rounding: what cannot beat the worst by that is ruled out before it is scored.
+
+@compiled
+def _collect(
+    of: tuple[int, int],
+    counts: tuple[Sums, Ids],
+    factors: tuple[float, float, Floats],
+    given: tuple[Items, Options],
+    best: Found,
+    wanted: tuple[int, float],
+) -> int:
+    """Gather the best of at least a floor, `wanted`, in `best`, a heap with the worst on top.
+
+    A score is (sum or support) / (left * right[item] + base), to rounding: what cannot beat the
+    worst by that is ruled out before it is scored.
     """
     (measure, target), (sums, touched), (left, base, right) = of, counts, factors
-    neighbour, similarity, supports = best
-    width, least = options[0], np.uint64(options[1])
+    (items, options), (width, floor), (neighbour, similarity, _) = given, wanted, best
     is_of_sums = measure in (COSINE, ASYMMETRIC_COSINE)
-    shared = 1.0 if measure == JACCARD else 0.0
+    least, shared = np.uint64(options[1]), 1.0 if measure == JACCARD else 0.0
     # Log-likelihood has no such form; what meets no more often than by chance is ruled out.
-    bound = 1.0 if measure == LOG_LIKELIHOOD else 0.0
+    bound = 1.0 if measure == LOG_LIKELIHOOD else floor
     size = 0
     for item in touched:
         support, total = sums[item] >> SUM_BITS, sums[item] & SUM
@@ -162,7 +161,7 @@ def _best(
             continue
         pair = (np.float64(total), np.float64(support))
         score = _score(measure, target, item, pair, items, options)
-        if score <= 0:
+        if score <= 0 or score < floor:
             continue
         if size < width:
             size += 1
@@ -171,12 +170,6 @@ def _best(
             _sink(neighbour, similarity, size, item, score)
         if size == width and measure != LOG_LIKELIHOOD:
             bound = similarity[0]
-    for last in range(size - 1, 0, -1):
-        item, score = neighbour[last], similarity[last]
-        neighbour[last], similarity[last] = neighbour[0], similarity[0]
-        _sink(neighbour, similarity, last, item, score)
-    for place in range(size):
-        supports[place] = sums[neighbour[place]] >> SUM_BITS
     return size
 
 

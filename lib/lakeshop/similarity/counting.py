@@ -7,6 +7,8 @@ from lakeshop.similarity.compilation import compiled
 from lakeshop.similarity.histories import WEIGHT_BITS, Entries, Ids, Integers
 
 Matrix = NDArray[np.float32]
+# Start and length of its history, and weight, of each of a target's entries.
+Column = tuple[Integers, Ids, NDArray[np.uint16]]
 
 BITS = np.uint64(WEIGHT_BITS)
 WEIGHT = np.uint64(2**WEIGHT_BITS - 1)
@@ -25,6 +27,35 @@ def item_sums(indptr: Integers, entries: Entries, n_items: int) -> Integers:
             sums[1, item] += weight * weight
             sums[2, item] += length
     return sums
+
+
+@compiled
+def target_columns(
+    rows: tuple[Integers, Entries], targets: Integers, n_items: int
+) -> tuple[Integers, Column]:
+    """Offsets of the targets' columns, and the columns: CSC, but of the targets alone."""
+    indptr, entries = rows
+    slots = np.full(n_items, -1, np.int64)
+    slots[targets] = np.arange(targets.size)
+    # Shifted by two: filling moves each start to its end, which is the next one's start.
+    starts = np.zeros(targets.size + 2, np.int64)
+    for entry in entries:
+        slot = slots[np.uint64(entry) >> BITS]
+        if slot >= 0:
+            starts[slot + 2] += 1
+    starts[:] = np.cumsum(starts)
+    first, length = np.empty(starts[-1], np.int64), np.empty(starts[-1], np.int32)
+    weight = np.empty(starts[-1], np.uint16)
+    for history in range(indptr.size - 1):
+        for entry in entries[indptr[history] : indptr[history + 1]]:
+            slot = slots[np.uint64(entry) >> BITS]
+            if slot >= 0:
+                place = starts[slot + 1]
+                first[place] = indptr[history]
+                length[place] = indptr[history + 1] - indptr[history]
+                weight[place] = np.uint64(entry) & WEIGHT
+                starts[slot + 1] = place + 1
+    return starts[:-1], (first, length, weight)
 
 
 @compiled

@@ -95,8 +95,9 @@ def as_histories(
 
 def packed_entries(items: Integers, weights: Integers, n_items: int) -> Entries:
     """Items and their weights as entries; the items fit a catalogue of n_items."""
-    entries = (items.astype(np.uint64) << np.uint64(WEIGHT_BITS)) | weights.astype(np.uint64)
-    return entries.astype(np.uint32) if entry_type(n_items) == np.uint32 else entries
+    if entry_type(n_items) == np.uint32:
+        return (items.astype(np.uint32) << np.uint32(WEIGHT_BITS)) | weights.astype(np.uint32)
+    return (items.astype(np.uint64) << np.uint64(WEIGHT_BITS)) | weights.astype(np.uint64)
 
 
 def entry_type(n_items: int) -> np.dtype[np.uint32] | np.dtype[np.uint64]:

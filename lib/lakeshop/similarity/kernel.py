@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.similarity import compiled
-from lakeshop.similarity.counting import item_sums
+from lakeshop.similarity.counting import item_sums, target_columns
 from lakeshop.similarity.histories import (
     MAX_HISTORIES_PER_ITEM,
     ONE,
@@ -146,10 +146,10 @@ def top_neighbours(
     codes = np.array([MEASURES[measure] for measure in measures], np.int64)
     beside = statistics.works[block] - statistics.histories[block]
     sizes, (neighbour, similarity, support) = compiled.best_neighbours(
-        (histories.indptr, histories.entries),
-        block,
-        (*_as_floats(statistics), float(statistics.n_histories)),
+        histories.entries,
+        (block, *target_columns((histories.indptr, histories.entries), block, n_items)),
         (codes, *_factors(measures, statistics, scale, asymmetry)),
+        (*_as_floats(statistics), float(statistics.n_histories)),
         (width, min_support, scale, float(asymmetry)),
         int(np.minimum(beside, width).sum()) * codes.size,
     )

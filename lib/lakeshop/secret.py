@@ -1,0 +1,27 @@
+"""The secret key of the pseudonyms, which lies outside the lake and in no plan and no log."""
+
+import os
+from collections.abc import Mapping
+
+from lakeshop.errors import ConfigError
+from lakeshop.settings import Pseudonyms
+
+
+def pseudonym_key(pseudonyms: Pseudonyms, environment: Mapping[str, str] = os.environ) -> bytes:
+    """The secret of the pseudonyms, from the environment if set there, else from the file.
+
+    Raises:
+        ConfigError: there is no key, or it has fewer than 32 characters.
+    """
+    key = environment.get(pseudonyms.key_variable, "")
+    if not key and pseudonyms.key_file is not None and pseudonyms.key_file.is_file():
+        # Bytes that are no text leave too short a key.
+        key = pseudonyms.key_file.read_text(encoding="utf-8", errors="ignore").strip()
+    if len(key) < 32:
+        msg = (
+            "The key of the pseudonyms should have at least 32 characters. Received "
+            f"{len(key)}. Set the variable {pseudonyms.key_variable} or name a file outside "
+            "the lake under pseudonyms.key_file."
+        )
+        raise ConfigError(msg)
+    return key.encode()
