@@ -16,7 +16,7 @@ from lakeshop.sources.simulator.products import products_of, shelves
 from lakeshop.sources.simulator.season import Season
 from lakeshop.sources.simulator.stock import ledger
 from lakeshop.sources.simulator.visits import due_staples, visit_chances, visits_of
-from lakeshop.sources.simulator.world import WORLD
+from lakeshop.sources.simulator.world import BRANDS, CATEGORIES, WORLD
 from simulations import Simulated, files_below, simulated_by_hand
 
 ARGUMENTS = Arguments(users=900, products=400, days=91, seed=7)
@@ -34,6 +34,11 @@ def lines(shop: Simulated) -> pd.DataFrame:
     rows = shop.rows("transactions")
     rows["sold_at"] = pd.to_datetime(rows["sold_at"])
     return rows[rows["pieces"] > 0]
+
+
+@pytest.fixture(scope="module")
+def actions(shop: Simulated) -> pd.DataFrame:
+    return shop.rows("user_actions")
 
 
 @pytest.fixture(scope="module")
@@ -254,6 +259,46 @@ def test_birthdays_and_anniversaries_draw_visits():
     assert chances[~alone].max(axis=1).min() > 0.3, "linked accounts are busy for a while"
 
 
+def test_birthday_coupons_are_used_in_the_week_up_to_the_birthday(shop, lines):
+    gift = lines[lines["voucher"] == "BDAY10"]
+    born = pd.to_datetime(shop.told("users").set_index("user_id")["birth_date"])
+    born = born.reindex(gift["customer"]).to_numpy()
+    birthday = [(day.month, day.day) for day in pd.DatetimeIndex(born)]
+    ahead = [
+        {((at + pd.Timedelta(days=n)).month, (at + pd.Timedelta(days=n)).day) for n in range(8)}
+        for at in gift["sold_at"]
+    ]
+    assert len(gift) > 100
+    # Leap years shift the day of the year by one.
+    assert all(day in days for day, days in zip(birthday, ahead, strict=True))
+    full = lines[lines["voucher"].isna()]
+    assert gift["saved"].sum() / (gift["saved"] + gift["paid"]).sum() > 0.09
+    assert full["saved"].sum() / (full["saved"] + full["paid"]).sum() < 0.05
+
+
+def test_a_higher_price_is_bought_less():
+    """What is drawn by taste falls by the price's power of the elasticity, all else equal."""
+    products = products_of(Arguments(10, 400, 100, 1))
+    ids = np.nonzero((products.reprice_day < 100) & (products.reprice_factor > 1))[0]
+    day = products.reprice_day[ids]
+    plain = products.discount(ids, day) + products.discount(ids, day - 1) == 0
+    kept = plain & products.on_sale(ids, day - 1) & products.on_sale(ids, day)
+    ids, day = ids[kept], day[kept]
+    assert len(ids) > 20
+    assert (products.list_price(ids, day) > products.list_price(ids, day - 1)).mean() > 0.9
+    ratio = products.demand(ids, day) / products.demand(ids, day - 1)
+    expected = products.reprice_factor[ids] ** -products.elasticity[ids]
+    assert ratio == pytest.approx(expected, rel=0.02)  # the season moves on by a day
+
+
+def test_searches_name_what_is_looked_for(actions):
+    kinds = {c.name for c in CATEGORIES}
+    brands = {brand.lower() for brand in BRANDS}
+    texts = set(actions["typed"].dropna())
+    assert texts <= kinds | brands | {f"{b} {k}" for b in brands for k in kinds}
+    assert len(texts) > 100
+
+
 # -- stock ----------------------------------------------------------------------------------------
 
 
@@ -369,8 +414,7 @@ def test_labels_come_a_week_after_the_event_or_later(shop, lines):
 # -- files ----------------------------------------------------------------------------------------
 
 
-def test_actions_tell_of_every_line_and_of_what_came_before(shop, lines):
-    actions = shop.rows("user_actions")
+def test_actions_tell_of_every_line_and_of_what_came_before(actions, lines):
     assert actions["id"].is_unique
     kinds = actions["what"].value_counts()
     assert set(kinds.index) == {
