@@ -110,7 +110,7 @@ def test_equals_dense_oracle(whole, options):
 
 
 def test_same_rows_to_the_last_bit_for_any_blocks_and_partitions(whole, found_in):
-    for blocks, n_partitions in ((3, 1), (8, 2), (64, 64)):
+    for blocks, n_partitions in ((3, 1), (8, 2), (2, 64), (64, 2)):
         assert found_in(blocks, n_partitions) == whole
 
 
@@ -170,6 +170,7 @@ def test_worked_pair(spark, options):
 ONE_USER = [("h1", "p", 1024), ("h1", "q", 512), ("h1", "r", 1024)]
 LONELY = {
     "no history": [],
+    "no ids": [(None, "p", 1024), ("h1", None, 1024), ("h2", None, 5), (None, "q", 5)],
     "one product": [("h1", "p", 1024), ("h2", "p", 512), ("h3", "p", 1)],
     # One user alone, products that share no history, a pair of which one weighs nothing.
     "no pair often enough": [

@@ -12,11 +12,13 @@ CATALOGUE = Catalogue(pa.array(["p", "q", "r", "s"]))
 
 
 def batch(*rows):
-    """Rows of history, product_id, weight, age."""
+    """Rows of history (whose hashes stand for it), product_id, weight, age."""
     columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
-    types = (pa.string(), pa.string(), pa.int64(), pa.int32())
-    arrays = [pa.array(values, kind) for values, kind in zip(columns, types, strict=True)]
-    return pa.RecordBatch.from_arrays(arrays, ["history", "product_id", "weight", "age"])
+    hashes = [[sum(map(ord, history)) for history in columns[0]], [0] * len(rows)]
+    types = (pa.int64(), pa.int64(), pa.string(), pa.int64(), pa.int32())
+    values = zip([*hashes, *columns[1:]], types, strict=True)
+    names = ["hash", "other_hash", "product_id", "weight", "age"]
+    return pa.RecordBatch.from_arrays([pa.array(*column) for column in values], names)
 
 
 def unpacked(histories):
@@ -35,6 +37,13 @@ def test_rows_of_a_history_come_together_from_all_batches():
     assert histories_of(first, batch(), batch(("h2", "s", 1, 4))) == [{0: 7}, {1: 5, 3: 1}]
 
 
+def test_histories_are_told_apart_by_either_hash():
+    rows = batch(("a", "p", 1, 0), ("a", "q", 2, 0), ("b", "r", 3, 0), ("b", "s", 4, 0))
+    other = rows.set_column(1, "other_hash", pa.array([0, 5, 0, 0]))
+    assert histories_of(rows) == [{0: 1, 1: 2}, {2: 3, 3: 4}]
+    assert histories_of(other) == [{0: 1}, {1: 2}, {2: 3, 3: 4}]
+
+
 def test_a_product_counts_once_by_its_largest_weight():
     rows = [("h", "p", 3, 9), ("h", "q", 5, 1), ("h", "p", 8, 2), ("h", "p", 4, 1)]
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2]):
@@ -43,11 +52,11 @@ def test_a_product_counts_once_by_its_largest_weight():
 
 def test_what_says_nothing_is_left_out():
     rows = [
-        *[(None, "p", 5, 1), ("h", None, 5, 1), ("h", "unknown", 5, 1), ("h", "q", 0, 1)],
+        *[("h", None, 5, 1), ("h", "unknown", 5, 1), ("h", "q", 0, 1)],
         ("h", "p", 1, 1),
     ]
     assert histories_of(batch(*rows)) == [{0: 1}]
-    assert histories_of(batch(*rows[:4])) == []
+    assert histories_of(batch(*rows[:3])) == []
 
 
 def test_nothing_gives_no_history():
@@ -64,7 +73,7 @@ def test_weights_out_of_range_are_refused(wrong):
 def test_weights_that_are_no_integers_are_refused():
     rows = batch(("h", "p", 1, 1))
     for weights in (pa.array([float("nan")]), pa.array([None], pa.int64())):
-        fraction = rows.set_column(2, "weight", weights)
+        fraction = rows.set_column(3, "weight", weights)
         with pytest.raises(ValueError, match="weights should be one-dimensional integers"):
             histories_of(fraction)
 

@@ -123,7 +123,11 @@ def packed_histories(
     def pack(batches: Batches) -> Iterator[pa.RecordBatch]:
         yield from as_rows(*packed(numbered(batches, shared.value), n_items, max_history))
 
-    rows = interactions.repartition(options.parts, "history").mapInArrow(pack, ROW)
+    hashes = (F.xxhash64("history"), F.xxhash64(F.lit(1), "history"))
+    hashed = interactions.where(F.col("history").isNotNull()).select(
+        hashes[0].alias("hash"), hashes[1].alias("other_hash"), "product_id", "weight", "age"
+    )
+    rows = hashed.repartition(options.parts, "hash").mapInArrow(pack, ROW)
     kept = keep(rows)
     # Packs all parts side by side; whoever reads them later reads one after the other.
     sums = [F.sum(F.length("entries")), F.sum("cut_histories"), F.sum("cut_interactions")]
