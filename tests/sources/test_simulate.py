@@ -24,8 +24,8 @@ from lakeshop.sources.simulator.simulate import simulate
 from lakeshop.tables import Lake
 from simulations import Simulated, files_below, simulated_by_hand
 
-# Two chunks of users, two spans of days, two shards of products: more units than tasks.
-LARGE = Arguments(users=4200, products=600, days=16, seed=3, dirt=0.02)
+# Two chunks of users, two spans of days, two shards of products.
+LARGE = Arguments(users=4200, products=2100, days=16, seed=3, dirt=0.02)
 DIRTY = Arguments(users=200, products=60, days=18, seed=11, dirt=0.06)
 
 

@@ -107,7 +107,7 @@ class World:
     # Units of work; they decide names and contents of files
     users_at_once: int = 4096
     days_at_once: int = 14
-    products_at_once: int = 512
+    products_at_once: int = 2048
 
 
 WORLD = World()
