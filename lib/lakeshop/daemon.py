@@ -9,6 +9,7 @@ imported before the fork, so that a worker starts with it.
 Named by `spark.python.daemon.module`, where this package is installed on the machine.
 """
 
+import runpy
 from zipimport import zipimporter
 
 
@@ -20,7 +21,6 @@ def keep_archives() -> None:
 if __name__ == "__main__":
     import pandas as pd  # noqa: F401
     import pyarrow.compute  # noqa: F401
-    from pyspark.daemon import manager
 
     keep_archives()
-    manager()
+    runpy.run_module("pyspark.daemon", run_name="__main__")

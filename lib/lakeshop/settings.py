@@ -70,7 +70,6 @@ class Similarity(Frozen):
     action_weights: Mapping[Literal["purchase", "cart", "view"], Share]
     half_life_days: Positive
     max_history: Count
-    parts: Count
     blocks: Count
     linear_products: Count
     linear_ridge: Positive

@@ -1,5 +1,7 @@
 """Neighbours through Spark against dense NumPy, whatever the blocks and partitions."""
 
+import sys
+
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame
@@ -21,7 +23,7 @@ COLUMNS = ["product_id", "neighbour_id", "rank", "similarity", "support"]
 
 @pytest.fixture(scope="module")
 def options(settings):
-    changes = {"neighbours": 4, "shrinkage": 1.5, "min_support": 2, "blocks": 3, "parts": 2}
+    changes = {"neighbours": 4, "shrinkage": 1.5, "min_support": 2, "blocks": 3}
     return settings.similarity.model_copy(update=changes)
 
 
@@ -85,18 +87,23 @@ ENTRIES = random_entries(8)
 
 @pytest.fixture(scope="module")
 def found_in(spark, options):
-    """Neighbours in ENTRIES, for so many blocks and partitions of the input."""
+    """Neighbours in ENTRIES, for so many blocks, partitions of the input, and packed parts."""
 
-    def found_in(blocks, n_partitions):
-        cut = options.model_copy(update={"blocks": blocks, "parts": n_partitions})
-        return collected(cosines(spark, ENTRIES, cut, n_partitions), *COLUMNS)
+    def found_in(blocks, n_partitions, n_parts):
+        cut = options.model_copy(update={"blocks": blocks})
+        with pytest.MonkeyPatch.context() as patch:
+            at_once = -(-len(ENTRIES) // n_parts)
+            patch.setattr(sys.modules[neighbours_of.__module__], "EVENTS_AT_ONCE", at_once)
+            histories = packed(spark, ENTRIES, cut, n_partitions)
+        assert histories.rows.rdd.getNumPartitions() == max(blocks, -(-len(ENTRIES) // at_once))
+        return collected(neighbours_of(histories, "user", ("cosine",), cut), *COLUMNS)
 
     return found_in
 
 
 @pytest.fixture(scope="module")
 def whole(found_in):
-    return found_in(1, 7)
+    return found_in(1, 7, 1)
 
 
 def test_equals_dense_oracle(whole, options):
@@ -110,8 +117,8 @@ def test_equals_dense_oracle(whole, options):
 
 
 def test_same_rows_to_the_last_bit_for_any_blocks_and_partitions(whole, found_in):
-    for blocks, n_partitions in ((3, 1), (8, 2), (2, 64), (64, 2)):
-        assert found_in(blocks, n_partitions) == whole
+    for blocks, n_partitions, n_parts in ((3, 1, 2), (7, 2, 7), (2, 7, 64), (64, 64, 1)):
+        assert found_in(blocks, n_partitions, n_parts) == whole
 
 
 def test_all_measures_equal_the_kernel_on_the_whole(spark, options):
@@ -206,7 +213,7 @@ def test_linear_neighbours_equal_the_dense_model_however_it_is_partitioned(spark
     found = [
         collected(
             linear_neighbours_of(
-                packed(spark, ENTRIES, options.model_copy(update={"parts": n}), n),
+                packed(spark, ENTRIES, options.model_copy(update={"blocks": n}), n),
                 products,
                 options.model_copy(update=linear),
             ),

@@ -63,7 +63,7 @@ def best_neighbours(
     similarity = np.empty(capacity, np.float64)
     sizes = np.zeros((targets.size, codes.size), np.int64)
     # One longer than the catalogue: the branch-free list writes past its end.
-    sums, touched = np.zeros(n_items + 1, np.uint64), np.empty(n_items + 1, np.int32)
+    sums, touched = np.zeros(n_items + 1, np.uint64), np.empty(n_items + 1, np.uint32)
     end = 0
     for slot in range(targets.size):
         target = targets[slot]
@@ -79,7 +79,7 @@ def best_neighbours(
             end += sizes[slot, m]
         for item in touched[:n_touched]:
             sums[item] = 0
-    return sizes, (neighbour[:end].copy(), similarity[:end].copy(), support[:end].copy())
+    return sizes, (neighbour[:end], similarity[:end], support[:end])
 
 
 @compiled
@@ -91,8 +91,9 @@ def _accumulate(column: Column, entries: Entries, sums: Sums, touched: Ids) -> i
         if place + AHEAD < first.size:
             fetch(entries, first[place + AHEAD])
             fetch(entries, first[place + AHEAD] + 16)  # a line of the cache holds 16 entries
-        own = np.uint64(weight[place])
-        for at in range(first[place], first[place] + length[place]):
+        # All unsigned: numba has to look whether a signed index counts from the end.
+        own, start = np.uint64(weight[place]), np.uint64(first[place])
+        for at in range(start, start + np.uint64(length[place])):
             entry = np.uint64(entries[at])
             item = entry >> BITS
             before = sums[item]
@@ -115,7 +116,7 @@ def _best(
     sums, touched = counts
     neighbour, similarity, support = best
     width, floor = given[1][0], 0.0
-    few = width // SAMPLE + 5
+    few = width // SAMPLE + 4
     if of[0] != LOG_LIKELIHOOD and touched.size > 4 * SAMPLE * few:
         # What few of a sample reach, more than enough of all reach, with odds of some 20 to 1.
         sample = (sums, touched[::SAMPLE])
@@ -149,15 +150,17 @@ def _collect(
     """
     (measure, target), (sums, touched), (left, base, right) = of, counts, factors
     (items, options), (width, floor), (neighbour, similarity, _) = given, wanted, best
-    is_of_sums = measure in (COSINE, ASYMMETRIC_COSINE)
-    least, shared = np.uint64(options[1]), 1.0 if measure == JACCARD else 0.0
+    is_of_sums, least = measure in (COSINE, ASYMMETRIC_COSINE), np.uint64(options[1])
+    shared = 1.0 if measure == JACCARD else 0.0
     # Log-likelihood has no such form; what meets no more often than by chance is ruled out.
     bound = 1.0 if measure == LOG_LIKELIHOOD else floor
+    # score < bound, by the form above, with what is the same for all taken out of the loop.
+    slope, offset, weight = bound * left, bound * base, SLACK + bound * shared
     size = 0
     for item in touched:
         support, total = sums[item] >> SUM_BITS, sums[item] & SUM
         top = np.float64(total if is_of_sums else support)
-        if top * SLACK < bound * (left * right[item] + base - shared * top) or support < least:
+        if top * weight < slope * right[item] + offset or support < least:
             continue
         pair = (np.float64(total), np.float64(support))
         score = _score(measure, target, item, pair, items, options)
@@ -170,6 +173,7 @@ def _collect(
             _sink(neighbour, similarity, size, item, score)
         if size == width and measure != LOG_LIKELIHOOD:
             bound = similarity[0]
+            slope, offset, weight = bound * left, bound * base, SLACK + bound * shared
     return size
 
 

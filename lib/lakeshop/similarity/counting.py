@@ -35,7 +35,7 @@ def target_columns(
 ) -> tuple[Integers, Column]:
     """Offsets of the targets' columns, and the columns: CSC, but of the targets alone."""
     indptr, entries = rows
-    slots = np.full(n_items, -1, np.int64)
+    slots = np.full(n_items, -1, np.int32)
     slots[targets] = np.arange(targets.size)
     # Shifted by two: filling moves each start to its end, which is the next one's start.
     starts = np.zeros(targets.size + 2, np.int64)

@@ -9,8 +9,8 @@ entry; then each task computes one block of products by reading all histories fr
 one memory-mapped copy. No self-join of pairs, nothing collected that grows with users or
 interactions: the driver holds one id per product.
 
-Memory of a worker: in the first stage about 100 bytes per row of its part (there are `parts`); in
-the second, beside the shared copy (4 bytes an entry, 8 a history), 14 bytes per entry of its
+Memory of a worker: in the first stage some 100 bytes for each of the EVENTS_AT_ONCE rows of a part;
+in the second, beside the shared copy (4 bytes an entry, 8 a history), 14 bytes per entry of its
 block, 60 per product and measure, and its result. The linear model's task: see `linear.py`.
 
 How the histories travel was chosen by measurement, on 10 million interactions, 1 million users
@@ -43,7 +43,7 @@ PAIR = (
     "measure STRING, product_id STRING, neighbour_id STRING, rank INT, similarity DOUBLE, "
     "support BIGINT"
 )
-PAIRS_AT_ONCE = 2**17  # some 10 MB
+EVENTS_AT_ONCE, PAIRS_AT_ONCE = 2**21, 2**17  # some 200 and 10 MB
 # A worker that leaves its input unread ends, and the next one takes 2 s to start: what is read in
 # less is read.
 READ_ANYWAY = 2**28  # bytes
@@ -111,12 +111,13 @@ def packed_histories(
 
     Args:
         interactions: history, product_id, weight and age, as from `interactions.py`.
-        options: parts and max_history.
+        options: max_history, and blocks: there are at least as many parts.
         keep: caches the rows while they are in use.
     """
     spark = interactions.sparkSession
-    events = interactions.where(F.col("product_id").isNotNull()).groupBy("product_id").count()
-    catalogue = catalogue_of(events.withColumnRenamed("count", "events").toPandas())
+    known = interactions.where(F.col("product_id").isNotNull())
+    events = known.groupBy("product_id").agg(F.count("*").alias("events")).toPandas()
+    catalogue = catalogue_of(events)
     shared, max_history = spark.sparkContext.broadcast(catalogue), options.max_history
     n_items = len(catalogue.product_ids)
 
@@ -127,7 +128,8 @@ def packed_histories(
     hashed = interactions.where(F.col("history").isNotNull()).select(
         hashes[0].alias("hash"), hashes[1].alias("other_hash"), "product_id", "weight", "age"
     )
-    rows = hashed.repartition(options.parts, "hash").mapInArrow(pack, ROW)
+    parts = max(options.blocks, -(-int(events["events"].sum()) // EVENTS_AT_ONCE))
+    rows = hashed.repartition(parts, "hash").mapInArrow(pack, ROW)
     kept = keep(rows)
     # Packs all parts side by side; whoever reads them later reads one after the other.
     sums = [F.sum(F.length("entries")), F.sum("cut_histories"), F.sum("cut_interactions")]

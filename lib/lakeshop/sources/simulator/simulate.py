@@ -100,7 +100,7 @@ def _with_all_shards(spark: SparkSession, wanted: DataFrame, arguments: Argument
 def _products(arguments: Arguments, folders: Folders, rows: pd.DataFrame) -> pd.DataFrame:
     shard = shards_of(arguments)[int(rows["shard"].iloc[0])]
     first, last = shard.products
-    wanted = np.zeros((last - first, arguments.days * HOURS), dtype=np.int32)
+    wanted = np.zeros((last - first, arguments.days * HOURS), dtype=np.int64)
     place = (rows["product"].to_numpy() - first, rows["hour"].to_numpy())
     np.add.at(wanted, place, rows["units"].to_numpy())
     held, delivered = write_products(arguments, shard, folders, wanted)
