@@ -27,6 +27,7 @@ AHEAD = 8  # histories between fetching and reading one; 4 to 32 are equally fas
 SLACK = 1 + 1e-9  # far more than two ways of rounding a score can differ by
 
 Sums = NDArray[np.uint64]
+Touched = NDArray[np.uint32]
 # Histories and squared norm of each item, and the number of histories.
 Items = tuple[Floats, Floats, float]
 # Neighbours per target, least support, shrinkage in products of weights, exponent of the target.
@@ -83,7 +84,7 @@ def best_neighbours(
 
 
 @compiled
-def _accumulate(column: Column, entries: Entries, sums: Sums, touched: Ids) -> int:
+def _accumulate(column: Column, entries: Entries, sums: Sums, touched: Touched) -> int:
     """Add the products, and 1, of each history to its items; list the items and count them."""
     first, length, weight = column
     n_touched = 0
@@ -107,7 +108,7 @@ def _accumulate(column: Column, entries: Entries, sums: Sums, touched: Ids) -> i
 @compiled
 def _best(
     of: tuple[int, int],
-    counts: tuple[Sums, Ids],
+    counts: tuple[Sums, Touched],
     factors: tuple[float, float, Floats],
     given: tuple[Items, Options],
     best: Found,
@@ -137,7 +138,7 @@ def _best(
 @compiled
 def _collect(
     of: tuple[int, int],
-    counts: tuple[Sums, Ids],
+    counts: tuple[Sums, Touched],
     factors: tuple[float, float, Floats],
     given: tuple[Items, Options],
     best: Found,

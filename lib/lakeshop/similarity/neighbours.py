@@ -13,8 +13,12 @@ Memory of a worker: in the first stage some 100 bytes for each of the EVENTS_AT_
 in the second, beside the shared copy (4 bytes an entry, 8 a history), 14 bytes per entry of its
 block, 60 per product and measure, and its result. The linear model's task: see `linear.py`.
 
-How the histories travel was chosen by measurement, on 10 million interactions, 1 million users
-and 50,000 products (`tests/benchmarks`): SHUFFLE
+How the histories travel was chosen by measurement (10 million interactions, two cores). Sent by a
+shuffle to every block that they touch, nearly all histories went to every block and lay in each
+worker's own memory, and the job took 20.8 s; packed as here and copied once per executor, 13.1 s. A
+task that needs no copy leaves its input unread where that is large; but its worker then ends, and
+the next takes 2 s to start, so small input is read. A broadcast, or a file added to the session,
+would pass through the driver.
 """
 
 import collections
