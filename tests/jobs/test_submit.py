@@ -95,6 +95,8 @@ def on_cluster(
             *("--master", "local-cluster[2,1,2048]"),
             *("--py-files", str(shop.home / "lakeshop.zip")),
             *("--conf", "spark.executor.memory=2g"),
+            # Its Python has the libraries, and our own code from the zip alone: as cluster.conf.
+            *("--conf", "spark.python.daemon.module=pyspark.daemon"),
             env="cluster",
         ),
         cwd=tmp_path_factory.mktemp("elsewhere"),
