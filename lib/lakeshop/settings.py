@@ -54,6 +54,7 @@ class Features(Frozen):
     interval_prior_days: Positive
 
 
+Action = Literal["purchase", "cart", "view"]
 Measure = Literal["co_count", "cosine", "asymmetric_cosine", "jaccard", "lift", "log_likelihood"]
 Measures = Annotated[tuple[Measure, ...], Field(min_length=1), AfterValidator(_each_once)]
 
@@ -67,7 +68,7 @@ class Similarity(Frozen):
     shrinkage: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     asymmetry: Share
     min_support: Count
-    action_weights: Mapping[Literal["purchase", "cart", "view"], Share]
+    action_weights: Mapping[Action, Share]
     half_life_days: Positive
     max_history: Count
     blocks: Count

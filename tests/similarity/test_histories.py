@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lakeshop.similarity.histories import ONE, as_fixed, as_histories, joined
+from lakeshop.similarity.histories import ONE, as_fixed, as_histories
 
 
 def test_read_only_arrays_are_taken():
@@ -65,12 +65,3 @@ def test_entries_hold_item_and_weight_and_zero_weights_are_left_out():
     assert histories.indptr.tolist() == [0, 1, 1, 2]
     assert histories.items.tolist() == [7, 3]
     assert histories.weights.tolist() == [1, ONE]
-
-
-def test_joined_histories_follow_one_another():
-    one = as_histories([0, 1], [4], [5], n_items=9)
-    other = as_histories([0, 2, 3], [0, 1, 2], [6, 7, 8], n_items=9)
-    both = joined([one, other])
-    assert both.indptr.tolist() == [0, 1, 3, 4]
-    assert both.items.tolist() == [4, 0, 1, 2]
-    assert both.weights.tolist() == [5, 6, 7, 8]

@@ -15,12 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.similarity.compilation import compiled, fetch
-from lakeshop.similarity.counting import Column
-from lakeshop.similarity.histories import WEIGHT_BITS, Entries, Floats, Ids, Integers
+from lakeshop.similarity.counting import BITS, WEIGHT, Column
+from lakeshop.similarity.histories import Entries, Floats, Ids, Integers
 
 CO_COUNT, COSINE, ASYMMETRIC_COSINE, JACCARD, LIFT, LOG_LIKELIHOOD = range(6)
 
-BITS, WEIGHT = np.uint64(WEIGHT_BITS), np.uint64(2**WEIGHT_BITS - 1)
 SUM_BITS, SUM, ONE_HISTORY = np.uint64(42), np.uint64(2**42 - 1), np.uint64(2**42)
 SAMPLE = 8  # of so many candidates one is looked at first
 AHEAD = 8  # histories between fetching and reading one; 4 to 32 are equally fast

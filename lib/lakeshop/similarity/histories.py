@@ -6,7 +6,6 @@ its weight: 4 bytes for catalogues of up to 2,097,152 products (8 beyond), so th
 one read from memory, which is what the kernel's time goes into.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -109,12 +108,6 @@ def entry_type(n_items: int) -> np.dtype[np.uint32] | np.dtype[np.uint64]:
 def as_entries(raw: NDArray[np.uint8], n_items: int) -> Entries:
     """Bytes as the entries of a catalogue of n_items."""
     return raw.view(np.uint32) if entry_type(n_items) == np.uint32 else raw.view(np.uint64)
-
-
-def joined(parts: Sequence[Histories]) -> Histories:
-    """Histories one after the other."""
-    lengths = np.concatenate([np.diff(part.indptr) for part in parts])
-    return Histories(offsets_of(lengths), np.concatenate([part.entries for part in parts]))
 
 
 def offsets_of(lengths: NDArray[np.integer] | NDArray[np.bool_]) -> Integers:

@@ -11,15 +11,14 @@ every half-life of age, so a single weight halves with every two.
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Literal
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.frames import age_in_days
+from lakeshop.settings import Action
 from lakeshop.similarity.histories import ONE
 
-Action = Literal["purchase", "cart", "view"]
 COUNTED_IN: Mapping[Action, str] = {"purchase": "lines", "cart": "carts", "view": "views"}
 """The column of features.user_product_days that counts each action."""
 

@@ -29,6 +29,7 @@ from functools import reduce
 
 import numpy as np
 import pyarrow as pa
+from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -61,14 +62,14 @@ _COPIES = itertools.count()
 
 @dataclass(frozen=True)
 class Packed:
-    """Histories in rows, as from `packing.as_rows`, and the catalogue of their items.
+    """Histories in rows, as from `packing.as_rows`, and the catalogue of their items, sent once.
 
     `name` names the copies that executors make of them, `size` is that of all entries in bytes,
     `cut` what too long histories have lost.
     """
 
     rows: DataFrame
-    catalogue: Catalogue
+    catalogue: Broadcast[Catalogue]
     name: str
     size: int
     cut: Cut
@@ -139,7 +140,7 @@ def packed_histories(
     sums = [F.sum(F.length("entries")), F.sum("cut_histories"), F.sum("cut_interactions")]
     size, *cut = (total or 0 for total in kept.agg(*sums).toArrow().to_pylist()[0].values())
     name = f"{spark.sparkContext.applicationId}-{next(_COPIES)}"
-    return Packed(kept.select("lengths", "entries"), catalogue, name, size, Cut(*cut))
+    return Packed(kept.select("lengths", "entries"), shared, name, size, Cut(*cut))
 
 
 def neighbours_of(
@@ -206,8 +207,8 @@ def _in_blocks(histories: Packed, n_blocks: int, kernel: Kernel) -> DataFrame:
     A Cartesian product streams its left side: a task whose executor has a copy leaves it unread.
     """
     spark = histories.rows.sparkSession
-    shared = spark.sparkContext.broadcast(histories.catalogue)
-    name, n_items = histories.name, len(histories.catalogue.product_ids)
+    shared, name = histories.catalogue, histories.name
+    n_items = len(shared.value.product_ids)
     is_small = histories.size <= READ_ANYWAY
 
     def compute(batches: Batches) -> Iterator[pa.RecordBatch]:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from lakeshop.sources.simulator.actions import COUPON, KINDS, QUERIES, SEARCH, Actions
 from lakeshop.sources.simulator.chance import Ints
+from lakeshop.sources.simulator.fraud import GENUINE, PATTERNS
 from lakeshop.sources.simulator.products import WEEK, Products
 from lakeshop.sources.simulator.purchases import NO_COUPON, Lines, Tickets
 from lakeshop.sources.simulator.season import YEAR
@@ -109,9 +110,7 @@ def queries(products: Products, query: Ints) -> pa.StringArray:
 
 def label_rows(products: Products, lines: Lines, day: Ints, second: Ints) -> pa.StringArray:
     """What was found of order lines, and when."""
-    # Genuine is no pattern; the others are named as in `fraud.PATTERNS`.
-    names = ["", "amount", "terminal", "stolen_card", "coupon_abuse"]
-    is_fraud = lines.pattern > 0
+    names, is_fraud = ["", *PATTERNS[1:]], lines.pattern != GENUINE  # genuine is no pattern
     return json_lines(
         {
             "line": quoted(line_id(lines)),
