@@ -61,6 +61,7 @@ class Contract:
     look_back_days: int | None
     retention_days: int
     has_latest_twin: bool
+    is_of_training: bool = False
 
     @property
     def is_by_day(self) -> bool:

@@ -12,6 +12,7 @@ What the standard has no word for stands under its `customProperties`:
 - `inputs`: the tables a table is computed from, each with `lookBackDays` (absent means all
   days up to the business date). The engine hands a table's builder nothing else.
 - `latestTwin`: the newest business date is also published as `<table>_latest`.
+- `calendar: training`: a snapshot of the newest training day instead of each business date.
 """
 
 import re
@@ -146,6 +147,7 @@ def _contract(document: dict[str, Any]) -> Contract:
         look_back_days=custom.get("lookBackDays"),
         retention_days=_retention_days(document),
         has_latest_twin=bool(custom.get("latestTwin", False)),
+        is_of_training=custom.get("calendar") == "training",
     )
 
 
@@ -190,6 +192,8 @@ def _faults(document: Mapping[str, object], path: Path) -> Iterator[str]:
     custom = {e["property"]: e["value"] for e in _list(document.get("customProperties"))}
     if custom.get("rows") not in ROW_KINDS:
         yield f"rows should be one of {sorted(ROW_KINDS)}. Received {custom.get('rows')!r}."
+    if custom.get("calendar", "training") != "training":
+        yield f"calendar should be training, or absent. Received {custom['calendar']!r}."
     if not any(t.get("property") == "retention" for t in _list(document.get("slaProperties"))):
         yield "slaProperties should state a retention in days."
     for table in _list(document.get("schema")):

@@ -11,6 +11,11 @@ def days_between(first: date, last: date) -> list[date]:
     return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
+def newest_weekday(weekday: int, last: date) -> date:
+    """The newest day up to `last` that is the given weekday, 0 for Monday."""
+    return last - timedelta(days=(last.weekday() - weekday) % 7)
+
+
 def stretches(days: Iterable[date]) -> Iterator[tuple[date, date]]:
     """First and last day of each stretch without a gap, none longer than `LONGEST_STRETCH`."""
     open_: list[date] = []

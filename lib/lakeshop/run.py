@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from lakeshop.audit import audit
 from lakeshop.builder import Builder, Night
 from lakeshop.contract import DAY, Contract
-from lakeshop.days import days_between, stretches
+from lakeshop.days import days_between, newest_weekday, stretches
 from lakeshop.frames import latest_versions
 from lakeshop.journal import LOG, Counts, Entry, Journal
 from lakeshop.ledger import Ledger, Publication, digest_of
@@ -72,7 +72,7 @@ class Run:
 
     def _open_days(self, table: str) -> Iterator[date]:
         contract = self.lake.contract(table)
-        asked = days_between(self.first if contract.is_by_day else self.last, self.last)
+        asked = self._asked(contract)
         for day in asked:
             if not self._is_current(contract, day):
                 yield day
@@ -81,6 +81,14 @@ class Run:
                 if day not in asked and self.ledger.is_stale(contract, day):
                     LOG.info("%s of %s is stale, its inputs have changed: redone", day, table)
                     yield day
+
+    def _asked(self, contract: Contract) -> list[date]:
+        """Each day of the range; of a snapshot the last one; of models the last training day."""
+        if contract.is_by_day:
+            return days_between(self.first, self.last)
+        if contract.is_of_training:
+            return [newest_weekday(self.settings.training.weekday_number, self.last)]
+        return [self.last]
 
     def _is_current(self, contract: Contract, day: date) -> bool:
         published = self.ledger.publication(contract.name, day)

@@ -126,6 +126,24 @@ class Forecasts(Frozen):
     quantiles: tuple[Share, ...]
 
 
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Training(Frozen):
+    """When models are trained, and how the work is cut.
+
+    `shards` belong to a model, not to a cluster: the same on two cores and on two hundred.
+    """
+
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    shards: Count
+
+    @property
+    def weekday_number(self) -> int:
+        """0 for Monday."""
+        return WEEKDAYS.index(self.weekday)
+
+
 class Fraud(Frozen):
     """How transactions are scored."""
 
@@ -152,6 +170,7 @@ class Settings(Frozen):
     similarity: Similarity
     recommendations: Recommendations
     forecasts: Forecasts
+    training: Training
     fraud: Fraud
     evaluation: Evaluation
 
