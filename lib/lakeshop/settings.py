@@ -145,8 +145,16 @@ class Training(Frozen):
 
 
 class Fraud(Frozen):
-    """How transactions are scored."""
+    """What fraud models learn from, and what becomes of their scores."""
 
+    maturity_days: Count
+    train_days: Count
+    validation_days: Count
+    policy: Literal["budget", "cost"]
+    alerts_per_day: Count
+    rank_by: Literal["score", "expected_loss"]
+    review_cost: Positive
+    block_probability: Share
     min_history: Count
     review_score: Positive
 
