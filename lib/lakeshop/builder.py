@@ -16,12 +16,22 @@ Tables = Mapping[str, DataFrame]
 
 @dataclass(frozen=True)
 class Night:
-    """What a builder knows beside its tables: the business date and the settings."""
+    """What a builder knows beside its tables: the business date and the settings.
+
+    Of a range of days, which a table by day is asked for in one go, `day` is the last. Its
+    inputs also hold the look-back: what is before `first` is not asked for.
+    """
 
     day: date
     settings: Settings
+    first: date | None = None
     warnings: list[str] = field(default_factory=list, compare=False)
     _kept: list[DataFrame] = field(default_factory=list, compare=False)
+
+    @property
+    def first_day(self) -> date:
+        """The first day asked for."""
+        return self.first or self.day
 
     def keep(self, rows: DataFrame) -> DataFrame:
         """Cache rows that a builder uses several times, until its table is published."""

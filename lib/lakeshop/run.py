@@ -121,7 +121,7 @@ class Run:
     def _build_days(self, table: str, builder: Builder, first: date, last: date) -> None:
         started = time.monotonic()
         contract = self.lake.contract(table)
-        night = Night(last, self.settings)
+        night = Night(last, self.settings, first)
         rows = builder(self.inputs(contract, first, last), night)
         if not contract.is_by_day:
             rows = rows.withColumn(DAY, F.lit(last))

@@ -20,6 +20,7 @@ from lakeshop.shop import Frozen, Shop
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
+Delay = Annotated[int, Field(ge=0)]
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -157,6 +158,9 @@ class Fraud(Frozen):
     block_probability: Share
     min_history: Count
     review_score: Positive
+    label_delay_days: Delay
+    prior_lines: Positive
+    prior_rate: Share
 
 
 class Evaluation(Frozen):
