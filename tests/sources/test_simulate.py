@@ -21,6 +21,7 @@ from lakeshop.silver.pseudonyms import HEX_DIGITS
 from lakeshop.sources.simulator.arguments import Arguments
 from lakeshop.sources.simulator.dirt import SHAPES
 from lakeshop.sources.simulator.simulate import simulate
+from lakeshop.sources.simulator.world import REGIONS
 from lakeshop.tables import Lake
 from simulations import Simulated, files_below, simulated_by_hand
 
@@ -155,6 +156,7 @@ def test_stock_labels_and_users_arrive_typed(lake: Lake, dirty: Simulated) -> No
     users = lake.read("silver.users").toPandas()
     assert users["birth_date"].notna().all()
     assert users["registered_on"].notna().all()
+    assert set(users["region"]) == set(REGIONS)
 
 
 # -- the job --------------------------------------------------------------------------------------

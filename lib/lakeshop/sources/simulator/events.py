@@ -99,7 +99,7 @@ def write_events(
     found, label_day, label_second = labels(chance, sold)
     known = np.maximum(people.joined, 0)
     new = (unit.days[0] <= known) & (known < unit.days[1])
-    entries = user_rows(products, people.users[new], people.born[new], people.joined[new])
+    entries = user_rows(products, people, new)
     bought = transaction_rows(products, lines)
     acted, day = action_rows(products, visits, ticket, done), visits.day[done.visit]
     session = visits.order[done.visit]

@@ -7,10 +7,12 @@ import itertools
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from lakeshop.sources.simulator.actions import COUPON, KINDS, QUERIES, SEARCH, Actions
 from lakeshop.sources.simulator.chance import Ints
 from lakeshop.sources.simulator.fraud import GENUINE, PATTERNS
+from lakeshop.sources.simulator.people import People
 from lakeshop.sources.simulator.products import WEEK, Products
 from lakeshop.sources.simulator.purchases import NO_COUPON, Lines, Tickets
 from lakeshop.sources.simulator.season import YEAR
@@ -27,7 +29,7 @@ from lakeshop.sources.simulator.texts import (
     whole,
 )
 from lakeshop.sources.simulator.visits import Visits
-from lakeshop.sources.simulator.world import BRANDS, CATEGORIES
+from lakeshop.sources.simulator.world import BRANDS, CATEGORIES, REGIONS, WORLD
 
 COUPONS = ["", "BDAY10", "SAVE10", "WELCOME40"]
 CAMPAIGNS = ["", "birthday", "save", "welcome"]
@@ -121,16 +123,18 @@ def label_rows(products: Products, lines: Lines, day: Ints, second: Ints) -> pa.
     )
 
 
-def user_rows(products: Products, users: Ints, born: Ints, joined_on: Ints) -> pa.StringArray:
-    """What the shop knows of its users; `born` counts days before the first day."""
-    start = np.datetime64(products.season.start)
+def user_rows(products: Products, people: People, is_new: NDArray[np.bool_]) -> pa.StringArray:
+    """What the shop knows of those of the people who are new."""
+    start, born = np.datetime64(products.season.start), people.born[is_new]
     bands = [f"{low}-{high - 1}" for low, high in itertools.pairwise(AGES)]
     age = np.searchsorted(AGES, born // YEAR, side="right") - 1
+    region = people.home_store[is_new] * len(REGIONS) // WORLD.stores
     return json_lines(
         {
-            "customer": quoted(customer(users)),
+            "customer": quoted(customer(people.users[is_new])),
             "born": quoted(days(start - born)),
-            "registered": quoted(days(start + joined_on)),
+            "registered": quoted(days(start + people.joined[is_new])),
+            "district": quoted(chosen(list(REGIONS), region)),
             "age": quoted(chosen([*bands, f"{AGES[-1]}+"], np.maximum(age, 0))),
         }
     )

@@ -142,6 +142,7 @@ CATEGORIES = (
     Category("toys", "leisure", 19.0, 0, 0),
     Category("books", "leisure", 13.0, 0, 0),
 )
+REGIONS = ("north", "east", "south", "west", "centre")  # of equally many stores
 BRANDS = (
     "Alder", "Birch", "Cedar", "Dune", "Elm", "Fern", "Grove", "Heath", "Iris", "Juniper",
     "Kelp", "Linden", "Moss", "Nettle", "Oak", "Pine", "Quince", "Reed", "Sage", "Thyme",
