@@ -14,7 +14,17 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 JOBS = sorted((HOME / "jobs").glob("*.py"))
 
 # In data's way: each stage may use those before it. `evaluation` is pure and may be used by all.
-STAGES = ["sources", "silver", "features", "similarity", "training", "models", "gold", "ops"]
+STAGES = [
+    "sources",
+    "silver",
+    "features",
+    "similarity",
+    "training",
+    "models",
+    "trainers",
+    "gold",
+    "ops",
+]
 PURE = {"evaluation"}
 TOP = {"night", "bundle", "dictionary"}
 GROUND_FLOOR = {path.stem for path in PACKAGE.glob("*.py")} - TOP - {"__init__"}
