@@ -151,6 +151,8 @@ class Fraud(Frozen):
     maturity_days: Count
     train_days: Count
     validation_days: Count
+    report_weeks: Count
+    report_lines: Count
     policy: Literal["budget", "cost"]
     alerts_per_day: Count
     rank_by: Literal["score", "expected_loss"]
