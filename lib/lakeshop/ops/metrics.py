@@ -18,7 +18,7 @@ from lakeshop.builder import Night
 from lakeshop.days import days_between
 from lakeshop.evaluation.ranking import coverage, paired_interval
 from lakeshop.journal import LOG
-from lakeshop.ledger import digest_of
+from lakeshop.ops.figures import FIGURE, METRICS, publish_figures
 from lakeshop.ops.recommendations import (
     OURS,
     PER_USER,
@@ -30,9 +30,7 @@ from lakeshop.ops.recommendations import (
 from lakeshop.ops.report import report
 from lakeshop.run import Run
 
-METRICS = "ops.metrics"
 SUBJECT = "recommendations"
-FIGURE = "method STRING, metric STRING, segment STRING, value DOUBLE"
 
 
 def evaluate(run: Run) -> None:
@@ -67,7 +65,7 @@ def _night_scores(run: Run, day: date) -> DataFrame:
     coverages = _coverages(lists, scored.products.count())
     figures = night.keep(reduce(DataFrame.unionByName, [means(scores), gains(scores), coverages]))
     report(f"{day}", figures, run.settings)
-    _publish(run, day, figures, started)
+    publish_figures(run, day, SUBJECT, figures, _source(run, day), started)
     night.release()
     return scores
 
@@ -138,17 +136,8 @@ def _coverages(lists: DataFrame, catalogue_size: int) -> DataFrame:
     return lists.sparkSession.createDataFrame(rows, FIGURE)
 
 
-def _publish(run: Run, day: date, figures: DataFrame, started: float) -> None:
-    rows = figures.select(
-        F.lit(day).alias("business_date"),
-        F.lit(SUBJECT).alias("subject"),
-        "method",
-        "metric",
-        "segment",
-        "value",
-        F.lit(run.run_id(METRICS, day)).alias("run_id"),
-    )
+def _source(run: Run, day: date) -> tuple[object, ...]:
+    """Names what a night's figures are computed from: its lists, and the days after it."""
     outcome = day + timedelta(days=run.settings.evaluation.horizon_days)
-    inputs = run.ledger.input_digest(run.lake.contract(METRICS), outcome)
-    digest = digest_of(inputs, run.ledger.publication("gold.recommendations", day))
-    run.publish(METRICS, rows, day, day, started=started, input_digests={day: digest})
+    read = run.ledger.input_digest(run.lake.contract(METRICS), outcome)
+    return read, run.ledger.publication("gold.recommendations", day)
