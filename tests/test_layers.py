@@ -35,6 +35,10 @@ WITHOUT_SPARK = [
         PACKAGE / "similarity" / f"{name}.py"
         for name in ("kernel", "compiled", "histories", "blocks")
     ],
+    *[
+        PACKAGE / "features" / f"{name}.py"
+        for name in ("running", "windows", "columns", "user_columns", "entity_columns")
+    ],
 ]
 
 
@@ -110,7 +114,7 @@ def test_jobs_import_no_other_job():
 def test_plain_python_knows_no_spark(path):
     assert not roots(path) & {"pyspark", "delta", "py4j"}
     for part in parts_of_lakeshop(path) - {path.parent.name}:
-        assert part in {"errors", "evaluation"}, f"{part} may bring Spark with it"
+        assert part in {"compilation", "errors", "evaluation"}, f"{part} may bring Spark with it"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=place)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from lakeshop.builder import Builder
 from lakeshop.features.products import products
+from lakeshop.features.transactions import transactions
 from lakeshop.features.user_product_days import user_product_days
 from lakeshop.features.user_products import user_products
 from lakeshop.features.users import users
@@ -13,4 +14,5 @@ TABLES: Mapping[str, Builder] = {
     "features.user_products": user_products,
     "features.users": users,
     "features.products": products,
+    "features.transactions": transactions,
 }

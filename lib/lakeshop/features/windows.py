@@ -1,0 +1,177 @@
+"""What was known of an entity when a line was delivered, over windows before the line.
+
+Two clocks: a line is in the history of those that happened later, within the window, and that
+were delivered no earlier than it; and no more than KEPT_DAYS later, which is what a night reads.
+So a line that is itself delivered more than KEPT_DAYS - HISTORY_DAYS late sees a shorter history.
+
+A fraud counts from the day it was known on, until a later label takes it back; its windows are
+of the days since it was known.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakeshop.features import running
+from lakeshop.features.running import ASK, ENTER, LEAVE, Integers
+
+Flags = NDArray[np.bool_]
+Rows = Mapping[str, Integers]  # equally long columns
+
+NULL = int(np.iinfo(np.int64).min)
+HISTORY_DAYS = 90
+KEPT_DAYS = 97
+FOREVER = 2**31 - 1  # the day on which what is never taken back is
+DAY = 86_400_000_000  # microseconds
+
+# Bits of the column `flags`. A fraud is a row beside that of its line.
+IS_ASKED, IS_HISTORY, IS_FRAUD, HAS_COUPON = 1, 2, 4, 8
+
+
+def is_flagged(rows: Rows, bits: int) -> Flags:
+    """Whether any of the bits is set."""
+    flagged: Flags = (rows["flags"] & bits) != 0
+    return flagged
+
+
+def taken(rows: Rows, places: Integers | Flags) -> dict[str, Integers]:
+    """The rows at the places."""
+    return {name: column[places] for name, column in rows.items()}
+
+
+def rows_of_asked(rows: Rows, entity: str) -> Integers:
+    """Places of rows whose entity is known and has a line that asks: no other matters."""
+    known = np.flatnonzero(rows[entity] != NULL)
+    _, code = np.unique(rows[entity][known], return_inverse=True)
+    asks = np.zeros(known.size, np.bool_)
+    asks[code[is_flagged(rows, IS_ASKED)[known]]] = True
+    return known[asks[code]]
+
+
+@dataclass(frozen=True, eq=False)
+class Histories:
+    """Rows in the order of entity and time.
+
+    `rows` are in that order; `order` int64[n] says where they were before; `first` and `size`
+    are of each row's entity (see `running`).
+    """
+
+    rows: Rows
+    order: Integers
+    entities: running.Entities
+
+    @cached_property
+    def ends(self) -> Integers:
+        """The place at which each row's windows end: rows of the same time are not within."""
+        return running.first_within(self.entities, self.rows["time"], 0)
+
+    def starts(self, *days: int) -> Integers:
+        """The first place of each row's windows of so many days, int64[n_windows, n]."""
+        times = self.rows["time"]
+        return np.stack([running.first_within(self.entities, times, d * DAY) for d in days])
+
+    def steps(self, enters: Integers, since: Integers, until: Integers) -> running.Steps:
+        """Order in which rows enter, leave and ask, entity by entity and day by day.
+
+        Args:
+            enters: places of those that enter.
+            since: their first day.
+            until: the day on which they leave, at which they are no longer seen.
+        """
+        asks = np.flatnonzero(is_flagged(self.rows, IS_ASKED))
+        if not asks.size:
+            return asks, asks
+        asked_on = self.rows["delivered"][asks]
+        last, earliest = asked_on.max(), min(asked_on.min(), since.min(initial=asked_on.min()))
+        in_time, goes = (since <= last) & (since < until), until <= last
+        goes &= in_time
+        places = np.concatenate([enters[in_time], enters[goes], asks])
+        days = np.concatenate([since[in_time], until[goes], asked_on]) - earliest
+        kinds = np.repeat([ENTER, LEAVE, ASK], [in_time.sum(), goes.sum(), asks.size])
+        key = (self.entities[0][places] * (last - earliest + 1) + days) * 2 + (kinds == ASK)
+        order = np.argsort(key, kind="stable")
+        return places[order], kinds[order]
+
+    @cached_property
+    def _lines(self) -> tuple[Integers, Integers, Integers]:
+        """Places, first and last day of the lines that are history."""
+        lines = np.flatnonzero(is_flagged(self.rows, IS_HISTORY))
+        since = self.rows["delivered"][lines]
+        return lines, since, since + KEPT_DAYS + 1
+
+    @cached_property
+    def line_steps(self) -> running.Steps:
+        """Steps of the lines that are history."""
+        return self.steps(*self._lines)
+
+    def sums(self, days: Sequence[int], *values: Integers) -> Integers:
+        """Sums of lines' values over windows of event time, int64[n, n_windows, n_values]."""
+        return running.windowed_sums(
+            self.line_steps, self.entities, self.starts(*days), self.ends, np.stack(values, axis=1)
+        )
+
+    def counts(self, *days: int) -> Integers:
+        """Lines within windows of event time, int64[n, n_windows]."""
+        return self.sums(days, np.ones(self.order.size, np.int64))[:, :, 0]
+
+    def maxima(self, values: Integers) -> Integers:
+        """The largest value of the whole history, which is 0 or more, or -1 without one."""
+        starts = self.starts(HISTORY_DAYS)[0]
+        return running.windowed_maxima(self.line_steps, self.entities, starts, self.ends, values)
+
+    def last_times(self) -> Integers:
+        """When the last line before was, in microseconds; NULL without one."""
+        starts = self.starts(HISTORY_DAYS)[0]
+        places = running.last_before(self.line_steps, self.entities, starts, self.ends)
+        return np.where(places >= 0, self.rows["time"][places], NULL)
+
+    def frauds(self, days: int) -> Integers:
+        """Earlier lines known to be frauds for less than so many days, int64[n]."""
+        places = np.flatnonzero(is_flagged(self.rows, IS_FRAUD))
+        known, gone = self.rows["known"][places], self.rows["until"][places]
+        delivered = self.rows["delivered"][places]
+        until = np.minimum(np.minimum(gone, known + days), delivered + KEPT_DAYS + 1)
+        steps = self.steps(places, np.maximum(known, delivered), until)
+        starts, ones = self.entities[0][None, :], np.ones((self.order.size, 1), np.int64)
+        return running.windowed_sums(steps, self.entities, starts, self.ends, ones)[:, 0, 0]
+
+    def members(self, member: str) -> Integers:
+        """How many different members the history has, int64[n]; NULL is none."""
+        lines, since, until = self._lines
+        has_member = self.rows[member][lines] != NULL
+        steps = self.steps(lines[has_member], since[has_member], until[has_member])
+        times, (first, _) = self.rows["time"], self.entities
+        order = np.lexsort((times, self.rows[member], first))
+        pairs = _entities(first[order], self.rows[member][order])
+        place_of = np.empty_like(order)
+        place_of[order] = np.arange(order.size)
+        after = running.first_after(self.entities, times, 0)
+        expires = running.first_after(self.entities, times, HISTORY_DAYS * DAY)
+        reach = (self.ends, after, expires)
+        return running.distinct_members(steps, self.entities, reach, (pairs, place_of, order))
+
+
+def histories_of(rows: Rows, *entity: str) -> Histories:
+    """The rows, of which each has the entity, by entity and time.
+
+    Args:
+        rows: columns `time` (microseconds), `delivered` (days), `flags`, of frauds `known` and
+            `until` (days), and the entity's.
+        entity: the columns that make the entity.
+    """
+    order = np.lexsort((rows["time"], *(rows[name] for name in entity)))
+    ordered = taken(rows, order)
+    return Histories(ordered, order, _entities(*(ordered[name] for name in entity)))
+
+
+def _entities(*sorted_columns: Integers) -> running.Entities:
+    """Place of the first row and number of rows of each row's entity."""
+    n = sorted_columns[0].size
+    is_first = np.ones(n, np.bool_)
+    is_first[1:] = np.any([c[1:] != c[:-1] for c in sorted_columns], axis=0)
+    firsts = np.flatnonzero(is_first)
+    sizes = np.diff(np.append(firsts, n))
+    return np.repeat(firsts, sizes), np.repeat(sizes, sizes)
