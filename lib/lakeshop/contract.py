@@ -138,7 +138,7 @@ class Contract:
 
 
 def _has_statistics(data_type: T.DataType) -> bool:
-    return not isinstance(data_type, T.ArrayType | T.BooleanType)
+    return not isinstance(data_type, T.ArrayType | T.BinaryType | T.BooleanType)
 
 
 def _quoted(text: str) -> str:

@@ -37,6 +37,7 @@ _SIMPLE_TYPES: Mapping[str, tuple[T.DataType, str]] = {
     "DOUBLE": (T.DoubleType(), "number"),
     "DATE": (T.DateType(), "date"),
     "TIMESTAMP": (T.TimestampType(), "timestamp"),
+    "BINARY": (T.BinaryType(), "string"),
 }
 _DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
 _ARRAY = re.compile(r"ARRAY<(.+)>")

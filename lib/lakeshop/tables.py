@@ -3,7 +3,7 @@
 A day, or one closed range of days, is replaced by one `replaceWhere` on `business_date`: one
 atomic commit, which a re-run repeats with the same content and which clears an empty day. A
 killed run leaves the old day whole. No transaction id is set: Delta would silently keep the
-old rows of a re-run with the same id.
+old rows of a re-run with the same id. Only a log whose rows repeat exactly may bear one.
 
 `replaceWhere` takes `>=` and `<=`, not BETWEEN: beside a CHECK constraint Delta 4.4 fails on
 BETWEEN with an internal error.
@@ -117,9 +117,27 @@ class Lake:
         """Replace the whole table, in one commit."""
         return self._write(table, self.fitting(table, rows).coalesce(1), "overwrite", {}, run_id)
 
-    def append(self, table: str, rows: DataFrame, *, run_id: str) -> int:
-        """Add rows to a log."""
-        return self._write(table, self.fitting(table, rows).coalesce(1), "append", {}, run_id)
+    def append(
+        self,
+        table: str,
+        rows: DataFrame,
+        *,
+        run_id: str,
+        transaction: tuple[str, int] | None = None,
+    ) -> int:
+        """Add rows to a log.
+
+        Args:
+            table: the log.
+            rows: what to add.
+            run_id: noted in the commit.
+            transaction: an application and its growing number. Delta keeps the last number of each
+                and silently leaves out what bears that or a smaller one: it was added before.
+        """
+        options = {} if transaction is None else {"txnAppId": transaction[0]}
+        if transaction is not None:
+            options["txnVersion"] = str(transaction[1])
+        return self._write(table, self.fitting(table, rows).coalesce(1), "append", options, run_id)
 
     def version(self, table: str) -> int:
         """The table's newest version."""

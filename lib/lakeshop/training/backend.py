@@ -1,0 +1,95 @@
+"""TensorFlow as every process here uses it, and models as recipes say.
+
+TensorFlow is imported on the first call, never at the top of a module: it takes seconds and 0.7 GB
+in each process, and a forked process must not inherit its threads. No Spark jobs here.
+"""
+
+import contextlib
+import importlib
+import os
+from functools import cache
+from typing import Any
+
+from lakeshop.training.errors import ModelError
+from lakeshop.training.recipe import Recipe
+
+
+@cache
+def configured(threads: int = 1) -> Any:
+    """Keras on TensorFlow with that many threads, no GPU, and the same result each time."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
+    # Other processors would take other routes through oneDNN, to other last bits; no slower here.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    import tensorflow as tf
+
+    # Once an operation has run, the pools are what they are: somebody else was here first.
+    with contextlib.suppress(RuntimeError):
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+        tf.config.threading.set_inter_op_parallelism_threads(threads)
+    tf.config.experimental.enable_op_determinism()
+    return importlib.import_module("keras")
+
+
+def compiled_model(recipe: Recipe, offset: Any = None) -> Any:
+    """The recipe's model with its first weights, compiled: the same in every process.
+
+    Args:
+        recipe: what to build.
+        offset: steps, as a Keras variable, that a learning rate schedule is ahead of the optimiser.
+
+    Raises:
+        ModelError: the builder is not there, or returns no built Keras model.
+    """
+    keras = configured()
+    # Names of layers count on from model to model; files of the same weights would differ.
+    keras.utils.clear_session(free_memory=False)
+    keras.utils.set_random_seed(recipe.seed)
+    model = _function(recipe.builder)(**recipe.arguments)
+    if not isinstance(model, keras.Model) or not model.built:
+        msg = (
+            f"Builder {recipe.builder} should return a built, uncompiled Keras model. Received "
+            f"{type(model).__name__}; give it an Input, or call build()."
+        )
+        raise ModelError(msg)
+    optimizer = keras.optimizers.get(_plain(recipe.optimizer))
+    _shift_schedule(keras, optimizer, offset)
+    model.compile(optimizer=optimizer, loss=_loss(keras, recipe), jit_compile=False)
+    optimizer.build(model.trainable_variables)
+    return model
+
+
+def _function(name: str) -> Any:
+    module, _, function = name.partition(":")
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        msg = (
+            f'builder should be "package.module:function" that every worker can import. Received '
+            f"{name!r}: {error}. Ship the module with the job (--py-files)."
+        )
+        raise ModelError(msg) from None
+
+
+def _plain(config: Any) -> Any:
+    return config if isinstance(config, str) or config is None else dict(config)
+
+
+def _loss(keras: Any, recipe: Recipe) -> Any:
+    return None if recipe.loss is None else keras.losses.get(_plain(recipe.loss))
+
+
+def _shift_schedule(keras: Any, optimizer: Any, offset: Any) -> None:
+    """Have a learning rate schedule go on although the optimiser's own steps start anew."""
+    stated = optimizer.get_config().get("learning_rate")
+    if offset is None or not isinstance(stated, dict):
+        return
+    schedules = keras.optimizers.schedules
+    schedule = schedules.deserialize(stated)
+
+    class Shifted(schedules.LearningRateSchedule):  # type: ignore[misc, name-defined]
+        def __call__(self, step: Any) -> Any:
+            return schedule(step + keras.ops.cast(offset, step.dtype))
+
+    optimizer.learning_rate = Shifted()

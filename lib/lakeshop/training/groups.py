@@ -1,0 +1,146 @@
+"""The second mode: one model per group, each by plain `fit` in one task, without communication.
+
+Its use here is cross-validation that respects time: a fold trains on what was known when it begins
+and predicts the days after, as a night would have done.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import date, timedelta
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeshop.training.backend import compiled_model
+from lakeshop.training.recipe import Columns, Floats32, Recipe, seed_of
+
+FOLD, IS_TRAIN = "fold", "is_train"
+PREDICTION, REASON = "prediction", "reason"
+
+
+def with_folds(
+    rows: DataFrame,
+    starts: Sequence[date],
+    *,
+    days: int,
+    happened: str,
+    known: str,
+    gap_days: int = 0,
+    window_days: int | None = None,
+) -> DataFrame:
+    """Each row once per fold it belongs to, with `fold` (its first day) and `is_train`.
+
+    Args:
+        rows: with two dates, both required.
+        starts: first day of each fold's test rows.
+        days: how many days are tested.
+        happened: date column, when a row happened.
+        known: date column, when its target was known; NULL of a target that is not known yet.
+        gap_days: days before the fold that are left out of training.
+        window_days: days of training before the gap; None for all (an expanding window).
+    """
+    parts = []
+    for start in starts:
+        end = start - timedelta(days=gap_days)
+        trains = (F.col(happened) < F.lit(end)) & (F.col(known) < F.lit(start))
+        if window_days is not None:
+            trains &= F.col(happened) >= F.lit(end - timedelta(days=window_days))
+        tests = F.col(happened).between(F.lit(start), F.lit(start + timedelta(days=days - 1)))
+        chosen = F.coalesce(trains, F.lit(False))
+        fold = rows.withColumn(FOLD, F.lit(start)).withColumn(IS_TRAIN, chosen)
+        parts.append(fold.where(chosen | tests))
+    return reduce(DataFrame.unionByName, parts)
+
+
+def fit_per_group(
+    rows: DataFrame, recipe: Recipe, *, group: str, key: Sequence[str], epochs: int = 1
+) -> DataFrame:
+    """The predictions of each group's own model for its rows that it did not train on.
+
+    A group's model is what Keras' `fit` gives for the group's training rows in the order of a hash
+    of their key, with a seed made of the group's value. A group that cannot be trained gives no
+    error: its predictions are NULL, with the reason. A group's rows must fit into a worker.
+
+    Args:
+        rows: the recipe's columns, `is_train`, the group and the key.
+        recipe: the model; its outputs are one number a row.
+        group: column of the group, a fold for example.
+        key: columns that tell a group's rows apart.
+        epochs: passes over the training rows.
+
+    Returns:
+        The group and the key of each row that is not `is_train`, `prediction` and `reason`.
+    """
+    stored = recipe.columns.stored
+    chosen = rows.select(
+        group,
+        *[name for name in key if name != group],
+        IS_TRAIN,
+        F.xxhash64(*key, F.lit(f"order {recipe.seed}")).alias("__order"),
+        *[F.col(name).cast("float").alias(f"__c{i}") for i, name in enumerate(stored)],
+    )
+    kept = [group, *[name for name in key if name != group]]
+    added = [T.StructField(PREDICTION, T.DoubleType()), T.StructField(REASON, T.StringType())]
+    schema = T.StructType([*[rows.schema[name] for name in kept], *added])
+    return chosen.groupBy(group).applyInPandas(_fitter(recipe, kept, epochs), schema)
+
+
+def fitted(recipe: Recipe, group: Any, records: Floats32, epochs: int) -> Any:
+    """The group's model, trained on records float32[rows, stored] in their order.
+
+    Raises:
+        ValueError: there is no row, a target or a weight is not a number, or the loss became none.
+    """
+    wrong = _unfit(recipe.columns, records)
+    if wrong:
+        raise ValueError(wrong)
+    model = compiled_model(replace(recipe, seed=seed_of(recipe.seed, "group", str(group))))
+    x, y, *weight = recipe.columns.arrays(records)
+    history = model.fit(
+        x,
+        y,
+        sample_weight=weight[0] if weight else None,
+        batch_size=recipe.batch_size,
+        epochs=epochs,
+        verbose=0,
+    )
+    if not np.isfinite(history.history["loss"]).all():
+        msg = "the loss became NaN; look for NaN in the inputs or lower the learning rate"
+        raise ValueError(msg)
+    return model
+
+
+def _fitter(
+    recipe: Recipe, kept: list[str], epochs: int
+) -> Callable[[tuple[Any, ...], pd.DataFrame], pd.DataFrame]:
+    names = [f"__c{i}" for i in range(len(recipe.columns.stored))]
+
+    def fit(group: tuple[Any, ...], rows: pd.DataFrame) -> pd.DataFrame:
+        ordered = rows.sort_values(["__order", *names], kind="stable", ignore_index=True)
+        records = ordered[names].to_numpy(np.float32)
+        trains = ordered[IS_TRAIN].to_numpy(bool)
+        result = ordered.loc[~trains, kept].assign(**{PREDICTION: np.nan, REASON: None})
+        try:
+            model = fitted(recipe, group[0], records[trains], epochs)
+        except ValueError as error:
+            return result.assign(**{REASON: str(error)})
+        if len(result):
+            inputs = recipe.columns.inputs_of(records[~trains])
+            predicted = model.predict(inputs, batch_size=recipe.batch_size, verbose=0)
+            values = np.asarray(predicted, np.float64).reshape(len(result))
+            result[PREDICTION] = np.where(np.isfinite(values), values, np.nan)
+        return result
+
+    return fit
+
+
+def _unfit(columns: Columns, records: Floats32) -> str | None:
+    if not len(records):
+        return "no rows to train on"
+    known = records[:, [columns.stored.index(name) for name in columns.known]]
+    return None if np.isfinite(known).all() else "a target or a weight is NULL, NaN or infinite"

@@ -1,0 +1,76 @@
+"""What a training says: one line per round, and scalars for TensorBoard, by the driver alone.
+
+TensorFlow writes TensorBoard's files by itself; the viewer is no dependency.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lakeshop.checkpoints import Progress
+from lakeshop.journal import LOG
+
+
+def log_round(training_id: str, progress: Progress, rounds: int) -> None:
+    """Log one line for a person and a machine."""
+    LOG.info(
+        "training=%s round=%d/%d loss=%s validation_loss=%s rows_per_second=%.0f seconds=%.2f",
+        *(training_id, min(progress.round, rounds), rounds),
+        *(_number(progress.loss), _number(progress.validation_loss)),
+        *(progress.rows / max(progress.seconds, 1e-9), progress.seconds),
+    )
+
+
+def _number(value: float | None) -> str:
+    return "none" if value is None else f"{value:.6f}"
+
+
+@dataclass(frozen=True)
+class Board:
+    """A folder of TensorBoard, or none; a scalar's step counts local steps."""
+
+    writer: Any
+
+    @classmethod
+    @contextmanager
+    def open(cls, folder: Path | None) -> Iterator["Board"]:
+        """Write below a folder; a training that goes on adds a file."""
+        if folder is None:
+            yield cls(None)
+            return
+        import tensorflow as tf
+
+        writer = tf.summary.create_file_writer(str(folder))
+        try:
+            yield cls(writer)
+        finally:
+            writer.close()
+
+    def add(self, progress: Progress) -> None:
+        """Add a round: its losses, also of each shard, since a skewed one shows there."""
+        if self.writer is None:
+            return
+        step = progress.local_steps
+        scalars = {
+            "loss/training": progress.loss,
+            "loss/validation": progress.validation_loss,
+            "rows_per_second": progress.rows / max(progress.seconds, 1e-9),
+            **{f"loss/shard_{i}": loss for i, loss in enumerate(progress.shard_losses)},
+        }
+        with self.writer.as_default():
+            for name, value in scalars.items():
+                if value is not None:
+                    _write(name, value, step)
+        self.writer.flush()
+
+
+def _write(name: str, value: float, step: int) -> None:
+    """A scalar, as TensorBoard's own `tf.summary.scalar` would write it."""
+    import tensorflow as tf
+
+    metadata = tf.compat.v1.SummaryMetadata(
+        plugin_data=tf.compat.v1.SummaryMetadata.PluginData(plugin_name="scalars"), data_class=1
+    )
+    tf.summary.write(name, tf.constant(value, tf.float32), step=step, metadata=metadata)

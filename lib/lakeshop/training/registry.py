@@ -1,0 +1,116 @@
+"""Models as bytes: the same weights give the same file, and no altered file is ever loaded."""
+
+import hashlib
+import importlib
+import io
+import json
+import math
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import DataFrame, Row
+from pyspark.sql import functions as F
+
+from lakeshop.contract import DAY
+from lakeshop.training.backend import configured
+from lakeshop.training.errors import ModelError
+
+NO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file knows
+METADATA = "metadata.json"
+
+
+def as_bytes(model: Any) -> bytes:
+    """A model as the bytes of a `.keras` file, without the time at which they were made."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        model.save(path)
+        return _without_dates(path.read_bytes())
+
+
+def sha256_of(payload: bytes) -> str:
+    """The digest by which a model's file is known."""
+    return hashlib.sha256(payload).hexdigest()
+
+
+def model_of(payload: bytes, sha256: str, modules: Sequence[str] = ()) -> Any:
+    """The Keras model in the bytes of a `.keras` file, not compiled.
+
+    Args:
+        payload: the file.
+        sha256: the digest under which it was registered.
+        modules: imported first, where layers of one's own are registered with Keras.
+
+    Raises:
+        ModelError: the bytes are not those registered, or not a model that may be loaded; a lambda
+            or another piece of code in the file is refused.
+    """
+    found = sha256_of(bytes(payload))
+    if found != sha256:
+        msg = (
+            f"A model's file should have the SHA-256 under which it was registered, {sha256}. "
+            f"Received {found}: it was altered. Restore the table's earlier version or train anew."
+        )
+        raise ModelError(msg)
+    keras = configured()
+    for module in modules:
+        importlib.import_module(module)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model.keras"
+        path.write_bytes(payload)
+        try:
+            return keras.models.load_model(path, compile=False, safe_mode=True)
+        except (ValueError, TypeError, OSError, KeyError, zipfile.BadZipFile) as error:
+            msg = f"A model's file should be one that Keras {keras.__version__} loads. {error}"
+            raise ModelError(msg) from error
+
+
+def champion(models: DataFrame, name: str) -> Row | None:
+    """The newest row of a model's name that was promoted; None where none was.
+
+    Args:
+        models: rows with `name`, `is_champion` and `business_date`, of the days that may be seen.
+        name: which model.
+    """
+    promoted = models.where((F.col("name") == name) & F.col("is_champion"))
+    return promoted.orderBy(F.col(DAY).desc()).first()
+
+
+def is_promoted(
+    candidate: float | None,
+    present: float | None,
+    *,
+    higher_is_better: bool,
+    tolerance: float = 0.0,
+) -> bool:
+    """Whether a new model takes the place of the present one: where it is not worse.
+
+    Args:
+        candidate: its metric on a validation slice; None or NaN where it cannot be told.
+        present: that of the present champion on the same slice; None where there is none, or
+            where it cannot be told.
+        higher_is_better: of the metric.
+        tolerance: by how much the metric may fall all the same.
+    """
+    if present is None or math.isnan(present):
+        return True
+    if candidate is None or math.isnan(candidate):
+        return False
+    gain = candidate - present if higher_is_better else present - candidate
+    return gain >= -tolerance
+
+
+def _without_dates(payload: bytes) -> bytes:
+    """The same archive with its files in the order of their names and no dates anywhere."""
+    result = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(payload)) as old, zipfile.ZipFile(result, "w") as new:
+        for name in sorted(old.namelist()):
+            content = old.read(name)
+            if name == METADATA:
+                metadata = json.loads(content)
+                metadata.pop("date_saved", None)
+                content = json.dumps(metadata, sort_keys=True).encode()
+            new.writestr(zipfile.ZipInfo(name, NO_DATE), content)
+    return result.getvalue()

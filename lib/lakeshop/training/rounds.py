@@ -1,0 +1,200 @@
+"""Train a model by rounds: the loop of the driver.
+
+Broadcast the weights, let each shard do its steps, average, commit; stop early where validation
+rows say so. A training that was killed goes on after its newest committed round, and one that is
+finished is answered from the table. See docs/training.md for what is exact and what it costs.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pyspark.sql import DataFrame
+
+from lakeshop.checkpoints import Checkpoint, Checkpoints, Progress, best_of
+from lakeshop.errors import InputError
+from lakeshop.tables import Lake
+from lakeshop.training.backend import compiled_model
+from lakeshop.training.local_steps import Outcome, Work
+from lakeshop.training.logs import Board, log_round
+from lakeshop.training.outer import Master, mean_change
+from lakeshop.training.recipe import Plan, Recipe, training_id
+from lakeshop.training.shards import Shards, packed
+from lakeshop.training.tasks import outcomes_of
+from lakeshop.training.weights import Floats, Layout, assign, flat
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """A finished training: its best weights float64[P], and figures of each round."""
+
+    recipe: Recipe
+    training_id: str
+    weights: Floats
+    best_round: int
+    validation_loss: float | None
+    history: tuple[Progress, ...]
+
+    def model(self) -> Any:
+        """The compiled Keras model with these weights."""
+        model = compiled_model(self.recipe)
+        assign(model, self.weights)
+        return model
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where a training's rounds are kept: the lake, the night, and a folder for TensorBoard."""
+
+    lake: Lake
+    business_date: date
+    board: Path | None = None
+
+
+def train(
+    recipe: Recipe,
+    plan: Plan,
+    rows: DataFrame,
+    where: Where,
+    *,
+    key: Sequence[str],
+    data_version: str,
+    held_out: str | None = None,
+) -> Trained:
+    """Train a recipe's model on rows, or go on with a training that was broken off.
+
+    Args:
+        rows: flat columns, from tables read at a version that `data_version` names.
+        recipe: the model.
+        plan: shards, steps and rounds.
+        where: where rounds are kept.
+        key: columns that tell rows apart; rows of one value share a shard.
+        data_version: names the rows' content, for the training's id.
+        held_out: boolean column, true of rows for validation alone.
+
+    Raises:
+        InputError: no rows to train on, or a target or a weight that is not a number.
+        TrainingError: a loss or a weight became something else than a number.
+        ModelError: the builder gives no model.
+    """
+    named = training_id(recipe, plan, repr((data_version, tuple(key), held_out)))
+    checkpoints = Checkpoints(where.lake, named, where.business_date)
+    try:
+        history = checkpoints.history()
+        if not (history and history[-1].is_finished):
+            shards = packed(rows, recipe, plan, key, held_out=held_out)
+            try:
+                history = _go_on(recipe, plan, shards, checkpoints, history, where)
+            finally:
+                shards.release()
+        weights, _ = checkpoints.weights(history[-1].round)
+        end = history[-1]
+        assert end.best_round is not None
+        return Trained(
+            recipe, named, weights, end.best_round, end.validation_loss, tuple(history[:-1])
+        )
+    finally:
+        checkpoints.close()
+
+
+def _go_on(
+    recipe: Recipe,
+    plan: Plan,
+    shards: Shards,
+    checkpoints: Checkpoints,
+    history: list[Progress],
+    where: Where,
+) -> list[Progress]:
+    """All rounds that are left, and the end, added to the history."""
+    if not shards.longest_epoch:
+        msg = "A training should have rows that are not held out. Received none; widen its window."
+        raise InputError(msg)
+    model = compiled_model(recipe)
+    first = flat(model).astype(np.float64)
+    master = Master.of(Layout.of(model), first, plan.outer)
+    if history:
+        master.restore(*checkpoints.weights(history[-1].round))
+    rounds = plan.rounds_for(shards.longest_epoch)
+    with Board.open(where.board) as board:
+        for work in _rounds_left(recipe, plan, rounds, len(history), shards):
+            begun = time.monotonic()
+            sent = master.weights.astype(np.float32)
+            outcomes = outcomes_of(where.lake.spark, shards, work, sent)
+            master.step(mean_change(sent, outcomes))
+            progress = _progress(work, outcomes, time.monotonic() - begun)
+            history = [*history, progress]
+            log_round(checkpoints.training_id, progress, rounds)
+            board.add(progress)
+            # Without steps, or too long without gain, what was measured is all that counts.
+            if not work.steps or _is_over(plan, history):
+                break
+            checkpoints.write(Checkpoint(progress, master.weights, master.slots))
+    return _ended(checkpoints, history, first, master)
+
+
+def _rounds_left(
+    recipe: Recipe, plan: Plan, rounds: int, done: int, shards: Shards
+) -> Iterator[Work]:
+    """The rounds from `done` on, and a last one without steps that measures the last weights."""
+    has_validation = sum(shards.validation_rows) > 0
+    for training_round in range(done, rounds):
+        measured = has_validation and training_round % plan.evaluate_every == 0
+        before, steps = plan.steps_before(training_round), plan.steps_of(training_round)
+        yield Work(recipe, training_round, before, steps, measured)
+    if has_validation:
+        yield Work(recipe, rounds, plan.steps_before(rounds), 0, evaluate=True)
+
+
+def _is_over(plan: Plan, history: Sequence[Progress]) -> bool:
+    best = best_of(history)
+    return plan.patience is not None and best is not None and best.measured_since >= plan.patience
+
+
+def _ended(
+    checkpoints: Checkpoints, history: Sequence[Progress], first: Floats, master: Master
+) -> list[Progress]:
+    """Commit the best weights as those of the end; all that is committed."""
+    checkpoints.wait()
+    committed = checkpoints.history()
+    last = committed[-1].round if committed else 0
+    best = best_of(history)
+    chosen = last if best is None else best.round
+    weights = checkpoints.weights(chosen)[0] if chosen else first
+    end = Progress(
+        round=last + 1,
+        local_steps=committed[-1].local_steps if committed else 0,
+        rows=0,
+        loss=None,
+        shard_losses=(),
+        validation_loss=None if best is None else best.loss,
+        seconds=0.0,
+        training_seconds=0.0,
+        is_finished=True,
+        best_round=chosen,
+    )
+    checkpoints.commit(Checkpoint(end, weights, master.slots))
+    return [*committed, end]
+
+
+def _progress(work: Work, outcomes: Sequence[Outcome], seconds: float) -> Progress:
+    trained = [(o.loss, o.rows) for o in outcomes if o.rows]
+    held_out = [(o.validation_loss, o.validation_rows) for o in outcomes if o.validation_rows]
+    return Progress(
+        round=work.training_round + 1,
+        local_steps=work.first_step + work.steps,
+        rows=sum(outcome.rows for outcome in outcomes),
+        loss=_mean(trained),
+        shard_losses=tuple(o.loss if o.rows else None for o in outcomes),
+        validation_loss=_mean(held_out) if work.evaluate else None,
+        seconds=seconds,
+        training_seconds=max(outcome.seconds for outcome in outcomes),
+    )
+
+
+def _mean(values: Sequence[tuple[float, int]]) -> float | None:
+    rows = sum(count for _, count in values)
+    return sum(value * count for value, count in values) / rows if rows else None

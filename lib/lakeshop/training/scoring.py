@@ -1,0 +1,100 @@
+"""Score rows with a model, in every worker once loaded; no row can fail a night.
+
+Workers keep the last models by their digest. A prediction does not depend on which rows are scored
+beside it: all go through the model in blocks of one size, the last one filled up.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from pyspark import Broadcast
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeshop.training.recipe import Columns, Floats32
+from lakeshop.training.registry import model_of
+from lakeshop.training.weights import Floats
+
+BLOCK_ROWS = 4096
+PREFIX = "__input_"
+
+
+def score(
+    rows: DataFrame,
+    payload: bytes,
+    sha256: str,
+    columns: Columns,
+    output: str | Sequence[str],
+    *,
+    modules: Sequence[str] = (),
+) -> DataFrame:
+    """Rows with the model's outputs beside their own columns, which stay as they are.
+
+    The model gets NULL as NaN, and NaN and infinity as they are. A prediction that is not a finite
+    number becomes NULL.
+
+    Args:
+        rows: has the columns of the model's inputs, numbers or booleans.
+        payload: the model's `.keras` file.
+        sha256: the file's digest; an altered file fails the job.
+        columns: which columns the inputs are.
+        output: name of the column of the prediction, or names, one for each number a row gets.
+        modules: imported in the workers first, where layers of one's own are registered.
+    """
+    outputs = (output,) if isinstance(output, str) else tuple(output)
+    inputs = tuple(dict.fromkeys(c for names in columns.inputs.values() for c in names))
+    sent = rows.sparkSession.sparkContext.broadcast(payload)
+    scorer = _scorer(sent, sha256, Columns(columns.inputs, ()), len(inputs), outputs, modules)
+    fed = rows.select(
+        "*", *[F.col(name).cast("float").alias(f"{PREFIX}{i}") for i, name in enumerate(inputs)]
+    )
+    added = [T.StructField(name, T.DoubleType()) for name in outputs]
+    return fed.mapInArrow(scorer, T.StructType([*rows.schema.fields, *added]))
+
+
+def predictions(predict: Any, columns: Columns, records: Floats32, outputs: int) -> Floats:
+    """Outputs float64[rows, outputs] of records float32[rows, inputs]; NaN where not finite."""
+    result = np.empty((len(records), outputs), np.float64)
+    for start in range(0, len(records), BLOCK_ROWS):
+        part = records[start : start + BLOCK_ROWS]
+        block = np.zeros((BLOCK_ROWS, records.shape[1]), np.float32)
+        block[: len(part)] = part
+        predicted = np.asarray(predict(columns.inputs_of(block)), np.float64)
+        result[start : start + len(part)] = predicted.reshape(BLOCK_ROWS, outputs)[: len(part)]
+    result[~np.isfinite(result)] = np.nan
+    return result
+
+
+@lru_cache(maxsize=4)
+def loaded(payload: bytes, sha256: str, modules: tuple[str, ...]) -> Any:
+    """A model as a function of its inputs, kept in the process."""
+    import tensorflow as tf
+
+    model = model_of(payload, sha256, modules)
+    return tf.function(lambda x: model(x, training=False), autograph=False)
+
+
+def _scorer(
+    payload: Broadcast[bytes],
+    sha256: str,
+    columns: Columns,
+    inputs: int,
+    outputs: tuple[str, ...],
+    modules: Sequence[str],
+) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
+    def scored(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        for batch in batches:
+            own = batch.num_columns - inputs
+            fed = [column.to_numpy(zero_copy_only=False) for column in batch.columns[own:]]
+            records = np.stack(fed, axis=1).astype(np.float32, copy=False)
+            predict = loaded(payload.value, sha256, tuple(modules))
+            found = predictions(predict, columns, records, len(outputs))
+            values = [pa.array(found[:, i], from_pandas=True) for i in range(len(outputs))]
+            names = [*batch.schema.names[:own], *outputs]
+            yield pa.RecordBatch.from_arrays([*batch.columns[:own], *values], names)
+
+    return scored
