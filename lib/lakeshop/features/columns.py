@@ -34,6 +34,7 @@ class Prior:
 
 
 def of_entity(rows: Rows, name: str, columns: Callable[[Histories], Columns]) -> Columns:
+    """Columns of the entity's histories, at the rows that have the entity."""
     places = rows_of_asked(rows, name)
     histories = histories_of(taken(rows, places), name)
     return _placed(places[histories.order], columns(histories), rows["flags"].size)
@@ -48,6 +49,7 @@ def of_pair(rows: Rows, name: str, columns: Callable[[Histories], Columns]) -> C
 
 
 def of_asked(rows: Rows, columns: Callable[[Rows], Columns]) -> Columns:
+    """Columns of the rows that ask, at these."""
     places = np.flatnonzero(is_flagged(rows, IS_ASKED))
     return _placed(places, columns(taken(rows, places)), rows["flags"].size)
 

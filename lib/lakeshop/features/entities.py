@@ -148,7 +148,9 @@ def add_features(
     found = FUNCTIONS[entity](rows, prior)
     features = np.stack([found[name][asks] for name in NAMES[entity]], axis=1)
     if PACKED in table.column_names:
-        features = np.hstack([unpacked(table[PACKED], int(asks.sum())), features])
+        before = ALL_NAMES.index(NAMES[entity][0])
+        found_before = unpacked(table[PACKED], int(asks.sum()), before)
+        features = np.hstack([found_before, features])
     if carried:
         table = table.select(carried).append_column(PACKED, packed(features, asks))
     else:
@@ -175,11 +177,11 @@ def packed(features: Floats, asks: Flags) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, pa.binary())
 
 
-def unpacked(features: pa.ChunkedArray, n_asking: int) -> Floats:
+def unpacked(features: pa.ChunkedArray, n_asking: int, n_features: int) -> Floats:
     """What was packed, float64[n_asking, n_features]."""
-    parts = []
+    parts = [np.empty(0, np.uint8)]
     for chunk in features.chunks:
         offsets = np.frombuffer(chunk.buffers()[1], np.int32)
         held = offsets[chunk.offset], offsets[chunk.offset + len(chunk)]
         parts.append(np.frombuffer(chunk.buffers()[2] or b"", np.uint8)[slice(*held)])
-    return np.concatenate(parts).view(np.float64).reshape(n_asking, -1)
+    return np.concatenate(parts).view(np.float64).reshape(n_asking, n_features)

@@ -71,13 +71,14 @@ def with_line(lines: DataFrame, zone: str) -> DataFrame:
     local = F.from_utc_timestamp("occurred_at", zone)
     second = F.hour(local) * 3600 + F.minute(local) * 60 + F.second(local)
     discount = F.coalesce(F.col("discount"), F.lit(0))
+    share = F.when(F.col("amount") >= 0, F.try_divide(discount, F.col("amount") + discount))
     return lines.withColumns(
         {
             "is_refund": (F.col("quantity") < 0) | (F.col("amount") < 0),
             "line_amount": F.col("amount").cast("double"),
             "quantity": F.col("quantity").cast("double"),
             "unit_price": F.col("unit_price").cast("double"),
-            "discount_share": F.try_divide(discount, F.col("amount") + discount).cast("double"),
+            "discount_share": share.cast("double"),
             "hour": second / 3600,
             "is_night": _flag(F.hour(local) < NIGHT_ENDS),
             "is_weekend": _flag(F.weekday(local) >= SATURDAY),
