@@ -1,0 +1,59 @@
+"""How far values have moved since a reference: the population stability index. Pure NumPy."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats = NDArray[np.float64]
+SMOOTHING = 0.5  # rows added to each bin, so that an empty one has a logarithm (Jeffreys' prior)
+
+
+def population_stability_index(
+    reference: ArrayLike, present: ArrayLike, *, bins: int = 10
+) -> float:
+    """Sum over bins of (p - q) * ln(p / q), of the shares p of the present, q of the reference.
+
+    By convention below 0.1 is stable and above 0.25 has changed (Siddiqi 2006). Bins are equally
+    likely in the reference, fewer where its values repeat; what is missing is a bin of its own.
+    Infinite values fall into the outermost bins.
+
+    Args:
+        reference: values then, NaN or None where missing.
+        present: values now.
+        bins: of values.
+
+    Returns:
+        The index, 0 where nothing moved; NaN where either has no rows.
+    """
+    then, now = _floats(reference), _floats(present)
+    if not then.size or not now.size:
+        return float("nan")
+    edges = _edges(then[np.isfinite(then)], bins)
+    p, q = _shares(now, edges), _shares(then, edges)
+    return float(np.sum((p - q) * np.log(p / q)))
+
+
+def _floats(values: ArrayLike) -> Floats:
+    return np.asarray(values, dtype=np.float64).ravel()
+
+
+def _edges(known: Floats, bins: int) -> Floats:
+    """Inner edges; a bin holds what is above its lower edge and not above its upper one.
+
+    A value so frequent that it is two quantiles, as 0 of counts, has a bin for itself.
+    """
+    if not known.size:
+        return np.empty(0)
+    levels = np.linspace(0, 1, bins + 1)[1:-1]
+    quantiles = np.quantile(known, levels, method="inverted_cdf")
+    frequent = quantiles[1:][quantiles[1:] == quantiles[:-1]]
+    edges: Floats = np.unique(np.append(quantiles, np.nextafter(frequent, -np.inf)))
+    return edges
+
+
+def _shares(values: Floats, edges: Floats) -> Floats:
+    is_missing = np.isnan(values)
+    places = np.searchsorted(edges, values[~is_missing], side="left")
+    counts = np.bincount(places, minlength=len(edges) + 1).astype(np.float64)
+    counts = np.append(counts, is_missing.sum()) + SMOOTHING
+    shares: Floats = counts / counts.sum()
+    return shares

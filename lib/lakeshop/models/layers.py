@@ -1,0 +1,20 @@
+"""All layers and losses of our models: to import this registers them with Keras.
+
+Do so before a file with them is loaded. Importing this imports Keras.
+"""
+
+from lakeshop.models.inputs import PiecewiseLinearEmbedding, RobustScaling
+from lakeshop.models.members import MemberCrossentropy, MemberProbabilities, Members
+from lakeshop.models.monotone import MonotoneCalibration
+from lakeshop.models.reconstruction import OutputLoss, ReconstructionError
+
+__all__ = [
+    "MemberCrossentropy",
+    "MemberProbabilities",
+    "Members",
+    "MonotoneCalibration",
+    "OutputLoss",
+    "PiecewiseLinearEmbedding",
+    "ReconstructionError",
+    "RobustScaling",
+]

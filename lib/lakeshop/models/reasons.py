@@ -1,0 +1,36 @@
+"""Why a line was given its score, in sentences with the line's own numbers. Plain Python.
+
+What a sentence is about is decided by contributions; how it is said, by the values. Of each family
+the first statement that holds is said: the most telling first, a plain one last.
+"""
+
+from collections.abc import Mapping
+
+from lakeshop.models.statements import STATEMENTS, Line, Values, number
+
+LEAST = 1e-9  # of a contribution
+
+
+def reasons(values: Values, contributions: Mapping[str, float], k: int = 3) -> list[str]:
+    """At most k sentences, of the families that contributed most to a higher score.
+
+    Args:
+        values: the line's inputs by column, None or NaN where missing.
+        contributions: of each family, as of `lakeshop.models.families.players_of`; NaN counts as 0.
+            Families that made the line less suspicious, or of which nothing can be said, give none.
+        k: sentences.
+    """
+    line = Line(values)
+    positive = [(-value, family) for family, value in contributions.items() if value > LEAST]
+    said = (sentence(family, line) for _, family in sorted(positive))
+    return [text for text in said if text is not None][:k]
+
+
+def sentence(family: str, line: Line) -> str | None:
+    """What there is to say of a family; None where the line has no value of it."""
+    for statement in STATEMENTS.get(family, ()):
+        text = statement(line)
+        if text is not None:
+            return text
+    value = line.get(family)
+    return None if value is None else f"{family.replace('_', ' ')} is {number(value)}"
