@@ -5,6 +5,7 @@ import os
 import sys
 from pathlib import Path
 
+from benchmarks import fraud_features
 from benchmarks.agreement import disagreement
 from benchmarks.child import Answer
 from benchmarks.data import figures, make_matrix, table_of
@@ -14,6 +15,7 @@ from benchmarks.report import as_text, compared, judged, row_of, write
 from benchmarks.similarity import BENCHMARKS, BY_DEFAULT, IN_MEMORY, NOTE, methods_of, oracle_of
 
 BUSY = 0.5  # load of the last minute
+OTHERS = {"fraud_features": fraud_features.run}  # than those of similarity
 
 
 def main(arguments: list[str]) -> int:
@@ -24,7 +26,7 @@ def main(arguments: list[str]) -> int:
         say(f"The machine is at other work, a load of {load:.1f}: take no times from this run.")
     faults = []
     for name in chosen.names or BY_DEFAULT:
-        faults += run(name, chosen.scale, chosen.methods, load)
+        faults += OTHERS.get(name, run)(name, chosen.scale, chosen.methods, load)
     if chosen.scale == 1 and not chosen.methods:
         draw(BENCH)
     for fault in faults:
@@ -95,13 +97,14 @@ def say(text: str) -> None:
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join([*BENCHMARKS, *OTHERS]))
     parser.add_argument("--scale", type=float, default=1.0, help="share of the interactions")
     parser.add_argument("--methods", default="", help="those alone that have this in their name")
     chosen = parser.parse_args(arguments)
-    unknown = set(chosen.names) - set(BENCHMARKS)
+    unknown = set(chosen.names) - {*BENCHMARKS, *OTHERS}
     if unknown:
-        parser.error(f"NAME should be one of {', '.join(BENCHMARKS)}. Received {min(unknown)}.")
+        names = ", ".join([*BENCHMARKS, *OTHERS])
+        parser.error(f"NAME should be one of {names}. Received {min(unknown)}.")
     return chosen
 
 

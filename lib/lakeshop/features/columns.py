@@ -11,10 +11,11 @@ from lakeshop.features.windows import (
     NULL,
     Histories,
     Rows,
+    Taken,
+    codes_of,
     histories_of,
     is_flagged,
-    rows_of_asked,
-    taken,
+    places_of_asked,
 )
 
 Floats = NDArray[np.float64]
@@ -35,23 +36,24 @@ class Prior:
 
 def of_entity(rows: Rows, name: str, columns: Callable[[Histories], Columns]) -> Columns:
     """Columns of the entity's histories, at the rows that have the entity."""
-    places = rows_of_asked(rows, name)
-    histories = histories_of(taken(rows, places), name)
-    return _placed(places[histories.order], columns(histories), rows["flags"].size)
+    histories = histories_of(rows, *places_of_asked(rows, name))
+    return _placed(histories.order, columns(histories), rows["flags"].size)
 
 
 def of_pair(rows: Rows, name: str, columns: Callable[[Histories], Columns]) -> Columns:
     """As `of_entity`, of the entity together with the user."""
-    known = rows_of_asked(rows, name)
-    places = known[rows["user"][known] != NULL]
-    histories = histories_of(taken(rows, places), name, "user")
-    return _placed(places[histories.order], columns(histories), rows["flags"].size)
+    places, codes = places_of_asked(rows, name)
+    has_user = rows["user"][places] != NULL
+    places, codes = places[has_user], codes[has_user]
+    pairs = codes_of(codes * (places.size + 1) + codes_of(rows["user"][places]))
+    histories = histories_of(rows, places, pairs)
+    return _placed(histories.order, columns(histories), rows["flags"].size)
 
 
 def of_asked(rows: Rows, columns: Callable[[Rows], Columns]) -> Columns:
     """Columns of the rows that ask, at these."""
     places = np.flatnonzero(is_flagged(rows, IS_ASKED))
-    return _placed(places, columns(taken(rows, places)), rows["flags"].size)
+    return _placed(places, columns(Taken(rows, places)), rows["flags"].size)
 
 
 def _placed(places: NDArray[np.int64], columns: Columns, n: int) -> Columns:

@@ -29,6 +29,7 @@ from lakeshop.features.windows import (
     NULL,
     Flags,
     is_flagged,
+    with_ranks,
 )
 
 EARLY_LABEL_DAYS = 30  # a label older than its line by more is not heeded
@@ -145,7 +146,7 @@ def add_features(
     numbers = [name for name in table.column_names if name != PACKED]
     rows = {name: table[name].fill_null(NULL).to_numpy() for name in numbers}
     asks = is_flagged(rows, IS_ASKED)
-    found = FUNCTIONS[entity](rows, prior)
+    found = FUNCTIONS[entity](with_ranks(rows), prior)
     features = np.stack([found[name][asks] for name in NAMES[entity]], axis=1)
     if PACKED in table.column_names:
         before = ALL_NAMES.index(NAMES[entity][0])

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakeshop.features import running
@@ -37,26 +38,60 @@ def is_flagged(rows: Rows, bits: int) -> Flags:
     return flagged
 
 
-def taken(rows: Rows, places: Integers | Flags) -> dict[str, Integers]:
-    """The rows at the places."""
-    return {name: column[places] for name, column in rows.items()}
+class Taken(dict[str, Integers]):
+    """The rows at some places, each column when it is first asked for."""
+
+    def __init__(self, rows: Rows, places: Integers) -> None:
+        super().__init__()
+        self._rows, self._places = rows, places
+
+    def __missing__(self, name: str) -> Integers:
+        """Take the column."""
+        self[name] = self._rows[name][self._places]
+        return self[name]
 
 
-def rows_of_asked(rows: Rows, entity: str) -> Integers:
-    """Places of rows whose entity is known and has a line that asks: no other matters."""
+def with_ranks(rows: Rows) -> Rows:
+    """Add `by_time`, the places in the order of time, and `rank`, each row's place in that."""
+    by_time = np.argsort(rows["time"])
+    rank = np.empty_like(by_time)
+    rank[by_time] = np.arange(by_time.size)
+    return {**rows, "by_time": by_time, "rank": rank}
+
+
+def codes_of(values: Integers) -> Integers:
+    """The values as numbers from 0 to fewer than there are; which is which does not matter."""
+    codes: Integers = pa.array(values).dictionary_encode().indices.to_numpy().astype(np.int64)
+    return codes
+
+
+def places_of_asked(rows: Rows, entity: str) -> tuple[Integers, Integers]:
+    """Places of rows whose entity is known and has a line that asks, and the entities' codes."""
     known = np.flatnonzero(rows[entity] != NULL)
-    _, code = np.unique(rows[entity][known], return_inverse=True)
+    codes = codes_of(rows[entity][known])
     asks = np.zeros(known.size, np.bool_)
-    asks[code[is_flagged(rows, IS_ASKED)[known]]] = True
-    return known[asks[code]]
+    asks[codes[is_flagged(rows, IS_ASKED)[known]]] = True
+    matters = asks[codes]
+    return known[matters], codes[matters]
+
+
+def order_of(keys: Integers) -> Integers:
+    """The stable order of keys of 0 or more; sorting numbers is faster than sorting places."""
+    n = keys.size
+    if n and int(keys.max()) >= 2**63 // n - 1:
+        return np.argsort(keys, kind="stable")
+    both = keys * n + np.arange(n)
+    both.sort()
+    places: Integers = both % max(n, 1)
+    return places
 
 
 @dataclass(frozen=True, eq=False)
 class Histories:
     """Rows in the order of entity and time.
 
-    `rows` are in that order; `order` int64[n] says where they were before; `first` and `size`
-    are of each row's entity (see `running`).
+    `rows` are in that order; `order` int64[n] says where they were before; `entities` are first
+    and size of each row's entity (see `running`).
     """
 
     rows: Rows
@@ -92,7 +127,7 @@ class Histories:
         days = np.concatenate([since[in_time], until[goes], asked_on]) - earliest
         kinds = np.repeat([ENTER, LEAVE, ASK], [in_time.sum(), goes.sum(), asks.size])
         key = (self.entities[0][places] * (last - earliest + 1) + days) * 2 + (kinds == ASK)
-        order = np.argsort(key, kind="stable")
+        order = order_of(key)
         return places[order], kinds[order]
 
     @cached_property
@@ -144,8 +179,9 @@ class Histories:
         has_member = self.rows[member][lines] != NULL
         steps = self.steps(lines[has_member], since[has_member], until[has_member])
         times, (first, _) = self.rows["time"], self.entities
-        order = np.lexsort((times, self.rows[member], first))
-        pairs = _entities(first[order], self.rows[member][order])
+        pair = codes_of(first * (self.order.size + 1) + codes_of(self.rows[member]))
+        order = order_of(pair)  # and time, since these rows are in its order
+        pairs = _entities(pair[order])
         place_of = np.empty_like(order)
         place_of[order] = np.arange(order.size)
         after = running.first_after(self.entities, times, 0)
@@ -154,24 +190,24 @@ class Histories:
         return running.distinct_members(steps, self.entities, reach, (pairs, place_of, order))
 
 
-def histories_of(rows: Rows, *entity: str) -> Histories:
-    """The rows, of which each has the entity, by entity and time.
+def histories_of(rows: Rows, places: Integers, codes: Integers) -> Histories:
+    """Those of the rows that are at the places, by entity and time.
 
     Args:
         rows: columns `time` (microseconds), `delivered` (days), `flags`, of frauds `known` and
-            `until` (days), and the entity's.
-        entity: the columns that make the entity.
+            `until` (days), and those of `with_ranks`.
+        places: int64[n].
+        codes: int64[n], the entity of each.
     """
-    order = np.lexsort((rows["time"], *(rows[name] for name in entity)))
-    ordered = taken(rows, order)
-    return Histories(ordered, order, _entities(*(ordered[name] for name in entity)))
+    n = rows["rank"].size
+    by_code = np.sort(codes * n + rows["rank"][places])  # fits: n is below 2^31
+    order = rows["by_time"][by_code % max(n, 1)]
+    return Histories(Taken(rows, order), order, _entities(by_code // max(n, 1)))
 
 
-def _entities(*sorted_columns: Integers) -> running.Entities:
-    """Place of the first row and number of rows of each row's entity."""
-    n = sorted_columns[0].size
-    is_first = np.ones(n, np.bool_)
-    is_first[1:] = np.any([c[1:] != c[:-1] for c in sorted_columns], axis=0)
-    firsts = np.flatnonzero(is_first)
+def _entities(codes: Integers) -> running.Entities:
+    """Place of the first row and number of rows of each row's entity, the codes being sorted."""
+    n = codes.size
+    firsts = np.flatnonzero(np.diff(codes, prepend=-1))
     sizes = np.diff(np.append(firsts, n))
     return np.repeat(firsts, sizes), np.repeat(sizes, sizes)
