@@ -27,6 +27,7 @@ READER_1_TYPES = (
     T.DateType,
     T.TimestampType,
     T.DecimalType,
+    T.BinaryType,
 )
 # No personal column may have statistics in what leaves the restricted layers.
 PUBLIC_LAYERS = {"silver", "features", "similarity", "gold"}
@@ -243,6 +244,7 @@ def test_a_decimal_that_spark_does_not_know(kind):
         ("BOOLEAN", "boolean", "boolean"),
         ("DATE", "date", "date"),
         ("TIMESTAMP", "timestamp", "timestamp"),
+        ("BINARY", "binary", "string"),
         ("ARRAY<DOUBLE>", "array<double>", "array"),
     ],
 )

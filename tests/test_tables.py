@@ -170,6 +170,27 @@ def test_a_log_is_appended_to(lake):
     assert collected(lake.read(TABLE), "id") == [(1,), (1,)]
 
 
+def test_a_transaction_is_added_once(lake):
+    """What bears a number not above the last one of its application was added before."""
+    for number in (1, 1, 2, 1):
+        rows = frame(lake, (D1, number, "a"))
+        again(lake).append(TABLE, rows, run_id="r", transaction=("training", number))
+    again(lake).append(TABLE, frame(lake, (D1, 1, "b")), run_id="r", transaction=("other", 1))
+    assert rows_of(lake) == [(D1, 1, "a", None), (D1, 1, "b", None), (D1, 2, "a", None)]
+
+
+def test_the_content_of_bytes_is_seen(lake):
+    binary = replace(T1, columns=(*T1.columns, column("payload", T.BinaryType())))
+    lake = again(lake, binary)
+
+    def content(payload):
+        rows = frame(lake, (D1, 1)).selectExpr("*", f"{payload} payload")
+        lake.replace_days(TABLE, rows, D1, D1, run_id="r")
+        return lake.content(TABLE, D1, D1)
+
+    assert content("X'0001'") == content("X'0001'") != content("X'0002'")
+
+
 # -- digests ---------------------------------------------------------------------------------------
 
 

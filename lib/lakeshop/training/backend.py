@@ -7,11 +7,12 @@ in each process, and a forked process must not inherit its threads. No Spark job
 import contextlib
 import importlib
 import os
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
 from lakeshop.training.errors import ModelError
-from lakeshop.training.recipe import Recipe
+from lakeshop.training.recipe import Config, Recipe
 
 
 @cache
@@ -53,9 +54,9 @@ def compiled_model(recipe: Recipe, offset: Any = None) -> Any:
             f"{type(model).__name__}; give it an Input, or call build()."
         )
         raise ModelError(msg)
-    optimizer = keras.optimizers.get(_plain(recipe.optimizer))
-    _shift_schedule(keras, optimizer, offset)
-    model.compile(optimizer=optimizer, loss=_loss(keras, recipe), jit_compile=False)
+    optimizer = optimizer_of(recipe.optimizer, offset)
+    loss = None if recipe.loss is None else keras.losses.get(_plain(recipe.loss))
+    model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
     optimizer.build(model.trainable_variables)
     return model
 
@@ -72,24 +73,32 @@ def _function(name: str) -> Any:
         raise ModelError(msg) from None
 
 
-def _plain(config: Any) -> Any:
-    return config if isinstance(config, str) or config is None else dict(config)
+def optimizer_of(config: Config, offset: Any = None) -> Any:
+    """A Keras optimiser, whose schedule of learning rates, if any, is `offset` steps ahead of it.
+
+    The schedule goes on from round to round although the optimiser's own steps start anew.
+    """
+    keras = configured()
+    stated = _plain(config)
+    rate = {} if isinstance(stated, str) else stated.get("config", {}).get("learning_rate")
+    if isinstance(rate, Mapping) and rate:
+        schedule = _schedule(keras, dict(rate), offset)
+        stated = {**stated, "config": {**stated["config"], "learning_rate": schedule}}
+    return keras.optimizers.get(stated)
 
 
-def _loss(keras: Any, recipe: Recipe) -> Any:
-    return None if recipe.loss is None else keras.losses.get(_plain(recipe.loss))
-
-
-def _shift_schedule(keras: Any, optimizer: Any, offset: Any) -> None:
-    """Have a learning rate schedule go on although the optimiser's own steps start anew."""
-    stated = optimizer.get_config().get("learning_rate")
-    if offset is None or not isinstance(stated, dict):
-        return
+def _schedule(keras: Any, config: dict[str, Any], offset: Any) -> Any:
     schedules = keras.optimizers.schedules
-    schedule = schedules.deserialize(stated)
+    schedule = schedules.deserialize(config)
+    if offset is None:
+        return schedule
 
     class Shifted(schedules.LearningRateSchedule):  # type: ignore[misc, name-defined]
         def __call__(self, step: Any) -> Any:
             return schedule(step + keras.ops.cast(offset, step.dtype))
 
-    optimizer.learning_rate = Shifted()
+    return Shifted()
+
+
+def _plain(config: Any) -> Any:
+    return config if isinstance(config, str) else dict(config)

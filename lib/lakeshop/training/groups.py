@@ -7,7 +7,6 @@ and predicts the days after, as a night would have done.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,7 @@ def with_folds(
         gap_days: days before the fold that are left out of training.
         window_days: days of training before the gap; None for all (an expanding window).
     """
-    parts = []
+    folds = []
     for start in starts:
         end = start - timedelta(days=gap_days)
         trains = (F.col(happened) < F.lit(end)) & (F.col(known) < F.lit(start))
@@ -52,9 +51,10 @@ def with_folds(
             trains &= F.col(happened) >= F.lit(end - timedelta(days=window_days))
         tests = F.col(happened).between(F.lit(start), F.lit(start + timedelta(days=days - 1)))
         chosen = F.coalesce(trains, F.lit(False))
-        fold = rows.withColumn(FOLD, F.lit(start)).withColumn(IS_TRAIN, chosen)
-        parts.append(fold.where(chosen | tests))
-    return reduce(DataFrame.unionByName, parts)
+        fold = F.struct(F.lit(start).alias(FOLD), chosen.alias(IS_TRAIN))
+        folds.append(F.when(chosen | tests, fold))
+    of_row = F.array_compact(F.array(*folds))
+    return rows.select("*", F.inline(of_row))
 
 
 def fit_per_group(

@@ -73,9 +73,9 @@ class Trainer:
             _graph(model.train_step, recipe.columns),
             _graph(model.test_step, recipe.columns),
             offset,
-            [np.array(v) for v in model.optimizer.variables],
+            [v.numpy() for v in model.optimizer.variables],
             seeds,
-            [np.array(v) for v in seeds],
+            [v.numpy() for v in seeds],
         )
 
     def reset(self, weights: Floats32, work: Work, shard: int) -> None:

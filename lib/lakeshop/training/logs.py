@@ -48,26 +48,30 @@ class Board:
         finally:
             writer.close()
 
-    def add(self, progress: Progress) -> None:
-        """Add a round: its losses, also of each shard, since a skewed one shows there."""
+    def add(self, progress: Progress, first_step: int) -> None:
+        """Add a round that began after `first_step` local steps.
+
+        The loss of each shard is added too, since a skewed one shows there.
+        """
         if self.writer is None:
             return
-        step = progress.local_steps
         scalars = {
             "loss/training": progress.loss,
-            "loss/validation": progress.validation_loss,
             "rows_per_second": progress.rows / max(progress.seconds, 1e-9),
             **{f"loss/shard_{i}": loss for i, loss in enumerate(progress.shard_losses)},
         }
         with self.writer.as_default():
+            # That of the weights with which the round began.
+            _write("loss/validation", progress.validation_loss, first_step)
             for name, value in scalars.items():
-                if value is not None:
-                    _write(name, value, step)
+                _write(name, value if progress.rows else None, progress.local_steps)
         self.writer.flush()
 
 
-def _write(name: str, value: float, step: int) -> None:
-    """A scalar, as TensorBoard's own `tf.summary.scalar` would write it."""
+def _write(name: str, value: float | None, step: int) -> None:
+    """A scalar, if there is one, as TensorBoard's own `tf.summary.scalar` would write it."""
+    if value is None:
+        return
     import tensorflow as tf
 
     metadata = tf.compat.v1.SummaryMetadata(

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lakeshop.training.backend import configured
+from lakeshop.training.backend import configured, optimizer_of
 from lakeshop.training.local_steps import Outcome
 from lakeshop.training.recipe import Config, Floats32
 from lakeshop.training.weights import Floats, Layout
@@ -45,7 +45,7 @@ class Master:
             keras.Variable(part, dtype="float64", trainable=trained)
             for part, trained in zip(layout.split(weights), layout.is_trained, strict=True)
         ]
-        optimizer = keras.optimizers.get(outer if isinstance(outer, str) else dict(outer))
+        optimizer = optimizer_of(outer)
         optimizer.build([v for v in variables if v.trainable])
         return cls(layout, variables, optimizer)
 

@@ -19,7 +19,8 @@ from lakeshop.training.backend import configured
 from lakeshop.training.errors import ModelError
 
 NO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file knows
-METADATA = "metadata.json"
+METADATA, CONFIG = "metadata.json", "config.json"
+SHARED = "shared_object_id"
 
 
 def as_bytes(model: Any) -> bytes:
@@ -35,6 +36,21 @@ def sha256_of(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()
 
 
+def verify(payload: bytes, sha256: str) -> None:
+    """Refuse a model's file that is not the one registered.
+
+    Raises:
+        ModelError: its digest is another one.
+    """
+    found = sha256_of(bytes(payload))
+    if found != sha256:
+        msg = (
+            f"A model's file should have the SHA-256 under which it was registered, {sha256}. "
+            f"Received {found}: it was altered. Restore the table's earlier version or train anew."
+        )
+        raise ModelError(msg)
+
+
 def model_of(payload: bytes, sha256: str, modules: Sequence[str] = ()) -> Any:
     """The Keras model in the bytes of a `.keras` file, not compiled.
 
@@ -47,13 +63,7 @@ def model_of(payload: bytes, sha256: str, modules: Sequence[str] = ()) -> Any:
         ModelError: the bytes are not those registered, or not a model that may be loaded; a lambda
             or another piece of code in the file is refused.
     """
-    found = sha256_of(bytes(payload))
-    if found != sha256:
-        msg = (
-            f"A model's file should have the SHA-256 under which it was registered, {sha256}. "
-            f"Received {found}: it was altered. Restore the table's earlier version or train anew."
-        )
-        raise ModelError(msg)
+    verify(payload, sha256)
     keras = configured()
     for module in modules:
         importlib.import_module(module)
@@ -103,7 +113,7 @@ def is_promoted(
 
 
 def _without_dates(payload: bytes) -> bytes:
-    """The same archive with its files in the order of their names and no dates anywhere."""
+    """The same archive with its files in the order of their names, no dates and no addresses."""
     result = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(payload)) as old, zipfile.ZipFile(result, "w") as new:
         for name in sorted(old.namelist()):
@@ -112,5 +122,21 @@ def _without_dates(payload: bytes) -> bytes:
                 metadata = json.loads(content)
                 metadata.pop("date_saved", None)
                 content = json.dumps(metadata, sort_keys=True).encode()
+            elif name == CONFIG:
+                content = json.dumps(_numbered(json.loads(content), {})).encode()
             new.writestr(zipfile.ZipInfo(name, NO_DATE), content)
     return result.getvalue()
+
+
+def _numbered(config: Any, seen: dict[int, int]) -> Any:
+    """A configuration whose shared objects are counted, where Keras has their addresses."""
+    if isinstance(config, list):
+        return [_numbered(part, seen) for part in config]
+    if not isinstance(config, dict):
+        return config
+    return {
+        key: seen.setdefault(value, len(seen) + 1)
+        if key == SHARED and value is not None
+        else _numbered(value, seen)
+        for key, value in config.items()
+    }

@@ -128,7 +128,7 @@ def _go_on(
             progress = _progress(work, outcomes, time.monotonic() - begun)
             history = [*history, progress]
             log_round(checkpoints.training_id, progress, rounds)
-            board.add(progress)
+            board.add(progress, work.first_step)
             # Without steps, or too long without gain, what was measured is all that counts.
             if not work.steps or _is_over(plan, history):
                 break

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.training.recipe import Columns, Floats32
-from lakeshop.training.registry import model_of
+from lakeshop.training.registry import model_of, verify
 from lakeshop.training.weights import Floats
 
 BLOCK_ROWS = 4096
@@ -40,11 +40,15 @@ def score(
     Args:
         rows: has the columns of the model's inputs, numbers or booleans.
         payload: the model's `.keras` file.
-        sha256: the file's digest; an altered file fails the job.
+        sha256: the digest under which it was registered.
         columns: which columns the inputs are.
         output: name of the column of the prediction, or names, one for each number a row gets.
         modules: imported in the workers first, where layers of one's own are registered.
+
+    Raises:
+        ModelError: the file was altered.
     """
+    verify(payload, sha256)
     outputs = (output,) if isinstance(output, str) else tuple(output)
     inputs = tuple(dict.fromkeys(c for names in columns.inputs.values() for c in names))
     sent = rows.sparkSession.sparkContext.broadcast(payload)

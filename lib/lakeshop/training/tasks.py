@@ -2,11 +2,13 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import groupby
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from pyspark import Broadcast
-from pyspark.sql import SparkSession
+from pyspark.sql import Row, SparkSession
 
 from lakeshop.training.batches import Schedule
 from lakeshop.training.errors import TrainingError
@@ -39,15 +41,20 @@ def outcomes_of(
         sent.destroy()
     blocks = sorted(rows, key=lambda row: (row["shard"], row["block"]))
     outcomes = [
-        Outcome(
-            np.frombuffer(b"".join(b["weights"] for b in blocks if b["shard"] == shard), "<f4"),
-            **{name: first[name] for name in FIGURES},
-        )
-        for shard, first in ((row["shard"], row) for row in blocks if row["block"] == 0)
+        _outcome(list(of_shard)) for _, of_shard in groupby(blocks, key=lambda row: row["shard"])
     ]
     assert len(outcomes) == len(shards.schedules), "every shard answers, also one without rows"
     _refuse_divergence(outcomes, work)
     return outcomes
+
+
+def _outcome(blocks: Sequence[Row]) -> Outcome:
+    payload = b"".join(block["weights"] for block in blocks)
+    # On their way through Arrow pandas' NaN became NULL.
+    figures: dict[str, Any] = {
+        name: np.nan if blocks[0][name] is None else blocks[0][name] for name in FIGURES
+    }
+    return Outcome(np.frombuffer(payload, "<f4"), **figures)
 
 
 def _task(
