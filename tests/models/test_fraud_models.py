@@ -10,6 +10,8 @@ from fraud_rows import rows
 
 from lakeshop.evaluation.classification import average_precision, roc_auc
 from lakeshop.models import fraud
+from lakeshop.models.attribution import contributions
+from lakeshop.models.calibration import log_odds
 from lakeshop.models.statistics import statistics
 from lakeshop.training.backend import compiled_model, configured
 from lakeshop.training.recipe import Columns, Recipe
@@ -210,3 +212,16 @@ def test_missing_values_are_no_error_of_a_reconstruction():
     restored = np.array([[0, 9, 3, 9, 9, 1]] * 2, np.float32)
     found = layer(values, scaled, restored).numpy()
     assert found[:, 0] == pytest.approx([(1 + 4 + 0) / 3, 0.0])
+
+
+def test_contributions_to_a_networks_score_are_complete(trained):
+    keys = [str(i) for i in range(20)]
+    usual = np.array(STATED["center"], np.float32)
+
+    def predict(points):
+        return trained["tabm"](points, training=False).numpy()
+
+    found = contributions(predict, INPUTS[:20], usual, keys, orders=4)
+    whole = log_odds(predict(INPUTS[:20])) - log_odds(predict(usual[None]))
+    np.testing.assert_allclose(found.sum(axis=1), whole[:, 0], atol=1e-4)
+    np.testing.assert_allclose(found[:, 3:5], 0, atol=1e-4)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from lakeshop.models.statements import STATEMENTS, Line, Values, number
 
 LEAST = 1e-9  # of a contribution
+LEAST_SHARE = 0.05  # of the largest: what hardly counted is no reason
 
 
 def reasons(values: Values, contributions: Mapping[str, float], k: int = 3) -> list[str]:
@@ -17,12 +18,15 @@ def reasons(values: Values, contributions: Mapping[str, float], k: int = 3) -> l
     Args:
         values: the line's inputs by column, None or NaN where missing.
         contributions: of each family, as of `lakeshop.models.families.players_of`; NaN counts as 0.
-            Families that made the line less suspicious, or of which nothing can be said, give none.
+            Families that made the line less suspicious, or hardly more (a twentieth of what the
+            first did), or of which nothing can be said, give none.
         k: sentences.
     """
     line = Line(values)
-    positive = [(-value, family) for family, value in contributions.items() if value > LEAST]
-    said = (sentence(family, line) for _, family in sorted(positive))
+    positive = {family: value for family, value in contributions.items() if value > LEAST}
+    least = LEAST_SHARE * max(positive.values(), default=0.0)
+    ranked = sorted((-value, family) for family, value in positive.items() if value >= least)
+    said = (sentence(family, line) for _, family in ranked)
     return [text for text in said if text is not None][:k]
 
 

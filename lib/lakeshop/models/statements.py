@@ -148,9 +148,8 @@ def _frauds_at(entity: str, days: int) -> Statement:
         frauds, lines = line.above(f"{entity}_frauds_{days}", 0), line.get(f"{entity}_count_{days}")
         if frauds is None:
             return None
-        head = f"{counted(frauds, 'fraud is', 'frauds are')} known at this {entity}"
-        tail = "" if lines is None else f", of {counted(lines, 'line')}"
-        return f"{head} from the last {days} days{tail}"
+        head = f"{counted(frauds, 'fraud')} at this {entity} became known in the last {days} days"
+        return head if lines is None else f"{head}, in which it had {counted(lines, 'line')}"
 
     return said
 
