@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import fraud_features
+from benchmarks import fraud_features, training
 from benchmarks.agreement import disagreement
 from benchmarks.child import Answer
 from benchmarks.data import figures, make_matrix, table_of
@@ -15,7 +15,8 @@ from benchmarks.report import as_text, compared, judged, row_of, write
 from benchmarks.similarity import BENCHMARKS, BY_DEFAULT, IN_MEMORY, NOTE, methods_of, oracle_of
 
 BUSY = 0.5  # load of the last minute
-OTHERS = {"fraud_features": fraud_features.run}  # than those of similarity
+# Than those of similarity.
+OTHERS = {"fraud_features": fraud_features.run, "training": training.run}
 
 
 def main(arguments: list[str]) -> int:
