@@ -32,9 +32,9 @@ def tabm(
     statistics: Statistics,
     *,
     members: int = 8,
-    width: int = 128,
+    width: int = 96,
     blocks: int = 2,
-    embedding: int = 8,
+    embedding: int = 6,
     dropout: float = 0.1,
     base_rate: float = 0.005,
 ) -> Any:
