@@ -6,7 +6,6 @@ repeated attempt, in whichever process, gives the same bits. The optimiser's mom
 its count of steps: were the count kept, Adam's first step would be 3.16 times too long.
 """
 
-import pickle
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -104,7 +103,7 @@ def do_steps(
         chunks: records float32[rows, stored columns] of each chunk that the steps read.
         validation: records of the shard's validation rows.
     """
-    trainer = _trainer(pickle.dumps(work.recipe))
+    trainer = _trainer(work.recipe)
     begun = time.perf_counter()
     trainer.reset(weights, work, schedule.shard)
     held_out, validation_loss = _evaluated(trainer, work.recipe.columns, validation)
@@ -156,9 +155,9 @@ def _is_mean_by_weight(loss: Any) -> bool:
 
 
 @lru_cache(maxsize=2)
-def _trainer(recipe: bytes) -> Trainer:
+def _trainer(recipe: Recipe) -> Trainer:
     """Kept from round to round: to build one takes seconds, and some memory is never given back."""
-    return Trainer.of(pickle.loads(recipe))
+    return Trainer.of(recipe)
 
 
 def _graph(step: Any, columns: Columns) -> Any:

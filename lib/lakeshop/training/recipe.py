@@ -7,7 +7,7 @@ run: the same recipe on the same data gives the same weights. No Spark and no Te
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -46,17 +46,23 @@ class Columns:
 
     def inputs_of(self, records: Floats32) -> Floats32 | dict[str, Floats32]:
         """What the model is fed of records float32[rows, stored]: by name where it has several."""
-        parts = {name: self._gathered(columns, records) for name, columns in self.inputs.items()}
+        stored = self.stored
+        parts = {name: _gathered(records, stored, names) for name, names in self.inputs.items()}
         return next(iter(parts.values())) if len(parts) == 1 else parts
 
     def arrays(self, records: Floats32) -> tuple[Any, ...]:
         """Inputs, target and, where there is one, weight: what Keras' `fit` takes."""
-        weight = () if self.weight is None else (records[:, self.stored.index(self.weight)].copy(),)
-        return self.inputs_of(records), self._gathered(self.target, records), *weight
+        stored = self.stored
+        weight = () if self.weight is None else (records[:, stored.index(self.weight)].copy(),)
+        return self.inputs_of(records), _gathered(records, stored, self.target), *weight
 
-    def _gathered(self, columns: tuple[str, ...], records: Floats32) -> Floats32:
-        places = [self.stored.index(column) for column in columns]
-        return np.ascontiguousarray(records[:, places])
+
+def _gathered(records: Floats32, stored: tuple[str, ...], names: tuple[str, ...]) -> Floats32:
+    places = [stored.index(name) for name in names]
+    first = places[0]
+    if places == list(range(first, first + len(places))):
+        return np.ascontiguousarray(records[:, first : first + len(places)])
+    return np.ascontiguousarray(records[:, places])
 
 
 @dataclass(frozen=True)
@@ -80,6 +86,10 @@ class Recipe:
     def digest(self) -> str:
         """Names what the recipe says."""
         return digest_of(asdict(self))
+
+    def __hash__(self) -> int:
+        """By what it says: its mappings have no hash of their own."""
+        return hash(self.digest())
 
 
 PLAIN_AVERAGE: Mapping[str, Any] = {"class_name": "SGD", "config": {"learning_rate": 1.0}}
@@ -145,10 +155,6 @@ class Plan:
         while self.steps_before(rounds) < steps:
             rounds += 1
         return rounds
-
-    def ending_at(self, steps: int) -> "Plan":
-        """The plan whose rounds are those needed for that many steps, the last one whole."""
-        return replace(self, rounds=self.rounds_for(steps))
 
 
 def training_id(recipe: Recipe, plan: Plan, data_version: str) -> str:

@@ -124,7 +124,6 @@ def _go_on(
             begun = time.monotonic()
             sent = master.weights.astype(np.float32)
             outcomes = outcomes_of(where.lake.spark, shards, work, sent)
-            master.step(mean_change(sent, outcomes))
             progress = _progress(work, outcomes, time.monotonic() - begun)
             history = [*history, progress]
             log_round(checkpoints.training_id, progress, rounds)
@@ -132,6 +131,7 @@ def _go_on(
             # Without steps, or too long without gain, what was measured is all that counts.
             if not work.steps or _is_over(plan, history):
                 break
+            master.step(mean_change(sent, outcomes))
             checkpoints.write(Checkpoint(progress, master.weights, master.slots))
     return _ended(checkpoints, history, first, master)
 
