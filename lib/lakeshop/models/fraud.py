@@ -67,7 +67,7 @@ def tabm(
     return keras.Model(features, probability, name="fraud_tabm")
 
 
-def autoencoder(statistics: Statistics, *, width: int = 32, bottleneck: int = 6) -> Any:
+def autoencoder(statistics: Statistics, *, width: int = 96, bottleneck: int = 24) -> Any:
     """How badly a narrow network restores a row's inputs: a score without labels, 0 or more.
 
     The output is the error itself: compile with loss `lakeshop>OutputLoss`, which is its mean and
