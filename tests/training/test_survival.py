@@ -64,6 +64,7 @@ def test_a_driver_killed_before_and_after_a_commit_goes_on(spark, contracts, tmp
     assert hash_of(done.weights) == hash_of(whole.weights)
 
 
+@pytest.mark.slow
 def test_an_executor_that_is_lost_is_made_good(spark, contracts, tmp_path, rows):
     """Its chunks are made anew from the rows, on the executor that is left or a new one."""
     whole = trained(
