@@ -10,8 +10,18 @@ from datetime import date
 from pyspark.sql import DataFrame
 
 from lakeshop.settings import Settings
+from lakeshop.tables import Lake
 
 Tables = Mapping[str, DataFrame]
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What a table is made by and from: the code, the versions of its inputs, their content."""
+
+    code: str = ""
+    versions: tuple[str, ...] = ()
+    content: str = ""
 
 
 @dataclass(frozen=True)
@@ -25,6 +35,8 @@ class Night:
     day: date
     settings: Settings
     first: date | None = None
+    provenance: Provenance = Provenance()
+    lake: Lake | None = None  # for the progress of long work alone: what is read comes as tables
     warnings: list[str] = field(default_factory=list, compare=False)
     _kept: list[DataFrame] = field(default_factory=list, compare=False)
 

@@ -7,7 +7,7 @@ look-back, so that it cannot see the future, and publishes what it returns.
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from functools import partial
 from threading import Lock
 
@@ -15,10 +15,10 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.audit import audit
-from lakeshop.builder import Builder, Night
+from lakeshop.builder import Builder, Night, Provenance
 from lakeshop.contract import DAY, Contract
 from lakeshop.days import days_between, newest_weekday, stretches
-from lakeshop.frames import latest_versions
+from lakeshop.inputs import input_versions, read_inputs
 from lakeshop.journal import LOG, Counts, Entry, Journal
 from lakeshop.ledger import Ledger, Publication, digest_of
 from lakeshop.parallel import in_parallel
@@ -121,8 +121,8 @@ class Run:
     def _build_days(self, table: str, builder: Builder, first: date, last: date) -> None:
         started = time.monotonic()
         contract = self.lake.contract(table)
-        night = Night(last, self.settings, first)
-        rows = builder(self.inputs(contract, first, last), night)
+        night = Night(last, self.settings, first, self._provenance(contract, last), self.lake)
+        rows = builder(read_inputs(self.lake, contract, first, last), night)
         if not contract.is_by_day:
             rows = rows.withColumn(DAY, F.lit(last))
         rows = night.keep(self._with_run_id(contract, rows, last))
@@ -135,28 +135,14 @@ class Run:
         finally:
             night.release()
 
+    def _provenance(self, contract: Contract, day: date) -> Provenance:
+        content = self.ledger.input_digest(contract, day, with_self=False)
+        return Provenance(self.code, input_versions(self.lake, contract), content)
+
     def _with_run_id(self, contract: Contract, rows: DataFrame, day: date) -> DataFrame:
         if RUN_ID not in contract.column_names:
             return rows
         return rows.withColumn(RUN_ID, F.lit(self.run_id(contract.name, day)))
-
-    def inputs(self, contract: Contract, first: date, last: date) -> dict[str, DataFrame]:
-        """The declared inputs: no day after `last`, none before the look-back of `first`.
-
-        A snapshot gets the newest version of each entity, unless it asks for all; a table by
-        day gets all versions known by its last day, since each of its days may know another.
-        """
-        frames = {}
-        for declared in contract.inputs:
-            look_back = declared.look_back_days
-            since = None if look_back is None else first - timedelta(days=look_back)
-            rows = self.lake.read(declared.table, since, last)
-            source = self.lake.contract(declared.table)
-            is_snapshot = not contract.is_by_day
-            if source.rows == "version" and is_snapshot and not declared.all_versions:
-                rows = latest_versions(rows, source.key)
-            frames[declared.table] = rows
-        return frames
 
     def publish(
         self,
@@ -189,7 +175,7 @@ class Run:
         run_id = self.run_id(table, last)
         contract = self.lake.contract(table)
         version, contents = self._replace(table, rows, first, last, contents)
-        versions = self._input_versions(contract)
+        versions = input_versions(self.lake, contract)
         self.ledger.record(
             Publication(
                 table=table,
@@ -236,12 +222,6 @@ class Run:
         if self.ledger.newest_version(table) == self.lake.version(table):
             return not self.ledger.rows(table, first, last)
         return self.lake.is_empty(table, first, last)
-
-    def _input_versions(self, contract: Contract) -> tuple[str, ...]:
-        return tuple(
-            f"{i.table}@{self.lake.version(i.table) if self.lake.exists(i.table) else 'none'}"
-            for i in contract.inputs
-        )
 
     def flush(self, *, at_most_every: float = 0.0) -> None:
         """Write what was published so far to `ops.publications` and `ops.runs`.

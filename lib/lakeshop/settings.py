@@ -15,12 +15,9 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from lakeshop.errors import ConfigError
-from lakeshop.shop import Frozen, Shop
-
-Share = Annotated[float, Field(ge=0, le=1)]
-Positive = Annotated[float, Field(gt=0)]
-Count = Annotated[int, Field(ge=1)]
-Delay = Annotated[int, Field(ge=0)]
+from lakeshop.learning import Fraud, Training
+from lakeshop.shop import Shop
+from lakeshop.values import Count, Frozen, Positive, Share
 
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
@@ -125,44 +122,6 @@ class Forecasts(Frozen):
     history_days: Count
     horizon_days: Count
     quantiles: tuple[Share, ...]
-
-
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
-class Training(Frozen):
-    """When models are trained, and how the work is cut.
-
-    `shards` belong to a model, not to a cluster: the same on two cores and on two hundred.
-    """
-
-    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
-    shards: Count
-
-    @property
-    def weekday_number(self) -> int:
-        """0 for Monday."""
-        return WEEKDAYS.index(self.weekday)
-
-
-class Fraud(Frozen):
-    """What fraud models learn from, and what becomes of their scores."""
-
-    maturity_days: Count
-    train_days: Count
-    validation_days: Count
-    report_weeks: Count
-    report_lines: Count
-    policy: Literal["budget", "cost"]
-    alerts_per_day: Count
-    rank_by: Literal["score", "expected_loss"]
-    review_cost: Positive
-    block_probability: Share
-    min_history: Count
-    review_score: Positive
-    label_delay_days: Delay
-    prior_lines: Positive
-    prior_rate: Share
 
 
 class Evaluation(Frozen):

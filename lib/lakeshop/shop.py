@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, model_validator
+from pydantic import AfterValidator, model_validator
+
+from lakeshop.values import Frozen
 
 
 def _known_zone(name: str) -> str:
@@ -14,12 +16,6 @@ def _known_zone(name: str) -> str:
         msg = f"should be a time zone such as Europe/Berlin, received {name!r}"
         raise ValueError(msg) from error
     return name
-
-
-class Frozen(BaseModel):
-    """A value of the configuration: unknown keys are an error."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class Origin(Frozen):

@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.contract import DAY, Contract
 from lakeshop.days import days_between
+from lakeshop.inputs import read_inputs
 from lakeshop.journal import Counts
 from lakeshop.quality import Balance, assert_share
 from lakeshop.run import Run
@@ -125,7 +126,7 @@ def _clean_entity(
 def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
     """The days' delivered rows, typed, each accepted, quarantined or a duplicate."""
     contract = run.lake.contract(f"silver.{name}")
-    tables = run.inputs(contract, first, last)
+    tables = read_inputs(run.lake, contract, first, last)
     around = Surroundings(tables, run.settings.shop.zone)
     entity = run.settings.shop.entities[name]
     raw = run.lake.read(f"bronze.{name}", first, last)
