@@ -17,6 +17,7 @@ from lakeshop.session import local_session
 from lakeshop.settings import Settings, read_settings
 
 if TYPE_CHECKING:
+    from frauds import FraudShop
     from shops import Contents, TinyShop
 
 HOME = Path(__file__).resolve().parent.parent
@@ -47,7 +48,7 @@ SMALL = {
 
 
 # What shares a lake goes to one process of `-n 2`, the longest first.
-LONGEST = ("two_nights", "ten_nights", "test_submit.py")
+LONGEST = ("two_nights", "ten_nights", "fraud_nights", "test_submit.py")
 
 
 def group(item: pytest.Item) -> str:
@@ -143,3 +144,13 @@ def two_nights(ten_days: "TinyShop") -> TwoNights:
     for day in days:
         run_stages(ten_days, "in_order", day, day, list(STAGES))
     return ten_days, contents(ten_days.lake("in_order"), *days)
+
+
+@pytest.fixture(scope="session")
+def fraud_nights(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> "FraudShop":
+    """A shop with labels whose models of the training day are trained."""
+    from frauds import fraud_shop
+
+    shop = fraud_shop(spark, tmp_path_factory.mktemp("frauds") / "lake")
+    shop.train()
+    return shop

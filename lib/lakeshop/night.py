@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from lakeshop import features, gold, similarity
+from lakeshop import features, gold, similarity, trainers
 from lakeshop.builder import Builder
 from lakeshop.frames import latest_versions
 from lakeshop.journal import LOG
@@ -23,12 +23,13 @@ def build(tables: Mapping[str, Builder], run: Run) -> None:
 
 
 # Those that others wait for come first.
-BUILT = {**similarity.TABLES, **features.TABLES, **gold.TABLES}
+BUILT = {**similarity.TABLES, **features.TABLES, **trainers.TABLES, **gold.TABLES}
 STAGES: Mapping[str, Stage] = {
     "ingest": ingest,
     "clean": clean,
     "build_features": partial(build, features.TABLES),
     "build_similarity": partial(build, similarity.TABLES),
+    "train": partial(build, trainers.TABLES),
     "publish": partial(build, gold.TABLES),
     "evaluate": evaluate,
 }

@@ -10,7 +10,7 @@ from lakeshop.trainers.prequential import folds, thinned, weeks_before
 
 DAY = date(2026, 3, 30)
 LINE = "transaction_id STRING, business_date DATE, event_date DATE, is_refund BOOLEAN, n DOUBLE"
-LABEL = "transaction_id STRING, business_date DATE, is_fraud BOOLEAN"
+LABEL = "transaction_id STRING, business_date DATE, is_fraud BOOLEAN, pattern STRING"
 
 
 def ago(days: int) -> date:
@@ -25,7 +25,8 @@ def lines(spark: SparkSession, *rows: tuple[str, int], refund: bool = False) -> 
 
 def labels(spark: SparkSession, *rows: tuple[str, int, bool]) -> DataFrame:
     """Labels from (id, days before DAY, verdict)."""
-    return spark.createDataFrame([(i, ago(days), verdict) for i, days, verdict in rows], LABEL)
+    made = [(i, ago(days), verdict, None) for i, days, verdict in rows]
+    return spark.createDataFrame(made, LABEL)
 
 
 @pytest.fixture

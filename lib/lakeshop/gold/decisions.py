@@ -9,21 +9,22 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from lakeshop.settings import Fraud
+from lakeshop.learning import Fraud
 
 
-def with_decision(scored: DataFrame, options: Fraud) -> DataFrame:
+def with_decision(scored: DataFrame, options: Fraud, *, least: float = 0.0) -> DataFrame:
     """Add expected_loss, customer_rank and decision to the lines of one day.
 
     A customer ranks by the largest of their lines, ties by id. By budget a line is reviewed
     where its customer is among the `alerts_per_day` first and it is no less risky than the
     last of them; by cost where its expected loss reaches the cost of a look. Lines without
-    score pass, and by budget those with score 0 do.
+    score pass, and by budget those that are no riskier than `least`.
 
     Args:
         scored: lines with score, probability (either may be NULL), amount, user_id (NULL for a
             guest, whose order is a customer of its own), order_id.
         options: the policy.
+        least: by budget, lines no riskier than that are not worth a look.
     """
     loss = F.round(F.col("probability") * F.col("amount").cast("double"), 4)
     valued = scored.withColumn("expected_loss", loss).withColumns(
@@ -32,7 +33,7 @@ def with_decision(scored: DataFrame, options: Fraud) -> DataFrame:
     return (
         valued.join(_ranks(valued, options.alerts_per_day), on="_customer", how="left")
         .withColumn("customer_rank", F.when(F.col("_risk").isNotNull(), F.col("customer_rank")))
-        .withColumn("decision", _decision(options))
+        .withColumn("decision", _decision(options, least))
         .drop("_risk", "_limit", "_customer")
     )
 
@@ -62,12 +63,12 @@ def _is_among(alerts: int) -> Column:
     return F.col("customer_rank") <= F.lit(alerts)
 
 
-def _decision(options: Fraud) -> Column:
+def _decision(options: Fraud, least: float) -> Column:
     is_certain = F.coalesce(F.col("probability") >= options.block_probability, F.lit(False))
     if options.policy == "cost":
         is_alert = F.col("expected_loss") >= options.review_cost
     else:
-        is_risky = (F.col("_risk") >= F.col("_limit")) & (F.col("_risk") > 0)
+        is_risky = (F.col("_risk") >= F.col("_limit")) & (F.col("_risk") > least)
         is_alert = _is_among(options.alerts_per_day) & is_risky
     is_alert = F.coalesce(is_alert, F.lit(False))
     return (

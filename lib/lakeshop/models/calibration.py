@@ -89,7 +89,7 @@ def calibration_curve(scores: Floats, target: Floats, weight: Floats) -> tuple[F
         for a, b, m in zip(begins, ends, mass, strict=True)
     ]
     heights = log_odds(fit.x[begins])
-    return _strictly_ascending(np.array(centres), heights)
+    return strictly_ascending(np.array(centres), heights)
 
 
 def log_odds(probability: ArrayLike) -> Floats:
@@ -99,7 +99,7 @@ def log_odds(probability: ArrayLike) -> Floats:
     return odds
 
 
-def _strictly_ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+def strictly_ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Points without those that are not beyond the one before in both, as float32 sees them."""
     kept = [0]
     for i in range(1, len(x)):

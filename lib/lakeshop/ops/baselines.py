@@ -82,5 +82,6 @@ def installed() -> Mapping[str, Baseline]:
     needs = {
         "lightgbm": ("lightgbm", lightgbm),
         "logistic_regression": ("sklearn", logistic_regression),
+        "logistic_regression_raw": ("sklearn", logistic_regression),
     }
     return {name: fit for name, (package, fit) in needs.items() if find_spec(package)}

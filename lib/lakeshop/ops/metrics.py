@@ -19,6 +19,7 @@ from lakeshop.days import days_between
 from lakeshop.evaluation.ranking import coverage, paired_interval
 from lakeshop.journal import LOG
 from lakeshop.ops.figures import FIGURE, METRICS, publish_figures
+from lakeshop.ops.fraud import evaluate_fraud
 from lakeshop.ops.recommendations import (
     OURS,
     PER_USER,
@@ -34,6 +35,12 @@ SUBJECT = "recommendations"
 
 
 def evaluate(run: Run) -> None:
+    """Publish what can be told by now of recommendations and of fraud."""
+    evaluate_recommendations(run)
+    evaluate_fraud(run)
+
+
+def evaluate_recommendations(run: Run) -> None:
     """Score each published night whose following days have just ended in the run's range."""
     horizon = timedelta(days=run.settings.evaluation.horizon_days)
     nights = [

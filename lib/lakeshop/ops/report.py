@@ -1,6 +1,8 @@
 """What a person reads at the end of a night: figures side by side, and a few recommendations."""
 
-from pyspark.sql import DataFrame
+from collections.abc import Sequence
+
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from lakeshop.journal import LOG
@@ -61,3 +63,25 @@ def show_examples(
     for row in picked.collect():
         user = row["user_id"][:8]
         LOG.info("  user %s  %-5s  %-38.38s  %s", user, row["list"], row["name"], row["reason"])
+
+
+FRAUD = ("average_precision", "roc_auc", "precision@{k}", "precision@{k}_share", "recall@1%fpr")
+
+
+def report_fraud(title: str, figures: Sequence[Row], k: int) -> None:
+    """Log how well each method finds fraud, the best first."""
+    values = {(r["method"], r["metric"]): r["value"] for r in figures if r["segment"] == "all"}
+    shown = [name.format(k=k) for name in FRAUD]
+    methods = {method for method, _ in values}
+    lines, frauds = (max(values[m, name] for m in methods) for name in ("lines", "frauds"))
+    LOG.info("")
+    LOG.info("Fraud in the weeks before %s, by models of their time", title)
+    heads = "".join(f"{name:>21}" for name in shown)
+    LOG.info("  %-26s%s", f"{lines:,.0f} lines, {frauds:,.0f} frauds", heads)
+    for method in sorted(methods, key=lambda m: -_number(values[m, shown[0]])):
+        cells = "".join(f"{_number(values[method, name]):>21.4f}" for name in shown)
+        LOG.info("  %-26s%s", method, cells)
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

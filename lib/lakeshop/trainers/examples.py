@@ -13,21 +13,21 @@ from pyspark.sql import functions as F
 
 from lakeshop.contract import DAY
 from lakeshop.frames import latest_versions
-from lakeshop.settings import Fraud
+from lakeshop.learning import Fraud
 
 TARGET = "is_fraud"
 IS_VALIDATION = "is_validation"
 
 
 def known_labels(labels: DataFrame, day: date) -> DataFrame:
-    """transaction_id, is_fraud, known_on: the newest label of each line as known on a day.
+    """transaction_id, is_fraud, pattern: the newest label of each line as known on a day.
 
     Args:
         labels: versions of silver.fraud_labels.
         day: those delivered later are not known.
     """
     known = latest_versions(labels.where(F.col(DAY) <= F.lit(day)), ["transaction_id"])
-    return known.select("transaction_id", "is_fraud", F.col(DAY).alias("known_on"))
+    return known.select("transaction_id", "is_fraud", "pattern")
 
 
 def with_label(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -> DataFrame:
@@ -45,7 +45,7 @@ def with_label(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -
     is_known = F.date_add("event_date", options.label_delay_days) <= F.lit(day)
     is_fraud = F.coalesce(F.col(TARGET) & is_known, F.lit(False))
     labelled = mature.join(known_labels(labels, day), on="transaction_id", how="left")
-    return labelled.withColumn(TARGET, is_fraud.cast("double")).drop("known_on")
+    return labelled.withColumn(TARGET, is_fraud.cast("double")).drop("pattern")
 
 
 def examples(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -> DataFrame:

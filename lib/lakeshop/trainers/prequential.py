@@ -14,7 +14,7 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.settings import Fraud
+from lakeshop.learning import Fraud
 from lakeshop.trainers.examples import TARGET, newest_mature_day, with_label
 
 FOLD, IS_TRAIN, WEIGHT = "fold", "is_train", "weight"

@@ -1,0 +1,9 @@
+"""features -> ops.models: the models of the newest training day up to the date."""
+
+import sys
+
+from lakeshop.job import main
+from lakeshop.night import STAGES
+
+if __name__ == "__main__":
+    sys.exit(main("train", STAGES["train"]))

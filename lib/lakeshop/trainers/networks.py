@@ -1,0 +1,58 @@
+"""A network of the configuration as what the engine trains: its recipe and its plan."""
+
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from lakeshop.learning import Network
+from lakeshop.training.recipe import Columns, Plan, Recipe, seed_of
+
+
+def recipe_of(
+    network: Network, columns: Columns, stated: Mapping[str, Any], name: str, steps: int
+) -> Recipe:
+    """What is trained.
+
+    Args:
+        network: builder, arguments and compile configuration.
+        columns: what it reads.
+        stated: what the training rows say of the inputs; the builder's argument `statistics`.
+        name: seeds the first weights and the order of rows.
+        steps: batches that one process, or one shard, trains on in all.
+    """
+    return Recipe(
+        builder=network.builder,
+        columns=columns,
+        arguments={**network.arguments, "statistics": stated},
+        optimizer=_decaying(network, steps),
+        loss=network.loss,
+        batch_size=network.batch_size,
+        seed=seed_of(name),
+    )
+
+
+def steps_of(network: Network, rows: int, shards: int = 1) -> int:
+    """Batches that a shard trains on in all, where shards are equally large."""
+    return max(1, round(network.epochs * ceil(rows / shards / network.batch_size)))
+
+
+def _decaying(network: Network, steps: int) -> str | Mapping[str, Any]:
+    """The optimiser, its learning rate falling to nothing along a cosine (Loshchilov 2017)."""
+    stated = network.optimizer
+    if network.decay is None or isinstance(stated, str):
+        return stated
+    begin = stated["config"]["learning_rate"]
+    schedule = {"initial_learning_rate": begin, "decay_steps": steps, "alpha": 0.02}
+    decayed = {"class_name": "CosineDecay", "config": schedule}
+    return {**stated, "config": {**stated["config"], "learning_rate": decayed}}
+
+
+def plan_of(network: Network, shards: int) -> Plan:
+    """How the work is cut; validation is measured after each round."""
+    return Plan(
+        shards=shards,
+        local_steps=network.local_steps,
+        epochs=network.epochs,
+        outer=network.outer,
+        patience=network.patience,
+    )
