@@ -74,9 +74,11 @@ def differences(measured: Mapping[str, Measured]) -> list[str]:
             continue
         right, found = ours.answer, measured[name].answer or {}
         places = np.searchsorted(right["line"], found["line"])
-        for column in COMMON:
-            if not np.allclose(right[column][places], found[column], rtol=1e-9, atol=1e-6):
-                faults.append(f"{name} should find the same {column} as {OURS}.")
+        faults.extend(
+            f"{name} should find the same {column} as {OURS}."
+            for column in COMMON
+            if not np.allclose(right[column][places], found[column], rtol=1e-9, atol=1e-6)
+        )
     return faults
 
 

@@ -7,7 +7,8 @@ in each process, and a forked process must not inherit its threads. No Spark job
 import contextlib
 import importlib
 import os
-from collections.abc import Mapping
+import sys
+from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
@@ -18,19 +19,38 @@ from lakeshop.training.recipe import Config, Recipe
 @cache
 def configured(threads: int = 1) -> Any:
     """Keras on TensorFlow with that many threads, no GPU, and the same result each time."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     # Other processors would take other routes through oneDNN, to other last bits; no slower here.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
     os.environ["KERAS_BACKEND"] = "tensorflow"
-    import tensorflow as tf
+    with _without_greetings():
+        import tensorflow as tf
 
-    # Once an operation has run, the pools are what they are: somebody else was here first.
-    with contextlib.suppress(RuntimeError):
-        tf.config.threading.set_intra_op_parallelism_threads(threads)
-        tf.config.threading.set_inter_op_parallelism_threads(threads)
-    tf.config.experimental.enable_op_determinism()
-    return importlib.import_module("keras")
+        # Once an operation has run, the pools are what they are: somebody else was here first.
+        with contextlib.suppress(RuntimeError):
+            tf.config.threading.set_intra_op_parallelism_threads(threads)
+            tf.config.threading.set_inter_op_parallelism_threads(threads)
+        tf.config.experimental.enable_op_determinism()
+        tf.constant(0)  # looks for graphics cards
+        return importlib.import_module("keras")
+
+
+@contextlib.contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Nothing on standard error: TensorFlow's C++ writes there whatever its log level is.
+
+    What fails meanwhile still raises.
+    """
+    sys.stderr.flush()
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def compiled_model(recipe: Recipe, offset: Any = None) -> Any:
