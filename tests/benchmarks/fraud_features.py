@@ -169,7 +169,7 @@ def _of_user(rows: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     for days in WINDOWS:
         rolling = amounts.rolling(f"{days}D", closed="left")
-        columns[f"user_count_{days}"] = rolling.count().to_numpy()
+        columns[f"user_count_{days}"] = np.nan_to_num(rolling.count().to_numpy())
         columns[f"user_amount_{days}"] = np.nan_to_num(rolling.sum().to_numpy())
     return pd.DataFrame(columns, index=rows["line"])
 
@@ -179,9 +179,8 @@ def _of_store(rows: pd.DataFrame) -> pd.DataFrame:
     columns = {}
     young = frauds.rolling(f"{shop.LABEL_DAYS}D").sum()
     for days in WINDOWS:
-        columns[f"store_count_{days}"] = (
-            frauds.rolling(f"{days}D", closed="left").count().to_numpy()
-        )
+        counts = frauds.rolling(f"{days}D", closed="left").count().to_numpy()
+        columns[f"store_count_{days}"] = np.nan_to_num(counts)
         known_too = frauds.rolling(f"{shop.LABEL_DAYS + days}D").sum()
         columns[f"store_frauds_{days}"] = (known_too - young).to_numpy()
     return pd.DataFrame(columns, index=rows["line"])
