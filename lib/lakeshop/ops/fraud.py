@@ -143,9 +143,9 @@ def _inputs(lines: DataFrame) -> pd.DataFrame:
 
 
 def _warn_of_drift(moved: dict[str, float], day: date) -> None:
-    changed = sorted((n for n, value in moved.items() if value > CHANGED), key=lambda n: moved[n])
+    changed = sorted((n for n, value in moved.items() if value > CHANGED), key=lambda n: -moved[n])
     if changed:
-        LOG.info("fraud of %s: what drifted, the most last: %s", day, ", ".join(changed))
+        LOG.info("fraud of %s: drifted, the most first: %s", day, ", ".join(changed))
 
 
 def _published(run: Run, scored: date, day: date) -> None:
