@@ -32,6 +32,11 @@ def decayed(age: Column, half_life_days: float) -> Column:
     return F.round(F.pow(F.lit(2.0), -age / F.lit(half_life_days)) * F.lit(ONE)).cast("bigint")
 
 
+def is_nth(key: str, every: int) -> Column:
+    """True of one row in `every`, by a hash of its key: the same rows however they are divided."""
+    return F.pmod(F.xxhash64(key), F.lit(every)) == 0
+
+
 def top_per(rows: DataFrame, group: Sequence[str], order: Sequence[Column], k: int) -> DataFrame:
     """The first `k` rows of each group, with their `rank` from 1. `order` must leave no ties."""
     best_first = W.partitionBy(*group).orderBy(*order)

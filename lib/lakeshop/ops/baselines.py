@@ -1,7 +1,7 @@
 """What people use instead of our fraud model, on the same rows: LightGBM and logistic regression.
 
-Both are optional packages (`lakeshop[baselines]`): where they are not installed, a night says
-so and reports without them. No Spark here.
+Both are optional packages (`lakeshop[baselines]`): where they are not installed, a night reports
+without them. No Spark here.
 """
 
 from collections.abc import Callable, Mapping

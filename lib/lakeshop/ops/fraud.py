@@ -26,9 +26,9 @@ from lakeshop.ops.report import report_fraud
 from lakeshop.run import Run
 from lakeshop.trainers.examples import TARGET, known_labels, with_label
 from lakeshop.trainers.fraud import INPUTS, KEY, NAME, sampled
-from lakeshop.trainers.prequential import FOLD, IS_TRAIN, first_day_read, folds
+from lakeshop.trainers.prequential import first_day_read, folds
 from lakeshop.trainers.promotion import taught_by_labels
-from lakeshop.training.groups import PREDICTION
+from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION
 from lakeshop.training.registry import champion
 
 LINES, LABELS, MODELS, SCORES = (

@@ -19,8 +19,8 @@ from lakeshop.ops.baselines import Baseline, installed
 from lakeshop.trainers.examples import TARGET
 from lakeshop.trainers.fraud import INPUTS, KEY, NAME, sampled
 from lakeshop.trainers.networks import recipe_of, steps_of
-from lakeshop.trainers.prequential import FOLD, IS_TRAIN, WEIGHT
-from lakeshop.training.groups import PREDICTION, fit_per_group
+from lakeshop.trainers.prequential import WEIGHT
+from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION, fit_per_group
 from lakeshop.training.recipe import Columns
 
 # What a line says by itself, before anything is known of who and where.

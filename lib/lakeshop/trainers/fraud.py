@@ -20,6 +20,7 @@ from pyspark.sql import functions as F
 from lakeshop.builder import Night, Tables
 from lakeshop.features.entities import ALL_NAMES
 from lakeshop.features.transactions import LINE
+from lakeshop.frames import is_nth
 from lakeshop.learning import Network
 from lakeshop.models.calibration import calibrated
 from lakeshop.models.percentiles import percentiles
@@ -97,8 +98,7 @@ def _extent(rows: DataFrame) -> DataFrame:
 
 def sampled(rows: DataFrame, count: int) -> DataFrame:
     """Every n-th row by a hash of its id, so that there are not many more than MOST."""
-    every = max(1, count // MOST)
-    return rows.where(F.pmod(F.xxhash64(F.col(KEY)), F.lit(every)) == 0)
+    return rows.where(is_nth(KEY, max(1, count // MOST)))
 
 
 def _slice(rows: DataFrame) -> Slice:

@@ -6,7 +6,6 @@ labels as in Le Borgne et al. 2022). Weeks end with the newest mature day, so th
 is judged.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import reduce
@@ -14,10 +13,12 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakeshop.frames import is_nth
 from lakeshop.learning import Fraud
 from lakeshop.trainers.examples import TARGET, newest_mature_day, with_label
+from lakeshop.training.groups import FOLD, IS_TRAIN
 
-FOLD, IS_TRAIN, WEIGHT = "fold", "is_train", "weight"
+WEIGHT = "weight"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ def folds(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -> Dat
 
 
 def _fold(lines: DataFrame, labels: DataFrame, day: date, week: Week, options: Fraud) -> DataFrame:
-    first = newest_mature_day(week.eve, options) - timedelta(days=options.train_days)
+    first = _learned_from(week, options)
     seen = lines.where(
         (F.col("business_date") <= F.lit(week.eve)) & (F.col("event_date") >= F.lit(first))
     )
@@ -81,12 +82,16 @@ def thinned(examples: DataFrame, most: int) -> DataFrame:
     genuine = examples.where(F.col(TARGET) == 0).count()
     every = max(1, -(-genuine // most))
     is_fraud = F.col(TARGET) == 1
-    is_kept = is_fraud | (F.pmod(F.xxhash64("transaction_id"), F.lit(every)) == 0)
+    is_kept = is_fraud | is_nth("transaction_id", every)
     weight = F.when(is_fraud, F.lit(1.0)).when(~is_fraud, F.lit(float(every)))
     return examples.where(is_kept).withColumn(WEIGHT, weight)
 
 
 def first_day_read(day: date, options: Fraud) -> date:
     """The first event date that any fold reads."""
-    oldest: Sequence[Week] = weeks_before(day, options)
-    return newest_mature_day(oldest[0].eve, options) - timedelta(days=options.train_days)
+    return _learned_from(weeks_before(day, options)[0], options)
+
+
+def _learned_from(week: Week, options: Fraud) -> date:
+    """The first event date that a week's models learn from."""
+    return newest_mature_day(week.eve, options) - timedelta(days=options.train_days)
