@@ -13,7 +13,7 @@ PACKAGE = LIB / "lakeshop"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 JOBS = sorted((HOME / "jobs").glob("*.py"))
 
-# In data's way: each stage may use those before it. `evaluation` is pure and may be used by all.
+# In data's way: each stage may use those before it. What is pure may be used by all.
 STAGES = [
     "sources",
     "silver",
@@ -25,11 +25,13 @@ STAGES = [
     "gold",
     "ops",
 ]
-PURE = {"evaluation"}
+PURE = {"evaluation", "forecasting", "inventory"}
 TOP = {"night", "bundle", "dictionary"}
 GROUND_FLOOR = {path.stem for path in PACKAGE.glob("*.py")} - TOP - {"__init__"}
 WITHOUT_SPARK = [
     *PACKAGE.glob("evaluation/*.py"),
+    *PACKAGE.glob("forecasting/*.py"),
+    *PACKAGE.glob("inventory/*.py"),
     *PACKAGE.glob("models/*.py"),
     *[
         PACKAGE / "similarity" / f"{name}.py"

@@ -16,6 +16,7 @@ from pydantic_core import ErrorDetails
 
 from lakeshop.errors import ConfigError
 from lakeshop.learning import Fraud, Training
+from lakeshop.planning import Forecasts, Reorder
 from lakeshop.shop import Shop
 from lakeshop.values import Count, Frozen, Positive, Share
 
@@ -116,14 +117,6 @@ class Recommendations(Frozen):
     new: NewTerms
 
 
-class Forecasts(Frozen):
-    """How demand is forecast."""
-
-    history_days: Count
-    horizon_days: Count
-    quantiles: tuple[Share, ...]
-
-
 class Evaluation(Frozen):
     """How an earlier night is scored."""
 
@@ -143,6 +136,7 @@ class Settings(Frozen):
     similarity: Similarity
     recommendations: Recommendations
     forecasts: Forecasts
+    reorder: Reorder
     training: Training
     fraud: Fraud
     evaluation: Evaluation

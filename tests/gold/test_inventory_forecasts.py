@@ -25,7 +25,8 @@ from lakeshop.gold.inventory_forecasts import (
     reasons,
     weekday_factors,
 )
-from lakeshop.settings import Forecasts, Settings
+from lakeshop.planning import Forecasts
+from lakeshop.settings import Settings
 
 DAY = date(2026, 3, 7)  # a Saturday
 SATURDAY = 5

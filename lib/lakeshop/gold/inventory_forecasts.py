@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 from lakeshop.builder import Night, Tables
 from lakeshop.features.users import with_department
 from lakeshop.frames import age_in_days
-from lakeshop.settings import Forecasts
+from lakeshop.planning import Forecasts
 
 Doubles = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]

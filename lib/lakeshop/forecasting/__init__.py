@@ -1,0 +1,1 @@
+"""Forecasts of many series at once, without Spark: methods, distributions, choice, calibration."""

@@ -1,0 +1,43 @@
+"""Settings of what is planned: how demand is forecast, and what is ordered because of it."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lakeshop.values import Count, Days, Frozen, Positive, Share
+
+
+class Forecasts(Frozen):
+    """Which series are forecast, from what, how far.
+
+    `level` says what a series is. A series without a sale for `active_days` is no longer forecast.
+    Lines of `most_units_per_line` units or more are no sales by the piece and are left out of
+    demand. `country` (ISO 3166) has its public holidays, `paydays` are days of the month.
+    `opening_hours` turns hours sold out into a share of the day.
+    """
+
+    level: Literal["product", "product_store", "category_store"]
+    history_days: Count
+    active_days: Count
+    horizon_days: Count
+    quantiles: tuple[Share, ...]
+    most_units_per_line: Positive | None = None
+    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    paydays: tuple[Annotated[int, Field(ge=1, le=31)], ...] = ()
+    opening_hours: Annotated[int, Field(ge=1, le=24)] = 24
+
+
+class Reorder(Frozen):
+    """How stock is reordered where the stock entity does not say it of a product.
+
+    With both costs the service level is that of the newsvendor; costs are shares of the price.
+    """
+
+    review_days: Count
+    service_level: Share
+    shortage_cost: Annotated[float, Field(ge=0)] | None = None
+    holding_cost_per_day: Annotated[float, Field(ge=0)] | None = None
+    lead_time_days: Annotated[float, Field(ge=0)]
+    lead_time_deviation_days: Annotated[float, Field(ge=0)]
+    pack_size: Count
+    shelf_life_days: Days | None = None
