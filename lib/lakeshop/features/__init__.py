@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from lakeshop.builder import Builder
+from lakeshop.features.demand import demand
+from lakeshop.features.product_days import product_days
 from lakeshop.features.products import products
 from lakeshop.features.transactions import transactions
 from lakeshop.features.user_product_days import user_product_days
@@ -11,8 +13,10 @@ from lakeshop.features.users import users
 
 TABLES: Mapping[str, Builder] = {
     "features.user_product_days": user_product_days,
+    "features.product_days": product_days,
     "features.user_products": user_products,
     "features.users": users,
     "features.products": products,
+    "features.demand": demand,
     "features.transactions": transactions,
 }

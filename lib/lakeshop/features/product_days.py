@@ -1,0 +1,45 @@
+"""features.product_days: what was sold of each product in each store on each day, summed.
+
+Keyed by business date and event date: a late delivery adds rows under its own business date
+and changes no day published before. Guests count. Purchases and refunds stand apart: a unit
+brought back is no demand that was missing on the day it came back. Lines of very many units are
+summed apart: fuel by volume and misread quantities would drown what is sold by the piece.
+"""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.builder import Night, Tables
+from lakeshop.contract import DAY
+
+NO_STORE = "*"  # of lines that name no store, and of what pools all stores
+KEY = (DAY, "event_date", "product_id", "store_id")
+
+
+def product_days(tables: Tables, night: Night) -> DataFrame:
+    """One row per business date, event date, product and store, for any range of days."""
+    return per_day(tables["silver.transactions"], night.settings.forecasts.most_units_per_line)
+
+
+def per_day(transactions: DataFrame, most_units: float | None) -> DataFrame:
+    """Units and money of order lines; lines of `most_units` or more are not in them."""
+    quantity = F.col("quantity")
+    is_many = F.abs(quantity) >= F.lit(most_units) if most_units is not None else F.lit(False)
+    is_purchase = (quantity >= 0) & ~is_many
+    discount = F.coalesce("discount", F.lit(0))
+    return (
+        transactions.withColumn("store_id", F.coalesce("store_id", F.lit(NO_STORE)))
+        .groupBy(*KEY)
+        .agg(
+            _total(quantity, is_purchase).alias("units"),
+            _total(-quantity, (quantity < 0) & ~is_many).alias("refunded"),
+            F.count_if(is_purchase).alias("lines"),
+            _total(F.col("amount"), is_purchase).alias("amount"),
+            _total(discount, is_purchase).alias("discount"),
+            _total(quantity, (quantity >= 0) & is_many).alias("excluded_units"),
+        )
+    )
+
+
+def _total(value: Column, where: Column) -> Column:
+    return F.coalesce(F.sum(F.when(where, value)), F.lit(0))
