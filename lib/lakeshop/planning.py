@@ -2,9 +2,35 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from lakeshop.learning import Network
 from lakeshop.values import Count, Days, Frozen, Positive, Share
+
+
+class Backtest(Frozen):
+    """How methods are compared: `origins` nights, `stride_days` apart, each over the horizon.
+
+    The newest origin is a horizon before the training day. Of more than `series` series the half
+    with most value are taken, and as many others.
+    """
+
+    origins: Annotated[int, Field(ge=4)]
+    stride_days: Count
+    series: Count
+
+
+class Teaching(Frozen):
+    """What the network of all series learns from, and how it is built.
+
+    Examples are a series as known on one of `origins` earlier days, `stride_days` apart, and what
+    came after. Of more than `series` series the half with most value are taken, and as many others.
+    """
+
+    origins: Count
+    stride_days: Count
+    series: Count
+    network: Network
 
 
 class Forecasts(Frozen):
@@ -25,12 +51,15 @@ class Forecasts(Frozen):
     country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
     paydays: tuple[Annotated[int, Field(ge=1, le=31)], ...] = ()
     opening_hours: Annotated[int, Field(ge=1, le=24)] = 24
+    teaching: Teaching
+    backtest: Backtest
 
 
 class Reorder(Frozen):
     """How stock is reordered where the stock entity does not say it of a product.
 
-    With both costs the service level is that of the newsvendor; costs are shares of the price.
+    With both costs the service level is that of the newsvendor; costs are shares of the price,
+    that of a unit short and that of a unit left over one day.
     """
 
     review_days: Count
@@ -41,3 +70,13 @@ class Reorder(Frozen):
     lead_time_deviation_days: Annotated[float, Field(ge=0)]
     pack_size: Count
     shelf_life_days: Days | None = None
+
+    @model_validator(mode="after")
+    def _has_both_costs_or_none(self) -> "Reorder":
+        if (self.shortage_cost is None) != (self.holding_cost_per_day is None):
+            msg = (
+                "shortage_cost and holding_cost_per_day should be given both or neither; "
+                "with one alone nothing says what the other side costs"
+            )
+            raise ValueError(msg)
+        return self

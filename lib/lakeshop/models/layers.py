@@ -4,6 +4,7 @@ Do so before a file with them is loaded. Importing this imports Keras.
 """
 
 from lakeshop.models.inputs import PiecewiseLinearEmbedding, RobustScaling
+from lakeshop.models.likelihoods import NegativeBinomial, NegativeBinomialHead
 from lakeshop.models.members import MemberCrossentropy, MemberProbabilities, Members
 from lakeshop.models.monotone import MonotoneCalibration
 from lakeshop.models.reconstruction import OutputLoss, ReconstructionError
@@ -13,6 +14,8 @@ __all__ = [
     "MemberProbabilities",
     "Members",
     "MonotoneCalibration",
+    "NegativeBinomial",
+    "NegativeBinomialHead",
     "OutputLoss",
     "PiecewiseLinearEmbedding",
     "ReconstructionError",

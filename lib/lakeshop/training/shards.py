@@ -25,6 +25,7 @@ CHUNK = "place LONG, rows LONG, unknown STRING, records BINARY"
 SHARD_SPAN = 1 << 32  # places of one shard
 VALIDATION = 1 << 31  # from here on they hold rows of validation
 VALIDATION_ROWS = 8192
+RECORD = "record"
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +68,8 @@ def packed(
     """Shards of rows, packed and kept.
 
     Args:
-        rows: flat columns, numbers or NULL, read from a version that stays.
+        rows: flat columns, numbers or NULL, read from a version that stays; or, of wide rows, one
+            column `record`, an array of them in the order of the recipe's `stored` columns.
         recipe: its columns are packed.
         plan: how many shards.
         key: columns whose values tell rows apart; rows of one value share a shard.
@@ -131,14 +133,18 @@ def _in_order(
     shard = F.pmod(F.xxhash64(*key, F.lit("shard")), F.lit(shards)).cast("int")
     order = F.xxhash64(*key, F.lit(f"order {seed}"))
     is_held_out = F.lit(False) if held_out is None else F.coalesce(held_out, F.lit(False))
+    values = (
+        {"c": F.col(RECORD).cast("array<float>")}
+        if RECORD in rows.columns
+        else {f"c{i}": F.col(name).cast("float") for i, name in enumerate(stored)}
+    )
     chosen = rows.select(
         shard.alias("__shard"),
         order.alias("__order"),
         is_held_out.alias("__held_out"),
-        *[F.col(name).cast("float").alias(f"c{i}") for i, name in enumerate(stored)],
+        *[value.alias(name) for name, value in values.items()],
     )
     placed = chosen.repartitionById(shards, F.col("__shard"))
-    values = [f"c{i}" for i in range(len(stored))]
     return placed.sortWithinPartitions("__held_out", "__order", *values).select(
         "__held_out", *values
     )
@@ -166,7 +172,7 @@ def _packer(
 
         for batch in batches:
             held_out = batch.iloc[:, 0].to_numpy(bool)
-            records = batch.iloc[:, 1:].to_numpy(np.float32)
+            records = _records(batch.iloc[:, 1:], width)
             for part in (False, True):
                 waiting[part] = np.concatenate([waiting[part], records[held_out == part]])
                 while len(waiting[part]) >= sizes[part]:
@@ -177,6 +183,17 @@ def _packer(
                 yield chunk(part, waiting[part])
 
     return pack
+
+
+def _records(values: pd.DataFrame, width: int) -> Floats32:
+    """float32[rows, width] of flat columns, or of one column of arrays."""
+    if values.shape[1] == width or not len(values):
+        return values.to_numpy(np.float32).reshape(len(values), width)
+    stacked: Floats32 = np.stack(values.iloc[:, 0].to_list()).astype(np.float32, copy=False)
+    if stacked.shape[1] != width:
+        msg = f"A record should have the recipe's {width} numbers. Received {stacked.shape[1]}."
+        raise InputError(msg)
+    return stacked
 
 
 def _unknown(records: Floats32, stored: list[str], known: list[str]) -> str | None:

@@ -1,0 +1,67 @@
+"""A head and a loss for counts: the mean and the dispersion of negative binomials.
+
+Importing this imports Keras.
+"""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+registered = keras.saving.register_keras_serializable(package="lakeshop")
+LEAST_MEAN, LEAST_DISPERSION = 1e-4, 1e-3
+MOST = 4.0  # of a logarithm: 55 times the recent rate, and a 55th of it
+
+
+@registered
+class NegativeBinomialHead(keras.Layer):  # type: ignore[misc]
+    """Two numbers of each day and the series' scale to mean and dispersion, [batch, 2 H].
+
+    The mean is the scale times an exponential; the variance of the day is mean + dispersion mean^2.
+    """
+
+    def call(self, values: Any, scale: Any) -> Any:
+        """Of values [batch, H, 2] and scale [batch, 1]: the H means, then the H dispersions."""
+        ratio = ops.exp(ops.clip(values[:, :, 0], -MOST, MOST))
+        mean = ratio * scale + LEAST_MEAN
+        dispersion = ops.softplus(values[:, :, 1]) + LEAST_DISPERSION
+        return ops.concatenate([mean, dispersion], axis=1)
+
+
+@registered
+class NegativeBinomial(keras.losses.Loss):  # type: ignore[misc]
+    """Mean negative log-likelihood of the days of a series, as far as they are known.
+
+    Of target [batch, 2 H], units and exposures, and [batch, 2 H], means and dispersions of fully
+    exposed days: a day exposed in part expects its part of the mean, one not exposed counts for
+    nothing (DeepAR's likelihood, Salinas et al. 2020, with exposure).
+    """
+
+    def __init__(
+        self,
+        reduction: str = "sum_over_batch_size",
+        name: str = "negative_binomial",
+        **options: Any,
+    ) -> None:
+        super().__init__(name=name, reduction=reduction, **options)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Loss of each row, without what does not depend on the prediction."""
+        units, exposure = ops.split(ops.cast(y_true, y_pred.dtype), 2, axis=1)
+        mean, dispersion = ops.split(y_pred, 2, axis=1)
+        mean = mean * ops.maximum(exposure, 0.05)
+        size = 1 / dispersion
+        total = ops.log(size + mean)
+        likelihood = (
+            _log_gamma(units + size)
+            - _log_gamma(size)
+            + size * (ops.log(size) - total)
+            + units * (ops.log(mean) - total)
+        )
+        return -ops.mean(ops.where(exposure > 0, likelihood, 0.0), axis=1)
+
+
+def _log_gamma(values: Any) -> Any:
+    import tensorflow as tf  # Keras has no such operation
+
+    return tf.math.lgamma(values)

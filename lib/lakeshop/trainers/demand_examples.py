@@ -1,0 +1,106 @@
+"""Examples of demand: a series as it was known on an earlier day, and what came after."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, Window
+from pyspark.sql import functions as F
+
+from lakeshop.calendars import calendar_features, calendar_names
+from lakeshop.features.demand_panels import panel_of
+from lakeshop.forecasting.panel import Floats, Panel
+from lakeshop.frames import is_nth
+from lakeshop.models.demand_inputs import bucket, columns, inputs_of, targets_of
+from lakeshop.planning import Forecasts
+from lakeshop.training.recipe import Columns, Floats32
+from lakeshop.training.shards import RECORD
+
+KEY = ("product_id", "store_id")
+EXAMPLE = f"product_id STRING, store_id STRING, origin DATE, {RECORD} ARRAY<FLOAT>"
+LEAST_DAYS = 56  # of history at an origin
+LEAST_EXPOSED = 7  # days of a series that is learned from
+
+
+def columns_of(options: Forecasts) -> Columns:
+    """What a shop's network reads and is taught."""
+    return columns(options.horizon_days, calendar_names(options.country, options.paydays))
+
+
+def calendar_ahead(day: date, options: Forecasts) -> Floats:
+    """What the calendar says of the days of the horizon, float64[H, k]."""
+    first, last = day + timedelta(days=1), day + timedelta(days=options.horizon_days)
+    return calendar_features(first, last, options.country, options.paydays)
+
+
+def groups_of(series: pd.DataFrame) -> Floats:
+    """The hashed department and category of each series, float64[n, 2]."""
+    names = ("department", "category")
+    return np.array([[bucket(row[name]) for name in names] for row in series.to_dict("records")])
+
+
+def inputs_on(panel: Panel, groups: Floats, options: Forecasts) -> Floats32:
+    """The network's inputs of each series as known on the panel's day."""
+    return inputs_of(panel, groups, calendar_ahead(panel.day, options))
+
+
+def sampled(series: DataFrame, most: int) -> DataFrame:
+    """Of more than `most` series the half with most value, and about as many of the others.
+
+    What few series of great value teach is needed most; the others show what rare sales are like.
+    """
+    total = series.count()
+    if total <= most:
+        return series
+    by_value = Window.orderBy(F.col("value").desc(), *KEY)
+    half = most // 2
+    ranked = series.select(*KEY, F.row_number().over(by_value).alias("_rank"))
+    is_first = F.col("_rank") <= half
+    others = is_nth("_key", max(1, round((total - half) / (most - half))))
+    chosen = ranked.withColumn("_key", F.concat_ws("\n", *KEY)).where(is_first | others)
+    return series.join(chosen.select(*KEY), on=list(KEY), how="left_semi")
+
+
+def examples(series: DataFrame, day: date, days_before: int, options: Forecasts) -> DataFrame:
+    """Key, origin and record of each example, as known `days_before` before the day.
+
+    Args:
+        series: rows of features.demand of the day.
+        day: their business date.
+        days_before: how much is forgotten first: nothing after that day is learned from.
+        options: origins, horizon, calendar.
+    """
+    return series.mapInPandas(_maker(day, days_before, options), EXAMPLE)
+
+
+def _maker(
+    day: date, days_before: int, options: Forecasts
+) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
+    def make(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            whole = panel_of(batch, day, options.history_days, options.horizon_days)
+            panel, groups = whole.until(days_before) if days_before else whole, groups_of(batch)
+            for age in origins(panel, options):
+                yield _examples(batch, panel, groups, age, options)
+
+    return make
+
+
+def origins(panel: Panel, options: Forecasts) -> list[int]:
+    """Days before the panel's day on which examples begin, a week before it the newest."""
+    teaching = options.teaching
+    ages = [7 + teaching.stride_days * n for n in range(teaching.origins)]
+    return [age for age in ages if panel.days - age >= LEAST_DAYS]
+
+
+def _examples(
+    batch: pd.DataFrame, panel: Panel, groups: Floats, age: int, options: Forecasts
+) -> pd.DataFrame:
+    past = panel.until(age)
+    target = targets_of(panel, age, options.horizon_days)
+    exposed = (past.exposure > 0).sum(axis=1)
+    is_told = (exposed >= LEAST_EXPOSED) & (target[:, options.horizon_days :] > 0).any(axis=1)
+    records = np.concatenate([inputs_on(past, groups, options), target], axis=1)[is_told]
+    found = batch.loc[is_told, list(KEY)].reset_index(drop=True)
+    return found.assign(origin=past.day, **{RECORD: list(records)})
