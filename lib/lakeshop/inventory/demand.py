@@ -1,0 +1,68 @@
+"""What is known of demand: forecasts by series and day, and the days that an order must last."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Demand:
+    """What is forecast, one row per series.
+
+    `mean` and `dispersion` are float64[n, H], units of each day after the business date and
+    the dispersion a of their variance, mean + a * mean^2. `level_variance` is float64[n]: the
+    forecast's level is off by a factor of mean 1 and this variance, the same on all days.
+    Beyond the horizon its last week repeats.
+    """
+
+    mean: Floats
+    dispersion: Floats
+    level_variance: Floats
+
+    def __len__(self) -> int:
+        return len(self.mean)
+
+
+@dataclass(frozen=True, eq=False)
+class Interval:
+    """Days of demand: the lead time and `days` after it, or those after it alone.
+
+    `lead_time` and `deviation` are float64[n], days; `days` is int64[n]. The lead time is normal,
+    not less than 0, and rounded to whole days.
+    """
+
+    lead_time: Floats
+    deviation: Floats
+    days: Integers
+    is_after_arrival: bool = False
+
+
+def check(demand: Demand, interval: Interval) -> None:
+    """Refuse numbers that no demand can have, and arrays that do not fit together.
+
+    Raises:
+        ValueError: says which.
+    """
+    numbers = {
+        "mean": demand.mean,
+        "dispersion": demand.dispersion,
+        "level_variance": demand.level_variance,
+        "lead_time": interval.lead_time,
+        "deviation": interval.deviation,
+        "days": interval.days,
+    }
+    for name, values in numbers.items():
+        if not np.all(np.isfinite(values)) or np.any(values < 0):
+            msg = f"{name} should be 0 or more. Received a value that is not; leave the series out."
+            raise ValueError(msg)
+        if len(values) != len(demand):
+            msg = f"{name} should have {len(demand)} rows, as mean. Received {len(values)}."
+            raise ValueError(msg)
+    if demand.mean.shape != demand.dispersion.shape or not demand.mean.shape[1]:
+        shapes = f"{demand.mean.shape} and {demand.dispersion.shape}"
+        msg = f"mean and dispersion should be of equal shape, with days. Received {shapes}."
+        raise ValueError(msg)

@@ -1,0 +1,198 @@
+"""What to order of each series: levels, whole packs, and the chances that come with them.
+
+An order that is decided after day D arrives at the start of day D + 1 + lead time, the next one a
+review later: what is on hand and ordered by then must last lead time + review. Stock is reviewed
+every few days and ordered up to a level (R, S policy; Silver, Pyke and Thomas 2016), which is a
+quantile of demand over that interval.
+
+With a cost of a unit short, cu, and of a unit left over a review, co, the quantile is cu / (cu +
+co) (newsvendor; Arrow, Harris and Marschak 1951) and the packs are those of least expected cost.
+Both costs are of the same price, which so falls out.
+"""
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakeshop.inventory.demand import Demand, Floats, Integers, Interval
+from lakeshop.inventory.protection import WEEK, ask
+
+Bools = NDArray[np.bool_]
+
+# A unit that costs nothing to hold would be ordered without end.
+MOST_LEVEL = 0.999
+MOST_COVER = 365.0
+LONGEST_LEAD = 365.0
+
+
+@dataclass(frozen=True, eq=False)
+class Stock:
+    """What lies in stock and on what terms it is ordered, one entry per series.
+
+    `on_hand` and `on_order` are float64[n], NaN where no stock is known. `lead_time` and
+    `deviation` are days, `review` whole days from 1, `pack` units from 1; `shelf_life` is days on
+    which a unit can be sold after it has arrived, 0 where it keeps.
+    """
+
+    on_hand: Floats
+    on_order: Floats
+    lead_time: Floats
+    deviation: Floats
+    review: Integers
+    pack: Integers
+    shelf_life: Integers
+
+    @property
+    def position(self) -> Floats:
+        """On hand and on order; NaN where unknown."""
+        return self.on_hand + np.nan_to_num(self.on_order)
+
+    def until_next(self, days: Integers) -> Interval:
+        """The lead time and so many days."""
+        return Interval(self.lead_time, self.deviation, days)
+
+
+@dataclass(frozen=True)
+class Aim:
+    """What stock is to reach: a service level, or least cost where both costs are given.
+
+    `shortage` is the cost of a unit short, `holding` that of a unit left over one day, both as
+    shares of the price.
+    """
+
+    service_level: float
+    shortage: float | None = None
+    holding: float | None = None
+
+    @property
+    def is_by_cost(self) -> bool:
+        """Whether the costs decide; two costs of 0 say nothing."""
+        return self.shortage is not None and self.holding is not None and not self.is_free
+
+    @property
+    def is_free(self) -> bool:
+        """Whether both costs are given as 0."""
+        return self.shortage == 0 and self.holding == 0
+
+    def left_over(self, review: Integers) -> Floats:
+        """Cost of a unit left over a whole review."""
+        return (self.holding or 0.0) * review.astype(np.float64)
+
+    def levels(self, review: Integers) -> Floats:
+        """The quantile of demand that each series is ordered up to."""
+        if not self.is_by_cost:
+            return np.full(review.shape, self.service_level)
+        short = self.shortage or 0.0
+        return np.minimum(short / (short + self.left_over(review)), MOST_LEVEL)
+
+
+class Plan(NamedTuple):
+    """The plan of each series, arrays [n]; what needs stock is NaN where none is known.
+
+    `shelf_limit` is the most that is ordered of what does not keep, infinite of what does.
+    """
+
+    level: Floats
+    mean: Floats
+    safety_stock: Floats
+    reorder_point: Floats
+    order_up_to: Floats
+    shelf_limit: Floats
+    order: Floats
+    stockout: Floats
+    stockout_without: Floats
+    expected_shortage: Floats
+    cover: Floats
+
+
+def plan(demand: Demand, stock: Stock, aim: Aim) -> Plan:
+    """Plan the order of each series.
+
+    Args:
+        demand: forecasts as of the business date.
+        stock: of the same series.
+        aim: service level or costs.
+    """
+    lead = np.minimum(stock.lead_time, LONGEST_LEAD)
+    stock = replace(stock, lead_time=lead, deviation=np.minimum(stock.deviation, lead + WEEK))
+    level = aim.levels(stock.review)
+    whole = ask(demand, stock.until_next(stock.review), levels=level)
+    point = ask(demand, stock.until_next(np.ones_like(stock.review)), levels=level)
+    up_to, limit = whole.quantiles[:, 0], _shelf_limits(demand, stock, level)
+    order = _orders(demand, stock, aim, up_to, limit)
+    at_hand = np.stack([stock.position + order, stock.position], axis=1)
+    chances = ask(demand, stock.until_next(stock.review), points=np.nan_to_num(at_hand))
+    is_known = ~np.isnan(stock.position)
+    return Plan(
+        level=level,
+        mean=whole.mean,
+        safety_stock=up_to - whole.mean,
+        reorder_point=point.quantiles[:, 0],
+        order_up_to=up_to,
+        shelf_limit=limit,
+        order=order,
+        stockout=np.where(is_known, chances.above[:, 0], np.nan),
+        stockout_without=np.where(is_known, chances.above[:, 1], np.nan),
+        expected_shortage=np.where(is_known, chances.shortage[:, 0], np.nan),
+        cover=days_of_cover(demand.mean, stock.on_hand),
+    )
+
+
+def days_of_cover(mean: Floats, on_hand: Floats) -> Floats:
+    """Days until the mean demand has used what is on hand, MOST_COVER at most.
+
+    A day counts by the part of it. NaN where nothing is demanded or no stock is known.
+
+    Args:
+        mean: float64[n, H]; beyond the horizon its last week repeats.
+        on_hand: float64[n].
+    """
+    n, horizon = mean.shape
+    days = np.arange(int(MOST_COVER))
+    week = min(WEEK, horizon)
+    places = np.where(days < horizon, days, horizon - week + (days - horizon) % week)
+    used = np.cumsum(mean[:, places], axis=1)
+    # A day that is not needed is not counted, so that the last part of a day is of one with sales.
+    full = (used < on_hand[:, None]).sum(axis=1)
+    row, last = np.arange(n), np.minimum(full, days.size - 1)
+    before = np.where(full > 0, used[row, np.maximum(full - 1, 0)], 0.0)
+    of_day = mean[:, places][row, last]
+    part = np.where(of_day > 0, (on_hand - before) / np.where(of_day > 0, of_day, 1.0), 0.0)
+    cover: Floats = np.where(full >= days.size, MOST_COVER, full + np.clip(part, 0.0, 1.0))
+    return np.where((used[:, -1] > 0) & ~np.isnan(on_hand), cover, np.nan)
+
+
+def _shelf_limits(demand: Demand, stock: Stock, level: Floats) -> Floats:
+    """Units that sell within the shelf life after arrival, by the same quantile."""
+    keeps = stock.shelf_life <= 0
+    life = Interval(stock.lead_time, stock.deviation, stock.shelf_life, is_after_arrival=True)
+    return np.where(keeps, np.inf, ask(demand, life, levels=level).quantiles[:, 0])
+
+
+def _orders(demand: Demand, stock: Stock, aim: Aim, up_to: Floats, limit: Floats) -> Floats:
+    """Whole packs that lift the position to the level, or those of least cost; NaN if unknown.
+
+    Expected cost is convex in the position with its least at the level, so that one of the two
+    numbers of packs next to it is best. Of what does not keep no more than the limit is ordered.
+    """
+    missing = np.maximum(up_to - np.nan_to_num(stock.position), 0.0)
+    packs = np.ceil(missing / stock.pack)
+    if aim.is_by_cost:
+        fewer = np.floor(missing / stock.pack)
+        costs = [_cost(demand, stock, aim, some * stock.pack) for some in (fewer, packs)]
+        packs = np.where(costs[0] <= costs[1], fewer, packs)
+    most = np.floor(np.where(np.isinf(limit), 0.0, limit) / stock.pack)
+    packs = np.where(np.isinf(limit), packs, np.minimum(packs, most))
+    return np.where(np.isnan(stock.position), np.nan, packs * stock.pack)
+
+
+def _cost(demand: Demand, stock: Stock, aim: Aim, order: Floats) -> Floats:
+    """Expected cost until the next order arrives, as a share of the price."""
+    at_hand = np.nan_to_num(stock.position) + order
+    found = ask(demand, stock.until_next(stock.review), points=at_hand)
+    shortage = found.shortage[:, 0]
+    left = at_hand - found.mean + shortage
+    cost: Floats = aim.left_over(stock.review) * left + (aim.shortage or 0.0) * shortage
+    return cost
