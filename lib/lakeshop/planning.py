@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from lakeshop.calendars import Country
 from lakeshop.learning import Network
 from lakeshop.values import Count, Days, Frozen, Positive, Share
 
@@ -48,7 +49,7 @@ class Forecasts(Frozen):
     horizon_days: Count
     quantiles: tuple[Share, ...]
     most_units_per_line: Positive | None = None
-    country: Annotated[str, Field(pattern="^[A-Z]{2}$")] | None = None
+    country: Country | None = None
     paydays: tuple[Annotated[int, Field(ge=1, le=31)], ...] = ()
     opening_hours: Annotated[int, Field(ge=1, le=24)] = 24
     teaching: Teaching
