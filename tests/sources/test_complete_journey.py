@@ -62,7 +62,8 @@ def test_files_of_the_range_and_no_others(landing: Path) -> None:
     assert found == sorted(
         [f"transactions/{day}.jsonl.gz" for day in DAYS]
         + [f"user_actions/{day}.jsonl.gz" for day in DAYS]
-        + ["products/2017-01-01.csv.gz", "users/2017-01-01.csv", "promotions/2017-01-01.csv.gz"]
+        + ["products/2017-01-01.csv.gz", "users/2017-01-01.csv"]
+        + [f"promotions/{day}.csv.gz" for day in DAYS[:2]]
     )
 
 
@@ -118,11 +119,12 @@ def test_days_around_the_end_of_summer_time(tmp_path: Path, source: pd.DataFrame
     for day in ("2017-11-04", "2017-11-05", "2017-11-06"):
         rows = json_lines(tmp_path / f"transactions/{day}.jsonl.gz")
         assert len(rows) == int((source["local_day"] == day).sum()) > 0
-    # Monday 2017-11-06 starts week 46, so its promotions come on the Sunday before.
-    promoted = csv_of(tmp_path / "promotions/2017-11-05.csv.gz")
-    assert set(promoted["week"]) == {46}
-    assert set(promoted["starts_on"]) == {"2017-11-06"}
-    assert set(promoted["ends_on"]) == {"2017-11-12"}
+    # Monday 2017-12-04 starts week 50, so its promotions come 28 days before, alone.
+    promoted = csv_of(tmp_path / "promotions/2017-11-06.csv.gz")
+    assert len(list((tmp_path / "promotions").iterdir())) == 1
+    assert set(promoted["week"]) == {50}
+    assert set(promoted["starts_on"]) == {"2017-12-04"}
+    assert set(promoted["ends_on"]) == {"2017-12-10"}
     assert sorted(p.name for p in tmp_path.iterdir()) == [
         "promotions",
         "transactions",
@@ -165,14 +167,22 @@ def test_users_are_the_demographics(landing: Path) -> None:
     )
 
 
-def test_promotions_of_the_first_two_weeks_come_on_the_first_day(
+def test_promotions_of_the_first_four_weeks_come_on_the_first_day(
     landing: Path, promotions: pd.DataFrame
 ) -> None:
     rows = csv_of(landing / "promotions/2017-01-01.csv.gz")
     spans = rows[["week", "starts_on", "ends_on"]].drop_duplicates().to_numpy().tolist()
-    assert spans == [[1, "2016-12-26", "2017-01-01"], [2, "2017-01-02", "2017-01-08"]]
+    assert spans == [
+        [1, "2016-12-26", "2017-01-01"],
+        [2, "2017-01-02", "2017-01-08"],
+        [3, "2017-01-09", "2017-01-15"],
+        [4, "2017-01-16", "2017-01-22"],
+        [5, "2017-01-23", "2017-01-29"],
+    ]
+    # 28 days before the next week begins, on 2017-01-30.
+    assert set(csv_of(landing / "promotions/2017-01-02.csv.gz")["week"]) == {6}
     expected = set(zip(promotions["week"], promotions["product_id"], strict=True))
-    pairs = rows[["week", "product_id"]].to_numpy().tolist()
+    pairs = rows[rows["week"] <= 2][["week", "product_id"]].to_numpy().tolist()
     assert pairs == sorted(map(list, expected))
 
 

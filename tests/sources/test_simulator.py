@@ -142,6 +142,36 @@ def test_products_are_sold_from_their_first_day_to_their_last(shop, lines):
     assert (pd.to_datetime(products["starts_on"]) > pd.Timestamp(ARGUMENTS.start)).sum() > 20
 
 
+def test_the_end_of_a_product_is_announced_a_week_or_a_day_ahead(shop):
+    told = shop.told("products").set_index("product_id")
+    entries = shop.rows("products")
+    assert not entries.duplicated(["sku", "drop"]).any()
+    drop, starts, ends = (
+        pd.to_datetime(days).reset_index(drop=True)
+        for days in (
+            entries["drop"],
+            told["starts_on"].reindex(entries["sku"]),
+            told["ends_on"].reindex(entries["sku"]),
+        )
+    )
+    is_told = entries["until"].notna()
+    one_day = pd.Timedelta(days=1)
+    assert (pd.to_datetime(entries["until"]) + one_day)[is_told].tolist() == ends[is_told].tolist()
+    first = pd.DataFrame({"sku": entries["sku"], "drop": drop, "starts": starts, "ends": ends})
+    first = first[is_told].groupby("sku").min()
+    ahead = (first["ends"] - first["drop"]).dt.days
+    assert set(ahead[first["drop"] > first["starts"]]) == {1, 7}
+    assert (ahead >= 1).all()
+    within = pd.to_datetime(told["ends_on"]) <= pd.Timestamp(ARGUMENTS.date_of(ARGUMENTS.days - 1))
+    assert set(told.index[within]) <= set(first.index)
+    # What changes afterwards does not take it back.
+    in_order = entries.sort_values(["sku", "drop"])
+    stays = (
+        in_order["until"].notna().groupby(in_order["sku"]).agg(lambda n: n.is_monotonic_increasing)
+    )
+    assert stays.all()
+
+
 def test_users_buy_by_their_tastes(shop, lines):
     tastes = shop.told("users").set_index("user_id")["tastes"]
     of_product = shop.told("products").set_index("product_id")["tastes"]

@@ -1,7 +1,8 @@
 """Complete Journey (dunnhumby, 2017) as the daily drops of a shop: landing/<entity>/<day>.<ext>.
 
 One file per entity and local day: transactions and user_actions every day (possibly empty),
-products and users once, promotions on the eve of each retailer week. The stamps in the data
+products and users once, promotions four weeks before each retailer week, an assumption: the
+data do not say when they were planned, and grocers plan that far ahead. The stamps in the data
 are UTC, the shop's day is that of New York, and a row belongs to the drop of its local day.
 The data agree: cut at New York's midnights, no day has two retailer weeks; cut at UTC's, many have.
 
@@ -31,6 +32,7 @@ SHOP_TIMEZONE = ZoneInfo("America/New_York")
 FIRST_DAY = date(2017, 1, 1)
 LAST_DAY = date(2017, 12, 31)
 DAYS_PER_WEEK = 7
+PLANNED_DAYS = 28  # before a week begins its promotions are known
 
 TRANSACTION_LINE = (
     '{"household_id":%d,"store_id":%d,"basket_id":%d,"product_id":%d,"quantity":%d,'
@@ -161,17 +163,18 @@ def _csv(parquet: Path) -> str:
 
 
 def _promotions(data: Path, first: date, last: date) -> Iterator[Drop]:
-    """Promotions are planned: a week's rows come the day before it starts, or on FIRST_DAY."""
+    """Promotions are planned: a week's rows come PLANNED_DAYS before it, or on FIRST_DAY."""
     stamps = pq.read_table(data / "transactions.parquet", columns=[STAMP, "week"])
     starts = week_starts(stamps[STAMP].to_numpy(), stamps["week"].to_numpy())
-    eves = {week: max(FIRST_DAY, start - timedelta(days=1)) for week, start in starts.items()}
-    due = sorted(week for week, eve in eves.items() if first <= eve <= last)
+    ahead = timedelta(days=PLANNED_DAYS)
+    planned = {week: max(FIRST_DAY, start - ahead) for week, start in starts.items()}
+    due = sorted(week for week, day in planned.items() if first <= day <= last)
     if not due:
         return
     promotions = _promotions_of(data, due)
-    for eve, weeks in groupby(due, key=eves.__getitem__):
+    for day, weeks in groupby(due, key=planned.__getitem__):
         lines = [_promotion_lines(promotions, week, starts[week]) for week in weeks]
-        yield f"promotions/{eve}.csv.gz", packed(PROMOTION_HEADER + "".join(lines))
+        yield f"promotions/{day}.csv.gz", packed(PROMOTION_HEADER + "".join(lines))
 
 
 def _promotions_of(data: Path, weeks: Sequence[int]) -> pa.Table:

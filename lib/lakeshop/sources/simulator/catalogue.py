@@ -33,7 +33,8 @@ def write_products(
     place = (row, day)
     counted = stock_rows(products, ids, terms_of(chance, ids), held, place)
     entry, entry_day = _entries(products, ids, arguments.days)
-    entries = product_rows(products, entry, entry_day)
+    is_ending = entry_day >= _end_announced(products, entry)
+    entries = product_rows(products, entry, entry_day, is_ending)
     promoted, first = _promotions(products, ids, arguments.days)
     stores = _stores(chance, products, promoted, first)
     offers = promotion_rows(products, promoted, first, stores)
@@ -53,10 +54,20 @@ def write_products(
 
 
 def _entries(products: Products, ids: Ints, days: int) -> tuple[Ints, Ints]:
-    """Product and day of each entry of the catalogue: when it comes and when its price changes."""
-    entry = np.concatenate([ids, ids])
-    day = np.concatenate([products.starts[ids], products.reprice_day[ids]])
-    return entry[day < days], day[day < days]
+    """Product and day of each entry of the catalogue, one where two fall on the same day.
+
+    A product has one when it comes, when its price changes and when its end is announced.
+    """
+    occasions = [products.starts[ids], products.reprice_day[ids], _end_announced(products, ids)]
+    pairs = np.stack([np.tile(ids, len(occasions)), np.concatenate(occasions)], axis=1)
+    entry, day = np.unique(pairs[pairs[:, 1] < days], axis=0).T
+    return entry, day
+
+
+def _end_announced(products: Products, ids: Ints) -> Ints:
+    """The day on which the shop says that a product ends: a week or a day ahead."""
+    is_early = products.chance.uniform("end announced", ids) < 0.5
+    return np.maximum(products.ends[ids] - np.where(is_early, WEEK, 1), products.starts[ids])
 
 
 def _promotions(products: Products, ids: Ints, days: int) -> tuple[Ints, Ints]:

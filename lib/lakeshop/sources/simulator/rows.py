@@ -140,8 +140,11 @@ def user_rows(products: Products, people: People, is_new: NDArray[np.bool_]) -> 
     )
 
 
-def product_rows(products: Products, ids: Ints, day: Ints) -> pa.StringArray:
-    """Entries of the catalogue as they are from a day on."""
+def product_rows(
+    products: Products, ids: Ints, day: Ints, is_ending: NDArray[np.bool_]
+) -> pa.StringArray:
+    """Entries of the catalogue as they are from a day on; of those ending, their last day."""
+    last = np.datetime64(products.season.start) + np.where(is_ending, products.ends[ids] - 1, 0)
     names, departments = [c.name for c in CATEGORIES], [c.department for c in CATEGORIES]
     category, brand = products.category[ids], ids % len(BRANDS)
     return json_lines(
@@ -153,6 +156,7 @@ def product_rows(products: Products, ids: Ints, day: Ints) -> pa.StringArray:
             "kind": quoted(chosen(names, category)),
             "maker": quoted(chosen(list(BRANDS), brand)),
             "price": money(products.list_price(ids, day)),
+            "until": quoted(days(last), known=is_ending),
             "changed_at": quoted(stamps(products.season.stamps(day, np.full(len(ids), OPENING)))),
         }
     )  # fmt: skip
