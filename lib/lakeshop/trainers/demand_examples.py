@@ -8,7 +8,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakeshop.calendars import calendar_features, calendar_names
+from lakeshop.calendars import NAMES, calendar_features
 from lakeshop.features.demand_panels import panel_of
 from lakeshop.forecasting.panel import Floats, Panel
 from lakeshop.frames import is_nth
@@ -19,19 +19,22 @@ from lakeshop.training.shards import RECORD
 
 KEY = ("product_id", "store_id")
 EXAMPLE = f"product_id STRING, store_id STRING, origin DATE, {RECORD} ARRAY<FLOAT>"
+# Not the place in the year: of a year or two a network would learn which month was which.
+CALENDAR = tuple(name for name in NAMES if not name.startswith("year"))
 LEAST_DAYS = 56  # of history at an origin
 LEAST_EXPOSED = 7  # days of a series that is learned from
 
 
 def columns_of(options: Forecasts) -> Columns:
     """What a shop's network reads and is taught."""
-    return columns(options.horizon_days, calendar_names(options.country, options.paydays))
+    return columns(options.horizon_days, CALENDAR)
 
 
 def calendar_ahead(day: date, options: Forecasts) -> Floats:
     """What the calendar says of the days of the horizon, float64[H, k]."""
     first, last = day + timedelta(days=1), day + timedelta(days=options.horizon_days)
-    return calendar_features(first, last, options.country, options.paydays)
+    told = calendar_features(first, last, options.country, options.paydays)
+    return told[:, [NAMES.index(name) for name in CALENDAR]]
 
 
 def groups_of(series: pd.DataFrame) -> Floats:
@@ -59,7 +62,8 @@ def sampled(series: DataFrame, most: int) -> DataFrame:
     is_first = F.col("_rank") <= half
     others = is_nth("_key", max(1, round((total - half) / (most - half))))
     chosen = ranked.withColumn("_key", F.concat_ws("\n", *KEY)).where(is_first | others)
-    return series.join(chosen.select(*KEY), on=list(KEY), how="left_semi")
+    kept: DataFrame = series.join(chosen.select(*KEY), on=list(KEY), how="left_semi")
+    return kept
 
 
 def examples(series: DataFrame, day: date, days_before: int, options: Forecasts) -> DataFrame:
