@@ -9,6 +9,7 @@ from lakeshop.errors import ContractError
 
 DAY = "business_date"
 BY_DAY = frozenset({"delivery", "event", "version", "aggregate"})
+NIGHTS, TRAINING, BOTH = "nights", "training", "nights and training"
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Contract:
     look_back_days: int | None
     retention_days: int
     has_latest_twin: bool
-    is_of_training: bool = False
+    calendar: str = NIGHTS
 
     @property
     def is_by_day(self) -> bool:

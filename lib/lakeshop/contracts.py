@@ -12,7 +12,8 @@ What the standard has no word for stands under its `customProperties`:
 - `inputs`: the tables a table is computed from, each with `lookBackDays` (absent means all
   days up to the business date). The engine hands a table's builder nothing else.
 - `latestTwin`: the newest business date is also published as `<table>_latest`.
-- `calendar: training`: a snapshot of the newest training day instead of each business date.
+- `calendar`: the days of a snapshot: `training` for the newest training day instead of the
+  business date, `nights and training` for both, where trainers read what nights read too.
 """
 
 import re
@@ -23,7 +24,7 @@ from typing import Any
 import yaml
 from pyspark.sql import types as T
 
-from lakeshop.contract import BY_DAY, Check, Column, Contract, Input
+from lakeshop.contract import BOTH, BY_DAY, NIGHTS, TRAINING, Check, Column, Contract, Input
 from lakeshop.errors import ContractError
 
 ROW_KINDS = BY_DAY | {"snapshot", "log"}
@@ -148,7 +149,7 @@ def _contract(document: dict[str, Any]) -> Contract:
         look_back_days=custom.get("lookBackDays"),
         retention_days=_retention_days(document),
         has_latest_twin=bool(custom.get("latestTwin", False)),
-        is_of_training=custom.get("calendar") == "training",
+        calendar=str(custom.get("calendar", NIGHTS)),
     )
 
 
@@ -193,8 +194,10 @@ def _faults(document: Mapping[str, object], path: Path) -> Iterator[str]:
     custom = {e["property"]: e["value"] for e in _list(document.get("customProperties"))}
     if custom.get("rows") not in ROW_KINDS:
         yield f"rows should be one of {sorted(ROW_KINDS)}. Received {custom.get('rows')!r}."
-    if custom.get("calendar", "training") != "training":
-        yield f"calendar should be training, or absent. Received {custom['calendar']!r}."
+    if custom.get("calendar", TRAINING) not in {TRAINING, BOTH}:
+        yield (
+            f"calendar should be {TRAINING}, {BOTH}, or absent. Received {custom['calendar']!r}."
+        )
     if not any(t.get("property") == "retention" for t in _list(document.get("slaProperties"))):
         yield "slaProperties should state a retention in days."
     for table in _list(document.get("schema")):

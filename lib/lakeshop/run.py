@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.audit import audit
 from lakeshop.builder import Builder, Night, Provenance
-from lakeshop.contract import DAY, Contract
+from lakeshop.contract import BOTH, DAY, NIGHTS, TRAINING, Contract
 from lakeshop.days import days_between, newest_weekday, stretches
 from lakeshop.inputs import input_versions, read_inputs
 from lakeshop.journal import LOG, Counts, Entry, Journal
@@ -83,12 +83,12 @@ class Run:
                     yield day
 
     def _asked(self, contract: Contract) -> list[date]:
-        """Each day of the range; of a snapshot the last one; of models the last training day."""
+        """Each day of the range; of a snapshot the last one, the last training day, or both."""
         if contract.is_by_day:
             return days_between(self.first, self.last)
-        if contract.is_of_training:
-            return [newest_weekday(self.settings.training.weekday_number, self.last)]
-        return [self.last]
+        taught = newest_weekday(self.settings.training.weekday_number, self.last)
+        days = {NIGHTS: {self.last}, TRAINING: {taught}, BOTH: {taught, self.last}}
+        return sorted(days[contract.calendar])
 
     def _is_current(self, contract: Contract, day: date) -> bool:
         published = self.ledger.publication(contract.name, day)

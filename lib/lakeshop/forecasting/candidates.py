@@ -1,8 +1,8 @@
 """What each method says of a panel: mean and dispersion of every day ahead.
 
 Candidates are the local methods, analogy for series that are new, the network of all series, and
-the means of most local methods with the network's: a plain average is hard to beat (Makridakis et al.
-2022).
+the means of most local methods with the network's: a plain average is hard to beat (Makridakis
+et al. 2022).
 """
 
 from collections.abc import Collection
@@ -54,6 +54,11 @@ def named(has_network: bool) -> tuple[str, ...]:
     """All candidates, with or without those that need the network."""
     blends = tuple(f"{name}{BLEND}" for name in BLENDED)
     return (*LOCAL, NETWORK, *blends) if has_network else LOCAL
+
+
+def uses_network(name: str) -> bool:
+    """Whether a candidate needs the network."""
+    return name == NETWORK or name.endswith(BLEND)
 
 
 def candidates(

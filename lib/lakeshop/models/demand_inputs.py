@@ -125,8 +125,8 @@ def _static(panel: Panel, scale: Floats) -> Floats:
     values = [np.log(scale), *[np.log(_rate(panel, days) / scale) for days in WINDOWS]]
     for stores in (panel.mailer, panel.display):
         is_shown = _last(stores[:, : panel.days], LIFT_DAYS) > 0
-        for among in (is_shown, ~is_shown):
-            values.append(np.log(_lifted(units, exposure, scale, among)))
+        shown = [_lifted(units, exposure, scale, among) for among in (is_shown, ~is_shown)]
+        values.extend(np.log(shown))
     values += [
         np.minimum(_age(panel), 364) / 364,
         _sum((units > 0).astype(float)) / known,
@@ -176,4 +176,3 @@ def _same_weekday(panel: Panel, scale: Floats) -> Floats:
         for v in (panel.units, panel.exposure)
     )
     return np.asarray(np.log((units + 8 * scale[:, None]) / (exposure + 8) / scale[:, None]))
-

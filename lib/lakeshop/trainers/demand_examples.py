@@ -106,5 +106,6 @@ def _examples(
     exposed = (past.exposure > 0).sum(axis=1)
     is_told = (exposed >= LEAST_EXPOSED) & (target[:, options.horizon_days :] > 0).any(axis=1)
     records = np.concatenate([inputs_on(past, groups, options), target], axis=1)[is_told]
-    found = batch.loc[is_told, list(KEY)].reset_index(drop=True)
-    return found.assign(origin=past.day, **{RECORD: list(records)})
+    found: pd.DataFrame = batch.loc[is_told, list(KEY)].reset_index(drop=True)
+    found["origin"], found[RECORD] = past.day, list(records)
+    return found

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.builder import Night, Tables
 from lakeshop.contract import DAY
+from lakeshop.trainers.demand import demand
 from lakeshop.trainers.fraud import fraud
 
 MODEL = (
@@ -17,7 +18,7 @@ MODEL = (
     "score_quantiles ARRAY<DOUBLE>, training_id STRING, trained_rows BIGINT, trained_from DATE, "
     "trained_to DATE"
 )
-TRAINERS = (fraud,)
+TRAINERS = (fraud, demand)
 
 
 def models(tables: Tables, night: Night) -> DataFrame:

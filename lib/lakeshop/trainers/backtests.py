@@ -1,0 +1,112 @@
+"""ops.backtests: how each kind of series is forecast from a training day on, and how well.
+
+The series are a sample, so that what all methods said of them at all origins is held on the
+driver. The network of the backtest learned nothing after the oldest origin; the one that serves
+the nights knows a few weeks more.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakeshop.builder import Night, Tables
+from lakeshop.contract import DAY
+from lakeshop.forecasting.backtest import Origin
+from lakeshop.forecasting.candidates import named
+from lakeshop.forecasting.figures import ALL, Judged, judge
+from lakeshop.models.demand_inputs import targets_of
+from lakeshop.trainers.demand import OF_BACKTEST, SERIES, oldest_origin
+from lakeshop.trainers.demand_examples import KEY, LEAST_DAYS, sampled
+from lakeshop.trainers.demand_network import Network
+from lakeshop.trainers.demand_panel import Series, series_of
+
+BACKTEST = (
+    "segment STRING, method STRING, reason STRING, levels ARRAY<DOUBLE>, variance_factor DOUBLE, "
+    "level_variance DOUBLE, series INT, origins INT, figures STRING"
+)
+
+
+def backtests(tables: Tables, night: Night) -> DataFrame:
+    """One row per segment, and one of all together; none where history is too short."""
+    options = night.settings.forecasts
+    rows = sampled(tables[SERIES], options.backtest.series).orderBy(*KEY).toPandas()
+    spark = SparkSession.active()
+    ages = [n for n in _ages(night) if len(rows) and _length(rows, night) - n >= LEAST_DAYS]
+    if len(ages) < options.backtest.origins:
+        night.warn("no backtest of demand: history should reach back before its oldest origin")
+        return spark.createDataFrame([], BACKTEST)
+    models = tables["ops.models"]
+    models = models.where((F.col("name") == OF_BACKTEST) & (F.col(DAY) == F.lit(night.day)))
+    row = models.first()
+    network = None if row is None else Network.of(row)
+    whole = series_of(rows, night.day, options)
+    origins = [_origin(whole, age, network, night) for age in ages]
+    found = judge(
+        origins,
+        rows["value"].to_numpy(np.float64),
+        rows["is_fractional"].to_numpy(np.bool_),
+        np.array(options.quantiles),
+        _last(tables["ops.backtests"], night),
+    )
+    return spark.createDataFrame(_rows(found, len(origins)), BACKTEST)
+
+
+def _ages(night: Night) -> list[int]:
+    """How many days ago each origin was, the newest first."""
+    options = night.settings.forecasts
+    return list(
+        range(options.horizon_days, oldest_origin(options) + 1, options.backtest.stride_days)
+    )
+
+
+def _length(rows: pd.DataFrame, night: Night) -> int:
+    """Days of the longest history."""
+    return int((night.day - rows["first_day"].min()).days) + 1
+
+
+def _origin(whole: Series, age: int, network: Network | None, night: Night) -> Origin:
+    options = night.settings.forecasts
+    series = whole.until(age)
+    said = series.said(series.pooled(), network, named(network is not None), options)
+    came = targets_of(whole.panel, age, options.horizon_days).astype(np.float64)
+    units, exposure = np.split(came, 2, axis=1)
+    # A series that nobody knew yet is nobody's to forecast.
+    known = np.any(series.panel.exposure > 0, axis=1, keepdims=True)
+    return Origin(series.panel, series.segments, said, units, np.where(known, exposure, 0.0))
+
+
+def _last(backtests: DataFrame, night: Night) -> dict[str, str]:
+    """The methods chosen on the training day before."""
+    earlier = backtests.where((F.col(DAY) < F.lit(night.day)) & F.col("method").isNotNull())
+    newest = earlier.agg(F.max(DAY).alias("day")).first()
+    if newest is None or newest["day"] is None:
+        return {}
+    rows = earlier.where(F.col(DAY) == F.lit(newest["day"])).select("segment", "method").collect()
+    return {row["segment"]: row["method"] for row in rows}
+
+
+def _rows(found: Mapping[str, Judged], origins: int) -> Sequence[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for segment, judged in found.items():
+        rule = judged.rule
+        of_rule: tuple[object, ...] = (None,) * 5
+        if rule is not None:
+            factors = (float(rule.variance_factor), float(rule.level_variance))
+            of_rule = (rule.method, rule.reason, rule.levels.ravel().tolist(), *factors)
+        figures = json.dumps(_known(judged.figures), sort_keys=True)
+        rows.append((segment, *of_rule, judged.series, origins, figures))
+    assert any(segment == ALL for segment in found)
+    return rows
+
+
+def _known(figures: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Figures that can be told: JSON knows no NaN."""
+    return {
+        method: {name: value for name, value in of.items() if math.isfinite(value)}
+        for method, of in figures.items()
+    }

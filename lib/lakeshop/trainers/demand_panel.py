@@ -1,0 +1,91 @@
+"""Rows of features.demand as what forecasting needs of them: panel, names, kin, and the network."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lakeshop.features.demand_panels import panel_of
+from lakeshop.forecasting.candidates import Kin, Said, candidates
+from lakeshop.forecasting.classes import Names, demand_class
+from lakeshop.forecasting.kin import Kinds, Pooled, pool
+from lakeshop.forecasting.panel import Floats, Panel
+from lakeshop.forecasting.rules import segments
+from lakeshop.forecasting.weekdays import panel_weekdays
+from lakeshop.planning import Forecasts
+from lakeshop.trainers.demand_examples import groups_of
+from lakeshop.trainers.demand_network import Network
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Some series as known on a night; one entry per series in everything."""
+
+    panel: Panel
+    kinds: Kinds
+    groups: Floats
+    abc: Names
+    classes: Names
+    weekdays: Floats
+
+    @property
+    def segments(self) -> Names:
+        """Class of demand and of value."""
+        return segments(self.classes, self.abc)
+
+    def until(self, days_before: int) -> "Series":
+        """As known so many days before; weekdays are then those of these series alone."""
+        past = self.panel.until(days_before)
+        return replace(
+            self,
+            panel=past,
+            classes=demand_class(past),
+            weekdays=panel_weekdays(past, _places(self.kinds.department)),
+        )
+
+    def pooled(self) -> Pooled:
+        """What these series have in common."""
+        return pool(self.panel, self.classes, self.weekdays, self.kinds)
+
+    def kin(self, shared: Pooled) -> Kin:
+        """What each takes from others."""
+        return shared.kin(self.panel, self.classes, self.weekdays, self.kinds)
+
+    def said(
+        self,
+        shared: Pooled,
+        network: Network | None,
+        names: Collection[str],
+        options: Forecasts,
+    ) -> dict[str, Said]:
+        """What the named candidates say of each."""
+        told = None
+        if network is not None:
+            told = Said(*network.forecast(self.panel, self.groups, options))
+        return candidates(self.panel, self.kin(shared), told, names)
+
+
+def series_of(rows: pd.DataFrame, day: date, options: Forecasts) -> Series:
+    """Rows of features.demand of the day, in their order."""
+    return Series(
+        panel=panel_of(rows, day, options.history_days, options.horizon_days),
+        kinds=Kinds(_texts(rows["category"]), _texts(rows["department"])),
+        groups=groups_of(rows),
+        abc=rows["abc"].to_numpy(np.str_),
+        classes=rows["demand_class"].to_numpy(np.str_),
+        weekdays=np.stack(rows["weekdays"].to_list()).astype(np.float64),
+    )
+
+
+def _texts(column: pd.Series) -> tuple[str, ...]:
+    return tuple(column.fillna("").tolist())
+
+
+def _places(names: tuple[str, ...]) -> NDArray[np.int64]:
+    """The place of each name among all, -1 for none."""
+    known, place = np.unique(np.array(names), return_inverse=True)
+    found: NDArray[np.int64] = np.where(known[place] == "", -1, place).astype(np.int64)
+    return found
