@@ -9,6 +9,7 @@ from scipy import stats
 
 from lakeshop.forecasting.dispersion import dispersion_of, moments, pooled
 from lakeshop.forecasting.distribution import cdf, probability_interval, quantiles
+from lakeshop.forecasting.history import counted
 
 LEVELS = np.array([0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999])
 MEANS = np.array([0.001, 0.05, 0.7, 1.0, 3.3, 20.0, 150.0, 499.0])
@@ -155,6 +156,7 @@ def test_moments_by_a_loop():
     panel, weekdays = draw(2), draw_weekdays(2)
     panel = panel_of(np.minimum(panel.units, 20), panel.exposure)
     found = moments(panel, weekdays)
+    panel = counted(panel)
     of_day = (6 - panel.days + np.arange(panel.days)) % 7
     for row in range(len(panel)):
         last = np.flatnonzero(panel.exposure[row] > 0)[-112:]

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from panels import draw, panel_of
 
-from lakeshop.forecasting.history import readable, winsorised
+from lakeshop.forecasting.history import counted, readable, winsorised
+from lakeshop.forecasting.methods import METHODS
 
 
 def cap_of(units):
@@ -58,3 +59,20 @@ def test_days_that_cannot_be_read_count_for_nothing():
     found = readable(panel)
     assert found.units.tolist() == [[1, 0, 0, 0, 0, 0]]
     assert found.exposure.tolist() == [[1, 0, 0, 0, 0, 0]]
+
+
+def test_a_sale_that_begins_a_history_counts_for_nothing_unless_it_is_all_there_is():
+    units = [[0, 3, 0, 1], [0, 0, 2, 1], [9, 3, 0, 0], [0, 0, 0, 5], [1, 1, 1, 1]]
+    exposure = [[0, 1, 1, 1], [0, 1, 1, 1], [0, 0.5, 0, 1], [0, 0, 0, 1], [0, 0, 0, 0]]
+    found = counted(panel_of(units, exposure)).exposure
+    assert found.tolist() == [[0, 0, 1, 1], [0, 1, 1, 1], [0, 0, 0, 1], [0, 0, 0, 1], [0] * 4]
+    assert counted(panel_of(np.zeros((2, 0)))).exposure.shape == (2, 0)
+
+
+def test_the_level_of_new_series_is_right_though_each_begins_with_a_sale():
+    """Rates 0.02: with the first sale the mean of 56 days would be near 0.04."""
+    chance = np.random.default_rng(1)
+    units = chance.poisson(0.02, (4000, 57)).astype(float)
+    units[:, 0] = 1
+    found = METHODS["mean_56"](panel_of(units), np.ones((4000, 7)))
+    assert found.mean() == pytest.approx(0.02, rel=0.06)

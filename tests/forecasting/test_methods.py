@@ -7,7 +7,7 @@ import pytest
 from panels import DAY, EVEN, HORIZON, SATURDAY, draw, draw_weekdays, panel_of
 from statsforecast.models import TSB, CrostonSBA, SimpleExponentialSmoothing
 
-from lakeshop.forecasting.history import winsorised
+from lakeshop.forecasting.history import counted, winsorised
 from lakeshop.forecasting.methods import (
     METHODS,
     exponential_smoothing,
@@ -19,8 +19,9 @@ TARGETS = (SATURDAY + 1 + np.arange(HORIZON)) % 7
 
 
 def exposed(seed, n=12):
-    """Whole series of exposure 1 without spikes, so that books' methods can read them."""
+    """Whole series of exposure 1 without spikes or a sale at first, as books' methods read them."""
     units = draw(seed, n).units
+    units[:, 0] = 0
     return winsorised(panel_of(units))[0]
 
 
@@ -81,7 +82,7 @@ def test_days_without_stock_are_as_if_they_had_not_been(name):
 def test_means_by_a_loop(name):
     days = int(name.removeprefix("mean_"))
     panel, weekdays = draw(6), draw_weekdays(6)
-    history = winsorised(panel)[0]
+    history = counted(panel)
     of_day = (SATURDAY + 1 - panel.days + np.arange(panel.days)) % 7
     for row, found in enumerate(METHODS[name](panel, weekdays)):
         last = np.flatnonzero(history.exposure[row] > 0)[-days:]

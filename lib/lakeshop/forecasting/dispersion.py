@@ -14,7 +14,7 @@ import numpy as np
 
 from lakeshop.compilation import compiled
 from lakeshop.forecasting.classes import Names
-from lakeshop.forecasting.history import winsorised
+from lakeshop.forecasting.history import counted
 from lakeshop.forecasting.panel import Floats, Panel
 from lakeshop.forecasting.weekdays import first_weekday, usable_factors
 
@@ -38,7 +38,7 @@ class Moments(NamedTuple):
 
 def moments(panel: Panel, weekdays: Floats) -> Moments:
     """The moments of each series round its own mean, by the weekday."""
-    history, _ = winsorised(panel)
+    history = counted(panel)
     sums = _moments(history.units, history.exposure, usable_factors(weekdays), first_weekday(panel))
     return Moments(*np.where(np.isfinite(sums).all(axis=0), sums, 0.0))
 

@@ -20,6 +20,7 @@ Bools = NDArray[np.bool_]
 LARGE = 500.0  # mean; exp(-500) is still a number
 ROUNDING = 1e-12  # what summing up may lose
 NEGLIGIBLE = 1e-20
+LEAST_SHAPE = 1e-12  # of a gamma distribution: below it all quantiles that are asked for are 0
 
 
 def quantiles(mean: Floats, dispersion: Floats, levels: Floats, is_fractional: Bools) -> Floats:
@@ -50,7 +51,7 @@ def quantiles(mean: Floats, dispersion: Floats, levels: Floats, is_fractional: B
     shape, scale = _gamma(mean[rows, columns], spread[rows, columns])
     asked = levels[rows, columns]
     continuous = special.gammaincinv(shape[:, None], asked) * scale[:, None]
-    continuous = np.where(shape[:, None] == 0, 0.0, continuous)
+    continuous = np.where(shape[:, None] < LEAST_SHAPE, 0.0, continuous)
     whole = np.maximum(np.ceil(continuous - 0.5), 0.0)
     found[rows, columns] = np.where(is_fractional[rows][:, None], continuous, whole)
     return found

@@ -8,6 +8,10 @@ largest and 20 times the median of its other selling days; the others are all bu
 0.5 %, at least one. So a promotion of two days or more is left as it is, since its days vouch for
 one another, and one of a single day up to 20 times the usual. A day sold once in ten thousand,
 or a mistyped quantity, is not. A series with one selling day has nothing to compare it with.
+
+A history that begins with its first sale says nothing by that day: it would not have begun
+otherwise. With it means of 56 days forecast 4.9 times what new products of Complete Journey sold,
+without it 2.0 times (four nights, 28 days ahead); Croston's 38 and 2.8 times.
 """
 
 from dataclasses import replace
@@ -23,6 +27,22 @@ Bools = NDArray[np.bool_]
 TIMES_LARGEST = 5.0
 TIMES_MEDIAN = 20.0
 FEW = 0.005  # share of selling days that may be spikes
+
+
+def counted(panel: Panel) -> Panel:
+    """The panel with readable days, cut spikes, and no exposure on a day that began a history.
+
+    That is the first exposed day of a series if it sold, unless there is no other.
+    """
+    history, _ = winsorised(panel)
+    is_exposed = history.exposure > 0
+    first = np.argmax(is_exposed, axis=1)[:, None] if panel.days else np.zeros((len(panel), 0), int)
+    is_begun = np.take_along_axis(history.units, first, axis=1) > 0
+    is_begun &= is_exposed.sum(axis=1, keepdims=True) > 1
+    exposure = history.exposure.copy()
+    left = np.where(is_begun, 0.0, np.take_along_axis(exposure, first, axis=1))
+    np.put_along_axis(exposure, first, left, axis=1)
+    return replace(history, exposure=exposure)
 
 
 def winsorised(panel: Panel) -> tuple[Panel, Bools]:

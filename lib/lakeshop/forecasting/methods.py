@@ -3,7 +3,8 @@
 A method takes a panel and the factors of weekdays, float64[n, 7], and gives the mean units of
 each day of the horizon, float64[n, H], exposed all day. What is given is finite and 0 or more, or
 NaN throughout for a series that the method cannot do: one without an exposed day, or with numbers
-that overflow. All but `seasonal_naive` read winsorised units (`history`).
+that overflow. All but `seasonal_naive` read winsorised units, without the sale that
+begins a history (`history.counted`).
 """
 
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.forecasting import smoothing
-from lakeshop.forecasting.history import readable, winsorised
+from lakeshop.forecasting.history import counted, readable
 from lakeshop.forecasting.panel import Floats, Panel
 from lakeshop.forecasting.weekdays import first_weekday, target_factors, usable_factors
 
@@ -105,7 +106,7 @@ def with_fallback(
 def _means(
     panel: Panel, weekdays: Floats, level: Callable[..., Floats], *options: float | Floats
 ) -> Floats:
-    history, _ = winsorised(panel)
+    history = counted(panel)
     factors = usable_factors(weekdays)
     levels = level(history.units, history.exposure, factors, first_weekday(panel), *options)
     return _without_absurd(levels[:, None] * target_factors(panel, weekdays))

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.compilation import compiled
-from lakeshop.forecasting.history import winsorised
+from lakeshop.forecasting.history import counted, winsorised
 from lakeshop.forecasting.panel import Floats, Panel
 from lakeshop.forecasting.smoothing import mean_level
 from lakeshop.forecasting.weekdays import first_weekday, target_factors, usable_factors
@@ -68,7 +68,8 @@ def priors(panel: Panel, weekdays: Floats, group: Integers, n_groups: int) -> Pr
     history, _ = winsorised(panel)
     factors, monday = usable_factors(weekdays), first_weekday(panel)
     begun = _first_days(history.units, history.exposure, factors, monday)
-    settled = mean_level(history.units, history.exposure, factors, monday, 2 * FIRST_DAYS)
+    since = counted(panel)
+    settled = mean_level(since.units, since.exposure, factors, monday, 2 * FIRST_DAYS)
     level, strength = np.full(n_groups, np.nan), np.full(n_groups, STRENGTH_DAYS)
     for place in range(n_groups):
         members = group == place
