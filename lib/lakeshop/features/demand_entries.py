@@ -86,34 +86,40 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: Forecasts) -> D
         day: the business date.
         options: level, history_days and active_days.
     """
-    age, names = age_in_days(day), ("units", "amount", "refunded", "lines", "excluded_units")
+    age = age_in_days(day)
     per_day = (
         as_series(days, known, options.level)
         .where(age <= LOOK_BACK_DAYS)
         .groupBy(*SERIES, "event_date")
-        .agg(*[F.sum(name).alias(name) for name in names])
+        .agg(*[F.sum(_integer(name, parts)).alias(name) for name, parts in _PARTS.items()])
         .withColumn("age", age)
     )
     is_sold, is_active = F.col("units") > 0, F.col("age") < options.active_days
-    entry = F.struct("age", _integer("units", 1000), _integer("amount", 100))
+    is_shown = is_sold & (F.col("age") < options.history_days)
+    entry = F.struct("age", "units", "amount")
     return per_day.groupBy(*SERIES).agg(
-        F.collect_list(F.when(is_sold & (F.col("age") < options.history_days), entry)).alias(
-            "sold"
-        ),
+        F.collect_list(F.when(is_shown, entry)).alias("sold"),
         F.min(F.when(is_sold, F.col("age"))).alias("last_age"),
         F.max(F.when(is_sold, F.col("age"))).alias("first_age"),
-        F.sum(F.when(is_active, _integer("amount", 100))).alias("cents"),
-        F.bool_or(F.col("units") % 1 != 0).alias("is_fractional"),
+        F.sum(F.when(is_active, F.col("amount"))).alias("cents"),
+        F.bool_or(F.col("units") % _PARTS["units"] != 0).alias("is_fractional"),
         F.array(*[_lines_on(weekday) for weekday in range(WEEK)]).alias("weekday_lines"),
         *[
-            F.sum(F.when(is_active, F.col(name))).cast("double").alias(name)
+            (F.sum(F.when(is_active, F.col(name))) / _PARTS[name]).alias(name)
             for name in ("refunded", "excluded_units")
         ],
     )
 
 
+_PARTS = {"units": 1000, "amount": 100, "refunded": 1000, "lines": 1, "excluded_units": 1000}
+
+
 def _integer(name: str, parts: int) -> Column:
-    return (F.col(name) * parts).cast("bigint").alias(name)
+    """A decimal in its smallest parts: sums of integers are several times as fast.
+
+    A double holds every number of the column exactly enough to be rounded to its part.
+    """
+    return F.round(F.col(name).cast("double") * parts).cast("bigint")
 
 
 def _lines_on(weekday: int) -> Column:
