@@ -79,7 +79,7 @@ def test_days_that_depend_on_one_another_are_believed_less():
     assert (np.abs(few - LEVELS) < np.abs(all_days - LEVELS) + 1e-9)[[0, 1, 2, 5, 6]].all()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(
     counts=st.lists(st.integers(0, 10**9), min_size=BINS, max_size=BINS),
     levels=st.lists(st.floats(1e-6, 1 - 1e-6), min_size=2, max_size=8).map(sorted),
@@ -148,3 +148,13 @@ def test_weeks_of_the_horizon():
     assert week_band(np.array([1, 7, 8, 14, 21, 22, 28, 29, 60])).tolist() == [
         *(0, 0, 1, 1, 2, 3, 3, 3, 3)
     ]
+
+
+def test_levels_are_moved_outwards_by_one_day_of_those_believed():
+    """A forecast that is right on 900 days: of each level 1 / 900 times 0.9 * 0.9."""
+    even = np.rint(np.diff(EDGES) * 900 * MILLIONTHS).astype(np.int64)
+    step = 900 / 1000**2
+    expected = [0.9 * (1 + step), 0.95 * (1 + step), (1 + 0.9999) / 2]
+    assert level_map(even, np.array([0.9, 0.95, 0.9999])) == pytest.approx(expected, abs=1e-6)
+    below = [0.0001 / 2, 0.05 - 0.95 * step, 0.1 - 0.9 * step]
+    assert level_map(even, np.array([0.0001, 0.05, 0.1])) == pytest.approx(below, abs=1e-6)

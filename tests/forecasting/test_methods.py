@@ -107,6 +107,21 @@ def test_smoothing_takes_the_alpha_with_the_least_error():
     assert chosen == {0, 1}
 
 
+def test_the_chance_of_a_sale_takes_the_alpha_with_the_least_error():
+    panel, grid, chosen = exposed(7), np.array([0.01, 0.2]), set()
+    found = tsb(panel, evens(panel), alphas=grid)[:, 0]
+    for row, units in enumerate(panel.units):
+        errors = []
+        for alpha in grid:
+            model = TSB(alpha_d=0.1, alpha_p=alpha)
+            # One day ahead from each day; the last value says what comes after the whole series.
+            ahead = [model.forecast(y=units[: t + 1], h=1)["mean"][0] for t in range(panel.days)]
+            errors.append((np.sum((units[1:] - ahead[:-1]) ** 2), ahead[-1]))
+        chosen.add(errors.index(min(errors)))
+        assert found[row] == pytest.approx(min(errors)[1])
+    assert chosen == {0, 1}
+
+
 def test_the_last_week_comes_again():
     units = np.arange(28.0)
     exposure = np.ones(28)
@@ -209,3 +224,11 @@ def test_what_failed_is_replaced_by_the_default_and_then_by_nothing():
 def test_a_method_that_is_not_there_is_an_error():
     with pytest.raises(ValueError, match=r"should be places of \['a'\]. Received 0 to 1"):
         with_fallback({"a": np.ones((2, 3))}, np.array([0, 1]))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_days_before_a_series_began_do_not_count_however_many(name):
+    panel, weekdays = draw(11), draw_weekdays(11)
+    before = np.zeros((len(panel), 13))
+    longer = panel_of(np.c_[before, panel.units], np.c_[before, panel.exposure])
+    np.testing.assert_array_equal(METHODS[name](longer, weekdays), METHODS[name](panel, weekdays))

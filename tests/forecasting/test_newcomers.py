@@ -47,6 +47,17 @@ def test_groups_alike_count_for_long_and_groups_without_beginners_take_the_estab
     assert np.isnan(found.level[2])
 
 
+def test_series_that_began_less_than_56_days_ago_are_not_read():
+    older, days = begun(np.full(100, 1.0)), 150
+    is_young = np.arange(days) >= days - 55
+    units = np.concatenate([older.units, np.where(is_young, 9.0, 0) * np.ones((100, 1))])
+    exposure = np.concatenate([older.exposure, is_young * np.ones((100, 1))])
+    panel = panel_of(units, exposure)
+    found = priors(panel, evens(panel), np.zeros(200, np.int64), 1)
+    alone = priors(older, evens(older), np.zeros(100, np.int64), 1)
+    assert (found.level, found.strength) == (alone.level, alone.strength)
+
+
 def test_means_by_hand():
     # Days of 9 (left out), 1, 3: 4 units in 2 days; 14 days of 0.5: (4 + 7) / (2 + 14).
     units, exposure = [[0, 0, 9, 1, 3]], [[0, 0, 1, 1, 1]]
