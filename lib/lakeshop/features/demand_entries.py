@@ -128,18 +128,19 @@ def _lines_on(weekday: int) -> Column:
 
 
 def stock(levels: DataFrame, known: DataFrame, day: date, options: Forecasts) -> DataFrame:
-    """One row per series that was ever out of stock: `stock`, the days on which it was.
+    """One row per series whose stock was counted: `stock`, days with what is known of them.
 
-    Of each such day the counts that tell of it, one per product and store, the opening hours
-    sold out in all of them, and how many are of an empty shelf without a word of hours. Days
-    on which all was in stock are left out. silver.stock holds one count per product, store and
-    day, whatever the number of deliveries.
+    Of each day the counts that tell of it, one per product and store, the opening hours sold
+    out in all of them, and how many are of an empty shelf without a word of hours. silver.stock
+    holds one count per product, store and day, whatever the number of deliveries.
     """
     age = age_in_days(day)
     is_known = F.col("hours_sold_out").isNotNull()
     hours = F.when(is_known, F.least("hours_sold_out", F.lit(options.opening_hours)))
     is_unknown = ~is_known & (F.col("on_hand") <= 0)
     entry = F.struct("age", "counts", "hours", "unknown")
+    # Where one stock for all and those of stores meet, full shelves are part of the mean.
+    is_told = (F.col("hours") > 0) | (F.col("unknown") > 0) | F.lit(options.level != "product")
     return (
         as_series(levels, known, options.level)
         .where(age < options.history_days)
@@ -149,7 +150,7 @@ def stock(levels: DataFrame, known: DataFrame, day: date, options: Forecasts) ->
             F.sum(F.coalesce(hours, F.lit(0))).alias("hours"),
             F.count_if(is_unknown).alias("unknown"),
         )
-        .where((F.col("hours") > 0) | (F.col("unknown") > 0))
+        .where(is_told)
         .groupBy(*SERIES)
         .agg(F.collect_list(entry).alias("stock"))
     )
