@@ -1,0 +1,54 @@
+"""Replays a history of demand and says what order policies would have cost in it.
+
+Files, rules and policies are those of the replay's configuration. It needs no Spark.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from lakeshop.errors import ShopError
+from lakeshop.inventory.comparison import as_document, as_sentence, as_table, compare
+from lakeshop.inventory.replay_files import given
+from lakeshop.inventory.replay_settings import read_replay
+
+HOME = Path(__file__).resolve().parent.parent
+
+
+def parser() -> argparse.ArgumentParser:
+    """The arguments of the job."""
+    arguments = argparse.ArgumentParser(prog="replay.py", description=__doc__)
+    add = arguments.add_argument
+    add("--config", type=Path, required=True, help="the replay, conf/replays/<name>.yaml")
+    add("--data", type=Path, help="folder of the files, instead of the configured one")
+    add("--output", type=Path, help="write all figures as JSON to this file")
+    return arguments
+
+
+def main() -> int:
+    """Replay what is configured; exit codes as of every job."""
+    asked = parser().parse_args()
+    try:
+        settings = read_replay(asked.config)
+        found = given(settings, asked.data or HOME / settings.data.folder)
+        lines, equal = compare(settings, found)
+    except ShopError as error:
+        sys.stderr.write(f"replay failed: {error}\n")
+        return error.exit_code
+    except ValueError as error:
+        sys.stderr.write(f"replay failed: {error}\n")
+        return 1
+    periods = found.history.periods - found.first
+    sys.stdout.write(f"{settings.name}: {len(found.series):,} series, {periods} scored periods\n")
+    sys.stdout.write(as_table(lines))
+    if settings.equal_service:
+        sys.stdout.write(as_sentence(equal))
+    if asked.output:
+        text = json.dumps(as_document(settings.name, lines, equal), indent=2)
+        asked.output.write_text(f"{text}\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
