@@ -48,7 +48,11 @@ def given(settings: ReplaySettings, folder: Path) -> Given:
             f"{units.columns[-1]:%Y-%m-%d}."
         )
         raise InputError(msg)
-    chosen = _most_sold(units, exposure, first, data.most_series)
+    # Of a wide file every row is a series, also one that was never in stock.
+    chosen = _on_sale(exposure, first) if data.demand.layout == "long" else units.index
+    if data.most_series:
+        sold = units.loc[chosen].iloc[:, :first].sum(axis=1)
+        chosen = sold.nlargest(data.most_series).index
     units, exposure = units.loc[chosen], exposure.loc[chosen]
     history = History(
         dates=units.columns.to_numpy().astype("datetime64[D]"),
@@ -186,13 +190,10 @@ def _held(held: Held, data: Data, folder: Path, series: pd.Index) -> State:
     )
 
 
-def _most_sold(
-    units: pd.DataFrame, exposure: pd.DataFrame, first: int, most: int | None
-) -> pd.Index:
-    """Series that were on sale before the first scored period and in it, in the files' order."""
-    on_sale = (exposure.iloc[:, :first].sum(axis=1) > 0) & (exposure.iloc[:, first] > 0)
-    sold = units.iloc[:, :first].sum(axis=1)[on_sale]
-    return sold.nlargest(most).index if most else sold.index
+def _on_sale(exposure: pd.DataFrame, first: int) -> pd.Index:
+    """Series that were on sale before the first scored period and in it."""
+    before, then = exposure.iloc[:, :first].sum(axis=1), exposure.iloc[:, first]
+    return exposure.index[(before > 0) & (then > 0)]
 
 
 def _first(settings: ReplaySettings) -> pd.Timestamp:
