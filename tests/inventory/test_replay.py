@@ -78,6 +78,32 @@ def test_a_policy_is_told_what_arrives_when() -> None:
     assert told == [(5, [2, 3], 1), (6, [3, 8], 2), (8, [8, 9], 3)]
 
 
+def test_between_reviews_nothing_is_ordered() -> None:
+    told = []
+
+    def watch(state: State, history: History) -> np.ndarray:
+        told.append(history.periods)
+        return np.array([4.0])
+
+    rules = replace(VN2, lead=1, review=2)
+    found = replay(history_of([2] * 8), start_of(2), rules, watch, first=1)
+    assert told == [1, 3, 5]
+    assert found.orders.tolist() == [[4, 4, 4]]
+    # Decided after periods 0, 2 and 4, so there from periods 2, 4 and 6 on.
+    assert found.stock.tolist() == [0, 2, 0, 2, 0, 2, 0]
+    assert found.lost.sum() == 0
+
+
+def test_ours_orders_for_the_whole_review() -> None:
+    history = history_of(*[[4.0] * 60] * 5)
+    one, two = (
+        predictive(by_level(Levels()), replace(VN2, review=review), level=0.8) for review in (1, 2)
+    )
+    state = State(np.zeros(5), np.zeros((5, 2)))
+    assert (two(state, history) >= one(state, history) + 3).all()
+    assert newsvendor(replace(VN2, review=2)) == pytest.approx(1 / 1.4)
+
+
 def test_the_number_of_rounds_can_be_told() -> None:
     history = history_of([1] * 9)
     found = replay(history, start_of(0), VN2, ordering(1, 1), first=1, rounds=2)

@@ -77,6 +77,7 @@ def rules_of(settings: ReplaySettings) -> Rules:
         lost=settings.lost_cost,
         backorders=settings.backorders,
         sees_lost=settings.sees_lost_sales,
+        review=settings.review_periods,
     )
 
 

@@ -19,7 +19,7 @@ from lakeshop.inventory.rules import of_dates, season_key
 YEAR_DAYS = 364
 HALF_A_YEAR = 182  # of dispersion: a level that wanders would be taken for it
 SMOOTHING = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9  # of neighbouring weeks of the year
-POOL = 20.0  # periods of a mean series' dispersion that each series is given
+POOL = 8.0  # periods of a mean series' dispersion that each series is given
 LEAST_FACTOR, MOST_DISPERSION = 0.1, 5.0
 
 Forecaster = Callable[[History, int], Demand]
@@ -36,7 +36,7 @@ class Levels:
 
     half_lives: tuple[float, ...] = (6.0, 26.0)
     season: float = 1.0
-    prior: float = 4.0
+    prior: float = 2.0
     drift: float = 0.02
 
 

@@ -10,8 +10,9 @@ from lakeshop.inventory.replay import History, Policy, Rules, State
 
 
 def newsvendor(rules: Rules) -> float:
-    """The chance to last at which a unit more would cost as much as it saves, per period."""
-    return rules.lost / (rules.lost + rules.holding) if rules.lost else 0.0
+    """The chance to last at which a unit more costs as much as it saves until the next order."""
+    left_over = rules.holding * rules.review
+    return rules.lost / (rules.lost + left_over) if rules.lost else 0.0
 
 
 def predictive(forecast: Forecaster, rules: Rules, *, level: float) -> Policy:
@@ -22,13 +23,17 @@ def predictive(forecast: Forecaster, rules: Rules, *, level: float) -> Policy:
     """
 
     def decide(state: State, history: History) -> Floats:
-        demand = forecast(history, rules.lead + 1)
+        demand = forecast(history, rules.lead + rules.review)
         if rules.backorders:
             n = len(demand)
-            interval = Interval(np.full(n, float(rules.lead)), np.zeros(n), np.ones(n, np.int64))
+            interval = Interval(
+                np.full(n, float(rules.lead)), np.zeros(n), np.full(n, rules.review)
+            )
             target = ask(demand, interval, levels=np.full(n, level)).quantiles[:, 0]
             lifted: Floats = np.ceil(np.maximum(target - state.position, 0.0))
             return lifted
-        return projection.orders(demand, state.on_hand, state.in_transit, level=level)
+        return projection.orders(
+            demand, state.on_hand, state.in_transit, level=level, review=rules.review
+        )
 
     return decide

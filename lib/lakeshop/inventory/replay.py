@@ -79,7 +79,7 @@ class Rules:
 
     `holding` is of a unit left at the end of a period, `lost` of a unit that was asked for and
     missing. With `backorders` such a unit is delivered later and costs once. A policy sees demand
-    if `sees_lost`, else sales, and the period as sold out.
+    if `sees_lost`, else sales, and the period as sold out; it orders every `review` periods.
     """
 
     lead: int
@@ -87,6 +87,7 @@ class Rules:
     lost: float
     backorders: bool = False
     sees_lost: bool = True
+    review: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -149,24 +150,26 @@ def replay(
         rules: of the replay.
         policy: decides the orders of the series, units from 0.
         first: the first replayed period, from 1.
-        rounds: how many orders are decided, the first after period `first` - 1; by default one
-            for each period in which an order can still arrive.
+        rounds: how many orders are decided, the first after period `first` - 1; by default all
+            that still arrive.
 
     Raises:
         ValueError: no period before the first, or more in transit than the lead time has periods.
     """
     periods = history.periods - first
     _check(history, start, rules, first)
-    rounds = max(0, periods - rules.lead) if rounds is None else min(rounds, periods)
+    most = -(-max(0, periods - rules.lead) // rules.review)
+    rounds = most if rounds is None else min(rounds, most)
     arriving = np.zeros((len(history), periods + rules.lead + 1))
     arriving[:, : start.in_transit.shape[1]] = start.in_transit
     on_hand, seen = start.on_hand.astype(np.float64), history
     sums, orders = np.zeros((5, periods)), np.zeros((len(history), rounds))
     for p in range(periods):
-        if p < rounds:
+        number, is_between = divmod(p, rules.review)
+        if not is_between and number < rounds:
             state = State(on_hand.copy(), arriving[:, p : p + rules.lead].copy())
-            orders[:, p] = _decided(policy(state, seen.until(first + p)), len(history))
-            arriving[:, p + rules.lead] += orders[:, p]
+            orders[:, number] = _decided(policy(state, seen.until(first + p)), len(history))
+            arriving[:, p + rules.lead] += orders[:, number]
         on_hand = on_hand + arriving[:, p]
         wanted = history.units[:, first + p]
         served = np.minimum(np.maximum(on_hand, 0), wanted)

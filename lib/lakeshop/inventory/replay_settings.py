@@ -156,6 +156,7 @@ class ReplaySettings(Frozen):
     name: str
     period_days: Annotated[int, Field(ge=1, le=31)]
     lead_periods: Days
+    review_periods: Count = 1
     holding_cost: Cost
     lost_cost: Cost
     backorders: bool = False
