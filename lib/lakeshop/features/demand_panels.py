@@ -80,13 +80,18 @@ def _matrix(
         shape: days of history, and days ahead.
         elsewhere: what stands where an array has nothing to say.
     """
-    history, ahead = shape
+    width, n = sum(shape), len(column)
+    begins = shape[0] - 1 - first_age
     lengths = np.asarray(column.value_lengths().fill_null(0), np.int64)
-    row = np.repeat(np.arange(len(lengths)), lengths)
-    within = np.arange(row.size) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    place = within + (history - 1 - first_age)[row]
-    is_shown = (place >= 0) & (place < history + ahead)
     values = np.asarray(column.flatten(), np.float64)
-    found = np.full((len(lengths), history + ahead), elsewhere)
-    found[row[is_shown], place[is_shown]] = values[is_shown]
-    return found
+    row_starts = np.arange(n) * width
+    # One array of places for all rows: an element lies as far behind its row's first as here.
+    shift = row_starts + begins - (np.cumsum(lengths) - lengths)
+    places = np.arange(values.size) + np.repeat(shift, lengths)
+    if ((begins < 0) | (begins + lengths > width)).any():
+        in_row = places - np.repeat(row_starts, lengths)
+        is_shown = (in_row >= 0) & (in_row < width)
+        places, values = places[is_shown], values[is_shown]
+    found = np.full(n * width, elsewhere)
+    found[places] = values
+    return found.reshape(n, width)
