@@ -119,7 +119,7 @@ def _integer(name: str, parts: int) -> Column:
 
     A double holds every number of the column exactly enough to be rounded to its part.
     """
-    return F.round(F.col(name).cast("double") * parts).cast("bigint")
+    return F.rint(F.col(name).cast("double") * parts).cast("bigint")
 
 
 def _lines_on(weekday: int) -> Column:
