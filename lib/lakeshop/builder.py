@@ -45,6 +45,11 @@ class Night:
         """The first day asked for."""
         return self.first or self.day
 
+    @property
+    def is_training_day(self) -> bool:
+        """Whether models are trained on the day."""
+        return self.day.weekday() == self.settings.training.weekday_number
+
     def keep(self, rows: DataFrame) -> DataFrame:
         """Cache rows that a builder uses several times, until its table is published."""
         self._kept.append(rows.persist())

@@ -4,8 +4,10 @@ One row per series with arrays of days, because every method reads whole histori
 series of a year are as many rows, not 14 million. Daily sums are collected per series as they
 are, few and in any order, and laid out by NumPy, see `demand_arrays`.
 
-A series is forecast that sold within `active_days`, or whose catalogue entry came within 28 days
-(not with the shop's first catalogue), until the day on which it is discontinued.
+A series is active, and forecast, that sold within `active_days`, or whose catalogue entry came
+within 28 days (not with the shop's first catalogue), until the day on which it is discontinued.
+On training days all others that ever sold within the look-back are there too: were only survivors
+learned from, everything would seem to sell on.
 Money and units are summed as integers, so that no result depends on the partitioning.
 """
 
@@ -40,7 +42,9 @@ def demand(tables: Tables, night: Night) -> DataFrame:
     known = catalogue(tables["silver.products"], day)
     sold = sales(tables["features.product_days"], known, day, options)
     series = night.keep(
-        kept(sold, attributes(known, options.level), day, options).transform(with_product_days, day)
+        kept(
+            sold, attributes(known, options.level), day, options, is_taught=night.is_training_day
+        ).transform(with_product_days, day)
     )
     in_stock = stock(tables["silver.stock"], known, day, options)
     planned = promotions(tables["silver.promotions"], known, day, options)
@@ -58,7 +62,7 @@ _ARRIVING = (
     *SERIES,
     "department",
     "category",
-    *("discontinued_on", "list_price", "refunded", "excluded_units", "cents", "abc"),
+    *("is_active", "discontinued_on", "list_price", "refunded", "excluded_units", "cents", "abc"),
     *(
         "is_fractional",
         "first_age",
@@ -71,14 +75,17 @@ _ARRIVING = (
 )
 
 
-def kept(sold: DataFrame, known: DataFrame, day: date, options: Forecasts) -> DataFrame:
-    """The series that are forecast, with `first_age`: how many days before `day` they begin.
+def kept(
+    sold: DataFrame, known: DataFrame, day: date, options: Forecasts, *, is_taught: bool
+) -> DataFrame:
+    """The series, whether each is active, and how many days before `day` it begins: `first_age`.
 
     Args:
         sold: as from `sales`.
         known: as from `attributes`.
         day: the business date.
         options: level, history_days and active_days.
+        is_taught: whether series that are no longer active are kept as well.
     """
     # Which store a product not sold yet will be sold in is not known.
     how = "full" if options.level == "product" else "left"
@@ -87,7 +94,8 @@ def kept(sold: DataFrame, known: DataFrame, day: date, options: Forecasts) -> Da
     first_age = F.coalesce("first_age", "delivered_age")
     return (
         sold.join(known, on="product_id", how=how)
-        .where(is_active | is_new)
+        .withColumn("is_active", is_active | is_new)
+        .where(F.col("is_active") | (F.lit(is_taught) & F.col("sold").isNotNull()))
         .where(F.col("discontinued_on").isNull() | (F.col("discontinued_on") >= F.lit(day)))
         .withColumns(
             {

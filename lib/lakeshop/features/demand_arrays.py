@@ -25,7 +25,7 @@ Entries = Mapping[str, Integers]  # equally long columns; `row` says whose an en
 
 SCHEMA = (
     "product_id STRING, store_id STRING, department STRING, category STRING, "
-    "first_day DATE, last_day DATE, discontinued_on DATE, units ARRAY<DOUBLE>, "
+    "is_active BOOLEAN, first_day DATE, last_day DATE, discontinued_on DATE, units ARRAY<DOUBLE>, "
     "exposure ARRAY<DOUBLE>, price ARRAY<DOUBLE>, display ARRAY<DOUBLE>, mailer ARRAY<DOUBLE>, "
     "announced ARRAY<INT>, list_price DECIMAL(12,2), refunded DOUBLE, excluded_units DOUBLE, "
     "value DOUBLE, abc STRING, demand_class STRING, is_fractional BOOLEAN, weekdays ARRAY<DOUBLE>"
@@ -33,7 +33,7 @@ SCHEMA = (
 NAMES = tuple(part.split()[0] for part in SCHEMA.replace("(12,2)", "").split(", "))
 CARRIED = (
     *("product_id", "store_id", "department", "category", "discontinued_on", "list_price"),
-    *("refunded", "excluded_units", "abc", "is_fractional"),
+    *("refunded", "excluded_units", "abc", "is_fractional", "is_active"),
 )
 CENTS, THOUSANDTHS = 100, 1000
 NOT_ANNOUNCED = -1

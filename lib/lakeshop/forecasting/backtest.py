@@ -28,10 +28,14 @@ MOST_LEVEL_VARIANCE = 1.0
 
 @dataclass(frozen=True, eq=False)
 class Origin:
-    """One night: what was known, what each method said, and what came, float64[n, H]."""
+    """One night: what was known, what each method said, and what came, float64[n, H].
+
+    `value` is what each series was worth then, its weight among others.
+    """
 
     past: Panel
     segments: Names
+    value: Floats
     said: Mapping[str, Said]
     units: Floats
     exposure: Floats
@@ -47,16 +51,16 @@ class Origin:
         return metrics.scales(self.past.units, self.past.exposure)
 
 
-def choices(origins: Sequence[Origin], value: Floats, last: Mapping[str, str]) -> dict[str, Choice]:
+def choices(origins: Sequence[Origin], last: Mapping[str, str]) -> dict[str, Choice]:
     """The method of each segment: of its class where the segment itself has too few series.
 
     Args:
         origins: nights of the same series.
-        value: of each series.
         last: by segment, what was chosen before.
     """
     found: dict[str, Choice] = {}
     of_all = [o.segments for o in origins]
+    value = np.mean([o.value for o in origins], axis=0)
     for segment in np.unique(np.concatenate(of_all)).tolist():
         family = segment.split()[0]
         default = BY_ANALOGY if family == NEW else DEFAULT
@@ -105,6 +109,7 @@ class Days:
     weight: Floats
     origin: NDArray[np.int64]
     series: NDArray[np.int64]
+    value: Floats
     scales: Floats
     is_fractional: Bools
 
@@ -131,7 +136,8 @@ def days_of(
         place = np.full(int(rows.sum()), number, np.int64)
         of_days = (mean[rows], spread[rows], origin.units[rows], origin.weight[rows])
         scale = np.stack(origin.scales, axis=1)[rows]
-        parts.append((*of_days, place, np.flatnonzero(rows), scale, is_fractional[rows]))
+        worth = origin.value[rows]
+        parts.append((*of_days, place, np.flatnonzero(rows), worth, scale, is_fractional[rows]))
     return Days(*[np.concatenate(column) for column in zip(*parts, strict=True)])
 
 

@@ -36,7 +36,6 @@ class Judged:
 
 def judge(
     origins: Sequence[Origin],
-    value: Floats,
     is_fractional: Bools,
     levels: Floats,
     last: Mapping[str, str],
@@ -45,25 +44,22 @@ def judge(
 
     Args:
         origins: nights of the same n series, four or more.
-        value: float64[n], the weight of each series.
         is_fractional: bool[n].
         levels: float64[Q].
         last: the method of each segment so far.
     """
     found, whole = {}, []
-    for segment, choice in choices(origins, value, last).items():
+    for segment, choice in choices(origins, last).items():
         days = days_of(origins, segment, choice.method, is_fractional)
         told = calibrated(days, levels)
         whole.append((days, told))
-        figures = {CHOSEN: _figures(days, value, levels, told)}
-        figures |= _of_methods(origins, segment, value, is_fractional, levels)
+        figures = {CHOSEN: _figures(days, levels, told)}
+        figures |= _of_methods(origins, segment, is_fractional, levels)
         series = len(np.unique(days.series))
         found[segment] = Judged(rule_of(days, choice, levels), series, figures)
-    figures = {
-        CHOSEN: _figures(_joined(whole), value, levels, np.concatenate([t for _, t in whole]))
-    }
-    figures |= _of_methods(origins, None, value, is_fractional, levels)
-    return {**found, ALL: Judged(None, len(value), figures)}
+    figures = {CHOSEN: _figures(_joined(whole), levels, np.concatenate([t for _, t in whole]))}
+    figures |= _of_methods(origins, None, is_fractional, levels)
+    return {**found, ALL: Judged(None, len(is_fractional), figures)}
 
 
 def _joined(parts: Sequence[tuple[Days, Floats]]) -> Days:
@@ -74,7 +70,6 @@ def _joined(parts: Sequence[tuple[Days, Floats]]) -> Days:
 def _of_methods(
     origins: Sequence[Origin],
     segment: str | None,
-    value: Floats,
     is_fractional: Bools,
     levels: Floats,
 ) -> dict[str, Figures]:
@@ -85,22 +80,21 @@ def _of_methods(
         if method in {NETWORK, DEFAULT}:
             asked = np.broadcast_to(levels, (*days.mean.shape, levels.size))
             told = quantiles(days.mean, days.spread, asked, days.is_fractional)
-        figures[method] = _figures(days, value, levels, told)
+        figures[method] = _figures(days, levels, told)
         if method == DEFAULT:
             own = _own(origins, days, levels)
             figures[OWN_QUANTILES] = _of_quantiles(days, levels, own)
     return figures
 
 
-def _figures(days: Days, value: Floats, levels: Floats, told: Floats | None) -> Figures:
+def _figures(days: Days, levels: Floats, told: Floats | None) -> Figures:
     """Errors of means, and of quantiles where there are some."""
     squared, _, seasonal = days.scales.T
-    worth = value[days.series]
     errors = metrics.rmsse(days.units, days.mean, squared, days.weight)
     found = {
-        "wrmsse": metrics.weighted(errors, worth),
+        "wrmsse": metrics.weighted(errors, days.value),
         "mase": metrics.weighted(
-            metrics.mase(days.units, days.mean, seasonal, days.weight), np.ones_like(worth)
+            metrics.mase(days.units, days.mean, seasonal, days.weight), np.ones_like(days.value)
         ),
         "wape": metrics.wape(days.units, days.mean, days.weight),
         "weekly_wape": metrics.wape(days.units, days.mean, days.weight, days=WEEK),

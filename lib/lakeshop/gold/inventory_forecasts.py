@@ -39,7 +39,7 @@ DIGITS = 4
 
 def inventory_forecasts(tables: Tables, night: Night) -> DataFrame:
     """One row per series of the night and day of the horizon."""
-    series = night.keep(tables[SERIES])
+    series = night.keep(tables[SERIES].where("is_active"))
     knowledge = _knowledge(tables, series, night)
     task = _forecaster(knowledge, night.day, night.settings.forecasts)
     # Of few bytes Spark would make one task: a number that is asked for stays.
@@ -74,7 +74,7 @@ def _knowledge(tables: Tables, series: DataFrame, night: Night) -> Knowledge:
     rules = _rules(tables["ops.backtests"], options)
     if not rules:
         night.warn(f"no backtest of demand yet: forecasts are by {DEFAULT}")
-    sample = sampled(series, options.backtest.series).orderBy(*KEY).toPandas()
+    sample = sampled(series, options.backtest.series, 0).orderBy(*KEY).toPandas()
     shared = series_of(sample, night.day, options).pooled() if len(sample) else None
     needs = any(uses_network(rule.method) for rule in rules.values())
     row = champion(tables["ops.models"], NAME) if needs else None

@@ -37,7 +37,7 @@ def tide(
     from lakeshop.models import layers
 
     horizon = int(statistics["horizon"])
-    names = ("past", "static", "future", "group", "scale")
+    names = ("past", "static", "future", "weekday", "group", "scale")
     inputs = {name: keras.Input((int(statistics[name]),), name=name) for name in names}
     group = keras.layers.Embedding(BUCKETS, embedding)(inputs["group"])
     nature = keras.layers.Concatenate()([inputs["static"], keras.layers.Flatten()(group)])
@@ -48,8 +48,9 @@ def tide(
     # Past the encoder once more: what a series is need not squeeze through it.
     hidden = keras.layers.Concatenate()([keras.layers.Dropout(dropout)(hidden), nature])
     code = keras.layers.Dense(context, activation="relu")(hidden)
-    days = keras.layers.Reshape((horizon, -1))(inputs["future"])
-    hidden = keras.layers.Concatenate()([keras.layers.RepeatVector(horizon)(code), days])
+    planned = keras.layers.Reshape((horizon, -1))(inputs["future"])
+    days = layers.DaysAhead(horizon)(inputs["weekday"])
+    hidden = keras.layers.Concatenate()([keras.layers.RepeatVector(horizon)(code), planned, days])
     hidden = keras.layers.Dense(decoder[0], activation="relu")(hidden)
     hidden = keras.layers.Dropout(dropout)(hidden)
     hidden = keras.layers.Dense(decoder[1], activation="relu")(hidden)

@@ -27,7 +27,7 @@ STATIC = (
     *["rate_mailed", "rate_not_mailed", "rate_displayed", "rate_not_displayed"],
     *["age", "share_of_days_sold", "deviation", "price_change", "log_price"],
 )
-FUTURE = ("mailer", "display", "same_weekday", "horizon", *[f"weekday_{n}" for n in range(7)])
+FUTURE = ("mailer", "display", "same_weekday")
 PRIOR_DAYS, PRIOR_RATE = 7.0, 0.02  # days of a slow seller that every rate is given
 STORES = 5.0  # the logarithm of a promotion's stores is divided by
 
@@ -44,6 +44,7 @@ def columns(horizon: int, calendar: Sequence[str]) -> Columns:
         "past": tuple(f"{name}_before_{n}" for name in PAST for n in range(PAST_DAYS, 0, -1)),
         "static": STATIC,
         "future": tuple(f"{name}_on_{n}" for n in ahead for name in (*FUTURE, *calendar)),
+        "weekday": tuple(f"tomorrow_is_{n}" for n in range(7)),
         "group": ("department", "category"),
         "scale": ("scale",),
     }
@@ -69,6 +70,7 @@ def inputs_of(panel: Panel, groups: Floats, calendar: Floats) -> Floats32:
         _past(panel, scale),
         _static(panel, scale),
         _future(panel, scale, calendar),
+        np.tile(np.eye(7)[(panel.day.weekday() + 1) % 7], (len(panel), 1)),
         groups,
         scale[:, None],
     ]
@@ -161,11 +163,9 @@ def _prices(panel: Panel) -> tuple[Floats, Floats]:
 def _future(panel: Panel, scale: Floats, calendar: Floats) -> Floats:
     """float64[n, H * k], day by day."""
     horizon, n = panel.horizon, len(panel)
-    weekday = (panel.day.weekday() + 1 + np.arange(horizon)) % 7
     stores = [np.log1p(v[:, panel.days :]) / STORES for v in (panel.mailer, panel.display)]
-    shared = [np.arange(horizon)[:, None] / horizon, np.eye(7)[weekday], calendar]
     own = np.stack([*stores, _same_weekday(panel, scale)[:, np.arange(horizon) % 7]], axis=2)
-    common = np.broadcast_to(np.concatenate(shared, axis=1), (n, horizon, 8 + calendar.shape[1]))
+    common = np.broadcast_to(calendar, (n, *calendar.shape))
     return np.concatenate([own, common], axis=2).reshape(n, -1)
 
 

@@ -4,12 +4,13 @@ Do so before a file with them is loaded. Importing this imports Keras.
 """
 
 from lakeshop.models.inputs import PiecewiseLinearEmbedding, RobustScaling
-from lakeshop.models.likelihoods import NegativeBinomial, NegativeBinomialHead
+from lakeshop.models.likelihoods import DaysAhead, NegativeBinomial, NegativeBinomialHead
 from lakeshop.models.members import MemberCrossentropy, MemberProbabilities, Members
 from lakeshop.models.monotone import MonotoneCalibration
 from lakeshop.models.reconstruction import OutputLoss, ReconstructionError
 
 __all__ = [
+    "DaysAhead",
     "MemberCrossentropy",
     "MemberProbabilities",
     "Members",

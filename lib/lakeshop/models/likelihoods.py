@@ -1,4 +1,4 @@
-"""A head and a loss for counts: the mean and the dispersion of negative binomials.
+"""Days ahead, and a head and a loss for their counts: means and dispersions.
 
 Importing this imports Keras.
 """
@@ -11,6 +11,31 @@ from keras import ops
 registered = keras.saving.register_keras_serializable(package="lakeshop")
 LEAST_MEAN, LEAST_DISPERSION = 1e-4, 1e-3
 MOST = 4.0  # of a logarithm: 55 times the recent rate, and a 55th of it
+
+
+@registered
+class DaysAhead(keras.Layer):  # type: ignore[misc]
+    """Tomorrow's weekday, one of seven [batch, 7], to weekday and distance of each day ahead.
+
+    [batch, H, 8]: a record holds seven numbers instead of eight for each day.
+    """
+
+    def __init__(self, horizon: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.horizon = int(horizon)
+
+    def call(self, tomorrow: Any) -> Any:
+        """The weekday n days later is tomorrow's, moved n places on."""
+        moved = [(day - n) % 7 for n in range(self.horizon) for day in range(7)]
+        weekdays = ops.reshape(ops.take(tomorrow, moved, axis=1), (-1, self.horizon, 7))
+        distance = ops.reshape(ops.arange(self.horizon, dtype="float32"), (1, -1, 1))
+        return ops.concatenate(
+            [weekdays, ops.zeros_like(weekdays[:, :, :1]) + distance / self.horizon], axis=2
+        )
+
+    def get_config(self) -> dict[str, Any]:
+        """All arguments."""
+        return {**super().get_config(), "horizon": self.horizon}
 
 
 @registered

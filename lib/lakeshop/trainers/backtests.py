@@ -21,9 +21,9 @@ from lakeshop.forecasting.candidates import named
 from lakeshop.forecasting.figures import ALL, Judged, judge
 from lakeshop.models.demand_inputs import targets_of
 from lakeshop.trainers.demand import OF_BACKTEST, SERIES, oldest_origin
-from lakeshop.trainers.demand_examples import KEY, LEAST_DAYS, sampled
+from lakeshop.trainers.demand_examples import KEY, LEAST_DAYS, active, sampled
 from lakeshop.trainers.demand_network import Network
-from lakeshop.trainers.demand_panel import Series, series_of
+from lakeshop.trainers.demand_panel import Borders, Series, series_of
 
 BACKTEST = (
     "segment STRING, method STRING, reason STRING, levels ARRAY<DOUBLE>, variance_factor DOUBLE, "
@@ -34,7 +34,8 @@ BACKTEST = (
 def backtests(tables: Tables, night: Night) -> DataFrame:
     """One row per segment, and one of all together; none where history is too short."""
     options = night.settings.forecasts
-    rows = sampled(tables[SERIES], options.backtest.series).orderBy(*KEY).toPandas()
+    oldest = oldest_origin(options)
+    rows = sampled(tables[SERIES], options.backtest.series, oldest).orderBy(*KEY).toPandas()
     spark = SparkSession.active()
     ages = [n for n in _ages(night) if len(rows) and _length(rows, night) - n >= LEAST_DAYS]
     if len(ages) < options.backtest.origins:
@@ -45,10 +46,10 @@ def backtests(tables: Tables, night: Night) -> DataFrame:
     row = models.first()
     network = None if row is None else Network.of(row)
     whole = series_of(rows, night.day, options)
-    origins = [_origin(whole, age, network, night) for age in ages]
+    borders = _borders(tables[SERIES])
+    origins = [_origin(whole, age, network, night, borders) for age in ages]
     found = judge(
         origins,
-        rows["value"].to_numpy(np.float64),
         rows["is_fractional"].to_numpy(np.bool_),
         np.array(options.quantiles),
         _last(tables["ops.backtests"], night),
@@ -69,15 +70,24 @@ def _length(rows: pd.DataFrame, night: Night) -> int:
     return int((night.day - rows["first_day"].min()).days) + 1
 
 
-def _origin(whole: Series, age: int, network: Network | None, night: Night) -> Origin:
+def _borders(series: DataFrame) -> Borders:
+    """The least value of a series of A, and of one of B."""
+    rows = series.groupBy("abc").agg(F.min("value").alias("least")).collect()
+    least = {row["abc"]: float(row["least"]) for row in rows}
+    return least.get("A", math.inf), least.get("B", math.inf)
+
+
+def _origin(
+    whole: Series, age: int, network: Network | None, night: Night, borders: Borders
+) -> Origin:
     options = night.settings.forecasts
-    series = whole.until(age)
+    series = whole.until(age, borders, options.active_days)
     said = series.said(series.pooled(), network, named(network is not None), options)
     came = targets_of(whole.panel, age, options.horizon_days).astype(np.float64)
     units, exposure = np.split(came, 2, axis=1)
-    # A series that nobody knew yet is nobody's to forecast.
-    known = np.any(series.panel.exposure > 0, axis=1, keepdims=True)
-    return Origin(series.panel, series.segments, said, units, np.where(known, exposure, 0.0))
+    # What nobody would have forecast that night is nobody's to be judged by.
+    exposure *= active(series.panel, options)[:, None]
+    return Origin(series.panel, series.segments, series.value, said, units, exposure)
 
 
 def _last(backtests: DataFrame, night: Night) -> dict[str, str]:

@@ -32,8 +32,9 @@ SERIES = "features.demand"
 def demand(tables: Tables, night: Night) -> list[Model]:
     """Rows of ops.models without day and provenance; none where history is too short."""
     options = night.settings.forecasts
-    series = night.keep(sampled(tables[SERIES], options.teaching.series))
-    ages = {NAME: 0, OF_BACKTEST: oldest_origin(options)}
+    oldest = oldest_origin(options)
+    series = night.keep(sampled(tables[SERIES], options.teaching.series, oldest))
+    ages = {NAME: 0, OF_BACKTEST: oldest}
     found = [_model(series, night, name, age) for name, age in ages.items()]
     if None in found:
         night.warn("demand: too short a history for a network, forecasts are by local methods")

@@ -5,10 +5,12 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame, Window
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
 from lakeshop.calendars import NAMES, calendar_features
+from lakeshop.features.demand_entries import NEW_DAYS
 from lakeshop.features.demand_panels import panel_of
 from lakeshop.forecasting.panel import Floats, Panel
 from lakeshop.frames import is_nth
@@ -20,7 +22,14 @@ from lakeshop.training.shards import RECORD
 KEY = ("product_id", "store_id")
 EXAMPLE = f"product_id STRING, store_id STRING, origin DATE, {RECORD} ARRAY<FLOAT>"
 # Not the place in the year: of a year or two a network would learn which month was which.
-CALENDAR = tuple(name for name in NAMES if not name.startswith("year"))
+CALENDAR = (
+    "is_holiday",
+    "holiday_nearness",
+    "is_after",
+    "is_payday",
+    "since_payday",
+    "day_of_month",
+)
 LEAST_DAYS = 56  # of history at an origin
 LEAST_EXPOSED = 7  # days of a series that is learned from
 
@@ -48,15 +57,21 @@ def inputs_on(panel: Panel, groups: Floats, options: Forecasts) -> Floats32:
     return inputs_of(panel, groups, calendar_ahead(panel.day, options))
 
 
-def sampled(series: DataFrame, most: int) -> DataFrame:
+def sampled(series: DataFrame, most: int, days_before: int) -> DataFrame:
     """Of more than `most` series the half with most value, and about as many of the others.
 
     What few series of great value teach is needed most; the others show what rare sales are like.
+
+    Args:
+        series: rows of features.demand.
+        most: series, about.
+        days_before: value is what was sold until so many days before: were later days to choose,
+            series would be chosen for what is to be forecast.
     """
     total = series.count()
     if total <= most:
         return series
-    by_value = Window.orderBy(F.col("value").desc(), *KEY)
+    by_value = Window.orderBy(_value(days_before).desc(), *KEY)
     half = most // 2
     ranked = series.select(*KEY, F.row_number().over(by_value).alias("_rank"))
     is_first = F.col("_rank") <= half
@@ -64,6 +79,13 @@ def sampled(series: DataFrame, most: int) -> DataFrame:
     chosen = ranked.withColumn("_key", F.concat_ws("\n", *KEY)).where(is_first | others)
     kept: DataFrame = series.join(chosen.select(*KEY), on=list(KEY), how="left_semi")
     return kept
+
+
+def _value(days_before: int) -> Column:
+    """What was paid for a series' units until so many days before its last day."""
+    paid = F.zip_with("units", "price", lambda units, price: units * F.coalesce(price, F.lit(0.0)))
+    days = F.greatest(F.size("units") - days_before, F.lit(0))
+    return F.aggregate(F.slice(paid, F.lit(1), days), F.lit(0.0), lambda total, x: total + x)
 
 
 def examples(series: DataFrame, day: date, days_before: int, options: Forecasts) -> DataFrame:
@@ -91,6 +113,14 @@ def _maker(
     return make
 
 
+def active(panel: Panel, options: Forecasts) -> NDArray[np.bool_]:
+    """Whether each series would have been forecast on the panel's day: sold lately, or new."""
+    sold = np.any(panel.units[:, -options.active_days :] > 0, axis=1)
+    known = panel.exposure > 0
+    is_old = np.any(known[:, :-NEW_DAYS], axis=1)
+    return np.asarray(np.any(known, axis=1) & (sold | ~is_old))
+
+
 def origins(panel: Panel, options: Forecasts) -> list[int]:
     """Days before the panel's day on which examples begin, a week before it the newest."""
     teaching = options.teaching
@@ -103,8 +133,8 @@ def _examples(
 ) -> pd.DataFrame:
     past = panel.until(age)
     target = targets_of(panel, age, options.horizon_days)
-    exposed = (past.exposure > 0).sum(axis=1)
-    is_told = (exposed >= LEAST_EXPOSED) & (target[:, options.horizon_days :] > 0).any(axis=1)
+    is_told = active(past, options) & (target[:, options.horizon_days :] > 0).any(axis=1)
+    is_told &= (past.exposure > 0).sum(axis=1) >= LEAST_EXPOSED
     records = np.concatenate([inputs_on(past, groups, options), target], axis=1)[is_told]
     found: pd.DataFrame = batch.loc[is_told, list(KEY)].reset_index(drop=True)
     found["origin"], found[RECORD] = past.day, list(records)

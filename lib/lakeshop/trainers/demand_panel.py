@@ -19,6 +19,8 @@ from lakeshop.planning import Forecasts
 from lakeshop.trainers.demand_examples import groups_of
 from lakeshop.trainers.demand_network import Network
 
+Borders = tuple[float, float]
+
 
 @dataclass(frozen=True, eq=False)
 class Series:
@@ -30,20 +32,31 @@ class Series:
     abc: Names
     classes: Names
     weekdays: Floats
+    value: Floats
 
     @property
     def segments(self) -> Names:
         """Class of demand and of value."""
         return segments(self.classes, self.abc)
 
-    def until(self, days_before: int) -> "Series":
-        """As known so many days before; weekdays are then those of these series alone."""
+    def until(self, days_before: int, borders: Borders, active_days: int) -> "Series":
+        """As known so many days before; weekdays are then those of these series alone.
+
+        Args:
+            days_before: how many.
+            borders: what a series of value A, and one of B, must at least have sold for.
+            active_days: days over which its value is summed.
+        """
         past = self.panel.until(days_before)
+        paid = past.units * np.nan_to_num(past.price, nan=0.0)
+        value = np.cumsum(paid[:, -active_days:], axis=1)[:, -1]
         return replace(
             self,
             panel=past,
             classes=demand_class(past),
             weekdays=panel_weekdays(past, _places(self.kinds.department)),
+            value=value,
+            abc=np.where(value >= borders[0], "A", np.where(value >= borders[1], "B", "C")),
         )
 
     def pooled(self) -> Pooled:
@@ -77,6 +90,7 @@ def series_of(rows: pd.DataFrame, day: date, options: Forecasts) -> Series:
         abc=rows["abc"].to_numpy(np.str_),
         classes=rows["demand_class"].to_numpy(np.str_),
         weekdays=np.stack(rows["weekdays"].to_list()).astype(np.float64),
+        value=rows["value"].to_numpy(np.float64),
     )
 
 
