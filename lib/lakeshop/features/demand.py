@@ -95,7 +95,7 @@ def kept(
     return (
         sold.join(known, on="product_id", how=how)
         .withColumn("is_active", is_active | is_new)
-        .where(F.col("is_active") | (F.lit(is_taught) & F.col("sold").isNotNull()))
+        .where(F.col("is_active") | (F.lit(is_taught) & F.col("last_age").isNotNull()))
         .where(F.col("discontinued_on").isNull() | (F.col("discontinued_on") >= F.lit(day)))
         .withColumns(
             {

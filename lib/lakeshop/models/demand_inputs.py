@@ -6,15 +6,15 @@ the same code makes it for training, for the backtest and for the night.
 """
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.forecasting.panel import Floats, Panel
-from lakeshop.training.recipe import Columns
 
 Floats32 = NDArray[np.float32]
+Names = Mapping[str, tuple[str, ...]]
 
 PAST_DAYS = 56
 WINDOWS = (7, 14, 28, 112, 364)
@@ -32,7 +32,7 @@ PRIOR_DAYS, PRIOR_RATE = 7.0, 0.02  # days of a slow seller that every rate is g
 STORES = 5.0  # the logarithm of a promotion's stores is divided by
 
 
-def columns(horizon: int, calendar: Sequence[str]) -> Columns:
+def columns(horizon: int, calendar: Sequence[str]) -> tuple[Names, tuple[str, ...]]:
     """The inputs of the network, and its target: units, then exposure, of each day ahead.
 
     Args:
@@ -49,7 +49,7 @@ def columns(horizon: int, calendar: Sequence[str]) -> Columns:
         "scale": ("scale",),
     }
     target = tuple(f"{name}_of_{n}" for name in ("units", "exposure") for n in ahead)
-    return Columns(inputs, target)
+    return inputs, target
 
 
 def bucket(name: str | None) -> int:

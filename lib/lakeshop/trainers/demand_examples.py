@@ -36,7 +36,7 @@ LEAST_EXPOSED = 7  # days of a series that is learned from
 
 def columns_of(options: Forecasts) -> Columns:
     """What a shop's network reads and is taught."""
-    return columns(options.horizon_days, CALENDAR)
+    return Columns(*columns(options.horizon_days, CALENDAR))
 
 
 def calendar_ahead(day: date, options: Forecasts) -> Floats:
