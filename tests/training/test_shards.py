@@ -116,5 +116,27 @@ def test_whole_numbers_decimals_and_booleans_are_numbers(spark):
     assert as_set(np.concatenate(list(chunks.values()))) == {(16_777_216.0, 0.5, 1.0)}
 
 
+def test_rows_of_one_array_are_packed_as_flat_columns_are(spark):
+    flat = spark.createDataFrame(labelled(100))
+    _, expected = chunks_of(flat)
+    record = F.array(*COLUMNS.stored).alias("record")
+    _, found = chunks_of(flat.select("id", "held_out", record))
+    # Chunks are in the same places; rows of one key are told apart by all their values.
+    assert found.keys() == expected.keys()
+    for place, records in expected.items():
+        np.testing.assert_array_equal(found[place], records)
+
+
+def test_an_array_of_another_width_is_told(spark):
+    width = len(COLUMNS.stored)
+    # Told by a worker: Spark wraps the error.
+    rows = spark.createDataFrame(labelled(20)).select("id", F.array("a", "b").alias("record"))
+    with pytest.raises(
+        Exception,
+        match=rf"InputError: A record should have the recipe's {width} numbers. Received 2",
+    ):
+        packed(rows, TOY, PLAN, ["id"])
+
+
 def test_spans_that_touch_are_made_one():
     assert merged([(5, 6), (1, 2), (3, 3), (9, 9), (2, 2)]) == [(1, 3), (5, 6), (9, 9)]
