@@ -1,5 +1,6 @@
 from collections.abc import Mapping
 from datetime import date, timedelta
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -16,6 +17,8 @@ from lakeshop.gold.forecast_reasons import WORDS, method_words
 from lakeshop.gold.inventory_forecasts import inventory_forecasts, quantile_name
 from lakeshop.settings import Settings
 
+# The package gives its function the module's name.
+MODULE = import_module("lakeshop.gold.inventory_forecasts")
 DAY = date(2026, 3, 7)  # a Saturday
 HORIZON, HISTORY = 28, 140
 MODELS = "name STRING, is_champion BOOLEAN, business_date DATE"
@@ -161,7 +164,7 @@ def _means(name: str, method: str) -> np.ndarray:
 @pytest.fixture(autouse=True)
 def _few_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen workers for twenty series take longer than the series."""
-    monkeypatch.setattr("lakeshop.gold.inventory_forecasts.PARTS", 1)
+    monkeypatch.setattr(MODULE, "PARTS", 1)
 
 
 def _night(settings: Settings) -> Night:
@@ -255,7 +258,7 @@ def test_without_a_backtest_it_is_the_mean_however_the_series_lie(
     made = night.keep(inventory_forecasts(_tables(rows, {}, 1), night))
     found = collected(made)
     assert night.warnings == ["no backtest of demand yet: forecasts are by mean_56"]
-    monkeypatch.setattr("lakeshop.gold.inventory_forecasts.PARTS", 3)
+    monkeypatch.setattr(MODULE, "PARTS", 3)
     split = inventory_forecasts(_tables(rows, {}, 2), _night(settings))
     assert collected(split) == found
     place = {name: made.columns.index(name) for name in made.columns}
