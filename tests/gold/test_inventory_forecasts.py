@@ -217,7 +217,7 @@ def _what_cannot_be_done_is_done_by_another(found: Found) -> None:
     assert {row["method"] for row in newcomer} == {"by_analogy"}
     assert not any(row["is_fallback"] for row in newcomer)
     assert 0.5 < _numbers(newcomer, "mean").mean() < 2.2
-    # A series never on sale, of no kind: by analogy with all there is. One not of any class too.
+    # Never on sale and of no kind: by analogy with all there is.
     assert np.isfinite(_numbers(found["not sellable"], "mean")).all()
     assert {row["demand_class"] for row in newcomer} == {"new"}
 
