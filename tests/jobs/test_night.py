@@ -53,6 +53,7 @@ def test_newer_code_replaces_a_night_by_the_same_rows(two_nights: TwoNights) -> 
     assert lake.content("silver.transactions", FIRST, SECOND) == held["silver.transactions"]
 
 
+@pytest.mark.slow
 def test_nights_out_of_order_end_as_in_order(two_nights: TwoNights) -> None:
     """The second night first; the first one then makes it stale, and it is redone."""
     shop, held = two_nights
