@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import fraud_features, training
+from benchmarks import forecast, fraud_features, training
 from benchmarks.agreement import disagreement
 from benchmarks.child import Answer
 from benchmarks.data import figures, make_matrix, table_of
@@ -16,7 +16,11 @@ from benchmarks.similarity import BENCHMARKS, BY_DEFAULT, IN_MEMORY, NOTE, metho
 
 BUSY = 0.5  # load of the last minute
 # Than those of similarity.
-OTHERS = {"fraud_features": fraud_features.run, "training": training.run}
+OTHERS = {
+    "forecast": forecast.run,
+    "fraud_features": fraud_features.run,
+    "training": training.run,
+}
 
 
 def main(arguments: list[str]) -> int:

@@ -161,12 +161,6 @@ def _means(name: str, method: str) -> np.ndarray:
     return METHODS[method](panel, np.array([FACTORS]))[0]
 
 
-@pytest.fixture(autouse=True)
-def _few_tasks(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sixteen workers for twenty series take longer than the series."""
-    monkeypatch.setattr(MODULE, "PARTS", 1)
-
-
 def _night(settings: Settings) -> Night:
     return Night(DAY, settings)
 
@@ -258,7 +252,7 @@ def test_without_a_backtest_it_is_the_mean_however_the_series_lie(
     made = night.keep(inventory_forecasts(_tables(rows, {}, 1), night))
     found = collected(made)
     assert night.warnings == ["no backtest of demand yet: forecasts are by mean_56"]
-    monkeypatch.setattr(MODULE, "PARTS", 3)
+    monkeypatch.setattr(MODULE, "SERIES_PER_TASK", 7)
     split = inventory_forecasts(_tables(rows, {}, 2), _night(settings))
     assert collected(split) == found
     place = {name: made.columns.index(name) for name in made.columns}

@@ -33,7 +33,7 @@ from lakeshop.trainers.demand_network import Network
 from lakeshop.trainers.demand_panel import Series, series_of
 from lakeshop.training.registry import champion
 
-PARTS = 16  # tasks; a property of the table, whatever the cluster
+SERIES_PER_TASK = 2000
 DIGITS = 4
 
 
@@ -43,7 +43,7 @@ def inventory_forecasts(tables: Tables, night: Night) -> DataFrame:
     knowledge = _knowledge(tables, series, night)
     task = _forecaster(knowledge, night.day, night.settings.forecasts)
     # Of few bytes Spark would make one task: a number that is asked for stays.
-    spread = series.repartition(PARTS, *KEY)
+    spread = series.repartition(max(1, series.count() // SERIES_PER_TASK), *KEY)
     model = (knowledge.model_date, knowledge.network.sha256 if knowledge.network else None)
     return spread.mapInPandas(task, _schema(night.settings.forecasts)).withColumns(
         {
