@@ -19,6 +19,7 @@ from lakeshop.days import days_between
 from lakeshop.evaluation.ranking import coverage, paired_interval
 from lakeshop.journal import LOG
 from lakeshop.ops.figures import FIGURE, METRICS, publish_figures
+from lakeshop.ops.forecasts import evaluate_forecasts
 from lakeshop.ops.fraud import evaluate_fraud
 from lakeshop.ops.recommendations import (
     OURS,
@@ -35,9 +36,10 @@ SUBJECT = "recommendations"
 
 
 def evaluate(run: Run) -> None:
-    """Publish what can be told by now of recommendations and of fraud."""
+    """Publish what can be told by now of recommendations, of fraud and of forecasts."""
     evaluate_recommendations(run)
     evaluate_fraud(run)
+    evaluate_forecasts(run)
 
 
 def evaluate_recommendations(run: Run) -> None:

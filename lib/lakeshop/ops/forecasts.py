@@ -1,0 +1,184 @@
+"""Forecasts of demand in ops.metrics: how good they are, every method on the same days.
+
+`forecast`, filed under a training day: the figures of its backtest, ours and the methods' own.
+`forecast_published`, filed under a night once its next days are over: how good it was, as it was
+published. Days on which stock was sold out say how much there was, and are left out.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.days import days_between, newest_weekday
+from lakeshop.features.product_days import NO_STORE
+from lakeshop.forecasting.figures import ALL, CHOSEN
+from lakeshop.gold.inventory_forecasts import quantile_name
+from lakeshop.ops.figures import FIGURE, is_published, publish_figures
+from lakeshop.ops.recommendations import OURS
+from lakeshop.ops.report import report_forecasts
+from lakeshop.planning import Forecasts
+from lakeshop.run import Run
+
+NAME = "forecast"
+BACKTESTS, FORECASTS, SOLD, STOCK = (
+    "ops.backtests", "gold.inventory_forecasts", "features.product_days", "silver.stock"
+)  # fmt: skip
+SERIES = ("product_id", "store_id")
+PARTS = 1000  # units are summed in thousandths: sums of integers have no order
+LEAST_SOLD = 4  # units; of fewer a tracking signal is chance
+ALARM = 0.5  # of a tracking signal, from -1 to 1
+
+Figure = tuple[str, str, str, float]
+
+
+def evaluate_forecasts(run: Run) -> None:
+    """Publish what can be said of forecasts on the days of the run."""
+    _backtested(run, newest_weekday(run.settings.training.weekday_number, run.last))
+    horizon = timedelta(days=run.settings.evaluation.horizon_days)
+    if run.settings.forecasts.level == "category_store":
+        return  # What is sold is named by product, and a category of then is not known today.
+    for day in days_between(run.first, run.last):
+        if _content(run, FORECASTS, day - horizon):
+            _published(run, day - horizon, day)
+
+
+def _backtested(run: Run, day: date) -> None:
+    """The figures that the backtest of a training day found."""
+    source = (_content(run, BACKTESTS, day),)
+    if not source[0] or is_published(run, day, NAME, source):
+        return
+    started = time.monotonic()
+    segments = run.lake.read(BACKTESTS, day, day).select("segment", "figures").collect()
+    found = [f for row in segments for f in figures_of(row["segment"], json.loads(row["figures"]))]
+    report_forecasts(f"{day}", found)
+    rows = run.lake.spark.createDataFrame(found, FIGURE)
+    publish_figures(run, day, NAME, rows, source, started)
+
+
+def figures_of(segment: str, figures: Mapping[str, Mapping[str, float]]) -> Sequence[Figure]:
+    """method, metric, segment, value: what a backtest says of a segment, its choice as ours."""
+    return [
+        (OURS if method == CHOSEN else method, metric, segment, float(value))
+        for method, of_method in figures.items()
+        for metric, value in of_method.items()
+    ]
+
+
+def _published(run: Run, night: date, day: date) -> None:
+    """A night's own forecasts of the days until `day`, by what was sold on them."""
+    days = days_between(night + timedelta(days=1), day)
+    outcome = [_content(run, table, d) for table in (SOLD, STOCK) for d in days]
+    source = (_content(run, FORECASTS, night), *outcome)
+    if is_published(run, night, f"{NAME}_published", source):
+        return
+    started, read = time.monotonic(), run.lake.read
+    forecasts = read(FORECASTS, night, night).where(F.col("target_date") <= F.lit(day))
+    sold, stock = (read(table, days[0], day) for table in (SOLD, STOCK))
+    judged = judged_days(forecasts, sold, stock, run.settings.forecasts)
+    figures = by_segment(judged, run.settings.forecasts.quantiles)
+    publish_figures(run, night, f"{NAME}_published", figures, source, started)
+
+
+def _content(run: Run, table: str, day: date) -> str:
+    """Names what a table holds of a day; "" where that is nothing."""
+    published = run.ledger.publication(table, day)
+    return published.content.digest if published and published.content.rows else ""
+
+
+def judged_days(
+    forecasts: DataFrame, sold: DataFrame, stock: DataFrame, options: Forecasts
+) -> DataFrame:
+    """Add `units`, thousandths sold, to forecasts; days that were sold out are left out.
+
+    Args:
+        forecasts: gold.inventory_forecasts of one night.
+        sold: features.product_days that were delivered since.
+        stock: silver.stock that was delivered since.
+        options: level, product or product_store.
+    """
+    key = [*map(F.col, SERIES), F.col("event_date").alias("target_date")]
+    per_day = (
+        sold.transform(_as_series, options.level)
+        .groupBy(*key)
+        .agg(F.sum(_parts(F.col("units"))).alias("units"))
+    )
+    is_out = F.col("hours_sold_out") > 0
+    out = stock.where(is_out).transform(_as_series, options.level).select(*key).distinct()
+    # One stock for all stores is each store's.
+    is_same = (
+        (F.col("told.product_id") == F.col("out.product_id"))
+        & (F.col("told.target_date") == F.col("out.target_date"))
+        & F.col("out.store_id").isin(F.col("told.store_id"), F.lit(NO_STORE))
+    )
+    return (
+        forecasts.alias("told")
+        .join(out.alias("out"), on=is_same, how="left_anti")
+        .join(per_day, on=[*SERIES, "target_date"], how="left")
+        .withColumn("units", F.coalesce("units", F.lit(0)))
+    )
+
+
+def by_segment(judged: DataFrame, levels: Sequence[float]) -> DataFrame:
+    """method, metric, segment, value: of all series, and of each class of demand."""
+    error = _parts(F.col("mean")) - F.col("units")
+    names = ("days", "sold", "error", "absolute", *_shares(levels))
+    per_series = judged.groupBy(*SERIES, "demand_class").agg(
+        F.count("*").alias("days"),
+        F.sum("units").alias("sold"),
+        F.sum(error).alias("error"),
+        F.sum(F.abs(error)).alias("absolute"),
+        *[F.count_if(holds).alias(name) for name, holds in _shares(levels).items()],
+    )
+    is_told = F.col("sold") >= LEAST_SOLD * PARTS
+    is_alarm = is_told & (F.abs("error") > F.lit(ALARM) * F.col("absolute"))
+    segment = F.explode(F.array(F.lit(ALL), "demand_class"))
+    return (
+        per_series.withColumns({"segment": segment, "is_alarm": is_alarm})
+        .groupBy("segment")
+        .agg(
+            F.count("*").alias("series"),
+            F.count_if("is_alarm").alias("alarms"),
+            *[F.sum(f"`{name}`").alias(name) for name in names],
+        )
+        .select("segment", F.explode(_figures(levels)).alias("figure"))
+        .select(F.lit(OURS).alias("method"), "figure.metric", "segment", "figure.value")
+    )
+
+
+def _shares(levels: Sequence[float]) -> dict[str, Column]:
+    """Whether a day sold less than each quantile, and no more than it."""
+    units = F.col("units")
+    asked = {level: _parts(F.col(quantile_name(level))) for level in levels}
+    below = {f"below_{level:g}": units < quantile for level, quantile in asked.items()}
+    return below | {f"up_to_{level:g}": units <= quantile for level, quantile in asked.items()}
+
+
+def _figures(levels: Sequence[float]) -> Column:
+    """The figures of a segment as an array; NULL of one where nothing was sold."""
+    sold, days = F.nullif(F.col("sold"), F.lit(0)), F.col("days")
+    values = {
+        "wape": F.col("absolute") / sold,
+        "bias": F.col("error") / sold,
+        **{name: F.col(f"`{name}`") / days for name in _shares(levels)},
+        "tracking_signal_alarms": F.col("alarms"),
+        "series": F.col("series"),
+    }
+    return F.array(
+        *[
+            F.struct(F.lit(name).alias("metric"), value.cast("double").alias("value"))
+            for name, value in values.items()
+        ]
+    )
+
+
+def _as_series(rows: DataFrame, level: str) -> DataFrame:
+    """Name rows of products and stores by the series that they belong to."""
+    return rows.withColumn("store_id", F.lit(NO_STORE)) if level == "product" else rows
+
+
+def _parts(units: Column) -> Column:
+    return F.rint(units.cast("double") * PARTS).cast("bigint")
