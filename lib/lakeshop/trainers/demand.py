@@ -8,7 +8,6 @@ it has not seen.
 import json
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
@@ -17,15 +16,14 @@ from lakeshop.builder import Night, Tables
 from lakeshop.learning import Network
 from lakeshop.planning import Forecasts
 from lakeshop.trainers.demand_examples import KEY, columns_of, examples, sampled
-from lakeshop.trainers.networks import plan_of, recipe_of, steps_of
+from lakeshop.trainers.networks import plan_of, recipe_of, steps_of, where_of
 from lakeshop.trainers.promotion import Model
 from lakeshop.training.recipe import Recipe
 from lakeshop.training.registry import as_bytes, sha256_of
-from lakeshop.training.rounds import Trained, Where, train
+from lakeshop.training.rounds import Trained, train
 
 NAME, OF_BACKTEST = "demand", "demand_backtest"
 METHOD = "tide"
-BOARDS = "_tensorboard"
 SERIES = "features.demand"
 
 
@@ -98,14 +96,11 @@ def _extent(extent: Row, night: Night, age: int) -> dict[str, object]:
 
 
 def _trained(recipe: Recipe, rows: DataFrame, night: Night, name: str) -> Trained:
-    assert night.lake is not None, "a training leaves its rounds in a lake"
-    is_local = "://" not in night.lake.root
-    board = Path(night.lake.root, BOARDS, name, METHOD, f"{night.day}") if is_local else None
     return train(
         recipe,
         plan_of(night.settings.forecasts.teaching.network, night.settings.training.shards),
         rows,
-        Where(night.lake, night.day, board),
+        where_of(night, name, METHOD),
         key=[*KEY, "origin"],
         data_version=f"{night.day} {night.provenance.content}",
     )

@@ -10,7 +10,6 @@ lines that are less unusual.
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,17 +25,16 @@ from lakeshop.models.calibration import calibrated
 from lakeshop.models.percentiles import percentiles
 from lakeshop.models.statistics import statistics
 from lakeshop.trainers.examples import IS_VALIDATION, TARGET, examples
-from lakeshop.trainers.networks import plan_of, recipe_of, steps_of
+from lakeshop.trainers.networks import plan_of, recipe_of, steps_of, where_of
 from lakeshop.trainers.promotion import Model, Slice, figures, promoted, scores
 from lakeshop.training.recipe import Columns
 from lakeshop.training.registry import as_bytes, champion, sha256_of
-from lakeshop.training.rounds import Trained, Where, train
+from lakeshop.training.rounds import Trained, train
 
 NAME = "fraud"
 INPUTS = (*LINE, *ALL_NAMES)
 COLUMNS = Columns({"features": INPUTS}, (TARGET,))
 KEY = "transaction_id"
-BOARDS = "_tensorboard"  # below the lake's root
 QUANTILES = np.linspace(0, 1, 201)
 MOST = 200_000  # training lines of which quantiles are taken
 
@@ -138,16 +136,13 @@ def _candidate(lesson: Lesson, night: Night, method: str, network: Network) -> M
 
 def _trained(lesson: Lesson, night: Night, method: str, network: Network) -> Trained:
     """A network trained on the lesson; lines held out say when to stop only where it asks them."""
-    assert night.lake is not None, "a training leaves its rounds in a lake"
-    is_local = "://" not in night.lake.root
-    board = Path(night.lake.root, BOARDS, NAME, method, f"{night.day}") if is_local else None
     shards, asks = night.settings.training.shards, network.patience is not None
     steps = steps_of(network, lesson.extent[False]["rows"], shards)
     return train(
         recipe_of(network, COLUMNS, lesson.known, f"{NAME} {method}", steps),
         plan_of(network, shards),
         lesson.rows if asks else lesson.rows.where(~F.col(IS_VALIDATION)),
-        Where(night.lake, night.day, board),
+        where_of(night, NAME, method),
         key=[KEY],
         data_version=f"{night.day} {night.provenance.content}",
         held_out=IS_VALIDATION if asks else None,

@@ -2,10 +2,15 @@
 
 from collections.abc import Mapping
 from math import ceil
+from pathlib import Path
 from typing import Any
 
+from lakeshop.builder import Night
 from lakeshop.learning import Network
 from lakeshop.training.recipe import Columns, Plan, Recipe, seed_of
+from lakeshop.training.rounds import Where
+
+BOARDS = "_tensorboard"  # below the lake's root
 
 
 def recipe_of(
@@ -56,3 +61,11 @@ def plan_of(network: Network, shards: int) -> Plan:
         outer=network.outer,
         patience=network.patience,
     )
+
+
+def where_of(night: Night, name: str, method: str) -> Where:
+    """Where a night's training leaves its rounds; a board only where the lake is a folder."""
+    assert night.lake is not None, "a training leaves its rounds in a lake"
+    is_local = "://" not in night.lake.root
+    board = Path(night.lake.root, BOARDS, name, method, f"{night.day}") if is_local else None
+    return Where(night.lake, night.day, board)
