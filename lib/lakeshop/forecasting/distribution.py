@@ -98,6 +98,18 @@ def _gamma(mean: Floats, dispersion: Floats) -> tuple[Floats, Floats]:
 
 
 @compiled
+def _of_none(m: float, a: float) -> float:
+    """The probability of a count of 0."""
+    return float(np.exp(-m if a * m < 1e-12 else -np.log1p(a * m) / a))
+
+
+@compiled
+def _step(m: float, a: float, k: float) -> float:
+    """The probability of k + 1 by that of k."""
+    return (k * a + 1) * m / ((k + 1) * (1 + a * m))
+
+
+@compiled
 def _count_quantiles(mean: Floats, dispersion: Floats, levels: Floats) -> Floats:
     """Of counts with means up to `LARGE`, NaN for others."""
     found = np.full(levels.shape, np.nan)
@@ -106,11 +118,11 @@ def _count_quantiles(mean: Floats, dispersion: Floats, levels: Floats) -> Floats
             m, a = mean[row, day], dispersion[row, day]
             if not (np.isfinite(m) and np.isfinite(a) and m >= 0):
                 continue
-            chance = np.exp(-m if a * m < 1e-12 else -np.log1p(a * m) / a)
+            chance = _of_none(m, a)
             total, k = chance, 0.0
             for q in range(levels.shape[2]):
                 while total < levels[row, day, q] - ROUNDING:
-                    chance *= (k * a + 1) * m / ((k + 1) * (1 + a * m))
+                    chance *= _step(m, a, k)
                     k += 1
                     total += chance
                     if k > m and chance < NEGLIGIBLE:
@@ -131,10 +143,10 @@ def _count_cdf(mean: Floats, dispersion: Floats, units: Floats) -> Floats:
             if units[row, day] < 0:
                 found[row, day] = 0.0
                 continue
-            chance = np.exp(-m if a * m < 1e-12 else -np.log1p(a * m) / a)
+            chance = _of_none(m, a)
             total, k = chance, 0.0
             while k + 1 <= units[row, day] and (k <= m or chance >= NEGLIGIBLE):
-                chance *= (k * a + 1) * m / ((k + 1) * (1 + a * m))
+                chance *= _step(m, a, k)
                 k += 1
                 total += chance
             found[row, day] = min(total, 1.0)
