@@ -48,6 +48,12 @@ test: $(READY) ## all tests, types and style
 test-slow: $(READY) ## the tests that take minutes each
 	$(PYTEST) -m slow
 
+.PHONY: chaos
+chaos: $(READY) ## kill, double and shuffle nights; build/chaos.json, docs/survival.md
+	@rm -f build/chaos.jsonl
+	@status=0; $(PYTEST) -m chaos || status=$$?; \
+	  PYTHONPATH=tests python -m chaos.report --exit $$status
+
 # Peers that nothing but the benchmarks needs; in .venv, which a new requirements.lock makes anew.
 BENCH_READY := $(VENV)/.bench-ready
 

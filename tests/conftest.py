@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from frauds import FraudShop
     from shops import Contents, TinyShop
 
+pytest_plugins = ["chaos.report"]
 HOME = Path(__file__).resolve().parent.parent
 os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
 os.environ["TZ"] = "UTC"
