@@ -35,6 +35,10 @@ BACKTEST = {
         "sba_and_network": {"wrmsse": 0.75},
     },
     "smooth A": {"chosen": {"wrmsse": 0.6}},
+    "reorder": {
+        "plan": {"fill_rate": 0.97, "average_stock": 40.0, "cost": 90.0},
+        "fixed_rule": {"fill_rate": 0.97, "average_stock": 50.0, "cost": 99.0},
+    },
 }
 
 
@@ -170,7 +174,10 @@ def test_a_night_is_judged_as_it_was_published(published):
 def test_a_backtest_is_told_by_method_and_shown(published, caplog):
     with caplog.at_level(logging.INFO):
         found, _ = published({("ops.backtests", LAST)})
-    assert list(found) == [("forecast", LAST)]
+    assert list(found) == [("reorder", LAST), ("forecast", LAST)]
+    assert found["reorder", LAST]["lakeshop", "average_stock", "all"] == 40
+    assert found["reorder", LAST]["fixed_rule", "average_stock", "all"] == 50
+    assert "97.0 % served, stock 40, cost 90" in caplog.text
     figures = found["forecast", LAST]
     assert figures["lakeshop", "wrmsse", "smooth A"] == 0.6
     assert figures["mean_56", "wrmsse", "all"] == 0.8

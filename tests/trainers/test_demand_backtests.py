@@ -2,6 +2,7 @@
 
 import json
 from datetime import date, timedelta
+from decimal import Decimal
 
 import numpy as np
 import pytest
@@ -134,12 +135,13 @@ def test_a_sample_has_the_half_with_most_value_as_known_then(rows):
         assert best in {row["product_id"] for row in chosen}, "what it sold later does not count"
 
 
-def backtested(rows, small, spark, units, last=()):
+def backtested(rows, small, spark, units, last=(), stock=()):
     night = Night(DAY, small)
     tables = {
         "features.demand": rows_of(rows, units),
         "ops.models": spark.createDataFrame([], MODELS),
         "ops.backtests": rows("ops.backtests", *last),
+        "silver.stock": rows("silver.stock", *stock),
     }
     found = {row["segment"]: row for row in backtests(tables, night).collect()}
     return found, night.warnings
@@ -172,6 +174,26 @@ def test_a_backtest_gives_a_rule_for_each_segment(rows, small, spark, contracts)
     made = contracts["ops.backtests"].columns
     names = {c.name for c in made if c.required} - {"business_date", "run_id"}
     assert names <= set(found["all"].asDict())
+
+
+def test_where_stock_is_counted_the_plan_is_replayed_beside_a_fixed_rule(rows, small, spark):
+    counted = [
+        {
+            **{"business_date": DAY, "event_date": DAY, "store_id": f"s{store}"},
+            **{"product_id": f"p{n:02}", "on_hand": Decimal(9), "lead_time_days": float(lead)},
+        }
+        for n, lead in ((4, 2), (5, 3), (6, 3), (7, 40))
+        for store in range(2)
+    ]
+    found, _ = backtested(rows, small, spark, shop(), stock=counted)
+    plan = found["reorder"]
+    assert (plan["method"], plan["origins"], plan["series"]) == (None, 4, 3), "one lead is too long"
+    figures = json.loads(plan["figures"])
+    assert set(figures) == {"plan", "fixed_rule"}
+    assert figures["plan"]["fill_rate"] == figures["fixed_rule"]["fill_rate"] > 0.9
+    # Seven to nine units a day last for a review of a week, and then half of that is left.
+    assert 60 < figures["plan"]["average_stock"] < 200
+    assert "reorder" not in backtested(rows, small, spark, shop())[0]
 
 
 def test_of_a_short_history_there_is_no_backtest(rows, small, spark):

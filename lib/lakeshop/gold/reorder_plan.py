@@ -7,7 +7,6 @@ no order.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from datetime import date
 
 import numpy as np
 import pandas as pd
@@ -15,15 +14,12 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.builder import Night, Tables
-from lakeshop.frames import age_in_days, top_per
-from lakeshop.inventory.demand import Demand, Floats
+from lakeshop.features.stock_terms import FRESH_DAYS, SERIES, known, stock_of, terms_of
+from lakeshop.inventory.demand import Demand
 from lakeshop.inventory.plan import Aim, Plan, Stock, plan
 from lakeshop.inventory.sentences import Counted, sentences
 from lakeshop.planning import Reorder
 
-SERIES = ("product_id", "store_id")
-ALL_STORES = "*"
-FRESH_DAYS = 28  # a count older than this is no longer ordered by
 DIGITS = 6  # of probabilities and means: more would not be the same on another processor
 
 COLUMNS = (
@@ -61,58 +57,12 @@ def per_series(forecasts: DataFrame) -> DataFrame:
     )
 
 
-def stock_of(counts: DataFrame, day: date) -> DataFrame:
-    """The newest count of each product and store, and of each product in all stores together.
-
-    Of several stores the longest lead time, the largest pack and the shortest life hold. Of
-    counts that are too old only the terms are used; `age` is that of the oldest one used.
-    """
-    known = counts.where(F.col("event_date") <= F.lit(day))
-    newest = top_per(known, SERIES, [F.desc("event_date")], 1).withColumn("age", age_in_days(day))
-    places = F.explode(F.array_distinct(F.array("store_id", F.lit(ALL_STORES))))
-    is_fresh = F.col("age") <= FRESH_DAYS
-    units = [
-        F.sum(F.when(is_fresh, F.col(name))).cast("double").alias(name)
-        for name in ("on_hand", "on_order")
-    ]
-    longest = [
-        F.max(name).cast("double").alias(name)
-        for name in ("lead_time_days", "lead_time_deviation_days", "pack_size")
-    ]
-    return (
-        newest.withColumn("place", places)
-        .groupBy("product_id", F.col("place").alias("store_id"))
-        .agg(
-            *units,
-            *longest,
-            F.min("shelf_life_days").cast("double").alias("shelf_life_days"),
-            F.coalesce(F.max(F.when(is_fresh, F.col("age"))), F.min("age"))
-            .cast("double")
-            .alias("age"),
-        )
-    )
-
-
 def demand_of(rows: pd.DataFrame) -> Demand:
-    """The forecasts of a batch; a variance below the mean counts as that of a Poisson."""
-    mean = np.stack(rows["means"].to_list()).astype(np.float64)
-    variance = np.stack(rows["variances"].to_list()).astype(np.float64)
-    more = np.maximum(variance - mean, 0.0)
-    dispersion = np.where(mean > 0, more / np.where(mean > 0, mean, 1.0) ** 2, 0.0)
-    return Demand(mean, dispersion, _known(rows, "level_variance", 0.0))
-
-
-def terms_of(rows: pd.DataFrame, options: Reorder) -> Stock:
-    """Stock and terms of a batch; what the shop does not say of a product the options do."""
-    return Stock(
-        on_hand=_known(rows, "on_hand", np.nan),
-        on_order=_known(rows, "on_order", np.nan),
-        lead_time=_known(rows, "lead_time_days", options.lead_time_days),
-        deviation=_known(rows, "lead_time_deviation_days", options.lead_time_deviation_days),
-        review=np.full(len(rows), options.review_days, np.int64),
-        pack=_known(rows, "pack_size", options.pack_size).astype(np.int64),
-        shelf_life=_known(rows, "shelf_life_days", options.shelf_life_days or 0).astype(np.int64),
+    """The forecasts of a batch."""
+    mean, variance = (
+        np.stack(rows[name].to_list()).astype(np.float64) for name in ("means", "variances")
     )
+    return Demand.of(mean, variance, known(rows, "level_variance", 0.0))
 
 
 def planned(rows: pd.DataFrame, options: Reorder) -> pd.DataFrame:
@@ -120,7 +70,7 @@ def planned(rows: pd.DataFrame, options: Reorder) -> pd.DataFrame:
     stock = terms_of(rows, options)
     aim = Aim(options.service_level, options.shortage_cost, options.holding_cost_per_day)
     found = plan(demand_of(rows), stock, aim)
-    ages = _known(rows, "age", np.nan)
+    ages = known(rows, "age", np.nan)
     counted = [Counted(age, age > FRESH_DAYS) for age in ages.tolist()]
     made = _columns(found, stock)
     made.insert(0, "product_id", rows["product_id"].to_numpy())
@@ -150,11 +100,6 @@ def _columns(found: Plan, stock: Stock) -> pd.DataFrame:
             "shelf_life_days": life.mask(life <= 0),
         }
     )
-
-
-def _known(rows: pd.DataFrame, name: str, otherwise: float) -> Floats:
-    values: Floats = rows[name].fillna(otherwise).to_numpy(dtype=np.float64)
-    return values
 
 
 def _method(options: Reorder) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:

@@ -26,6 +26,17 @@ class Demand:
     def __len__(self) -> int:
         return len(self.mean)
 
+    def take(self, rows: Integers) -> "Demand":
+        """Some of the series."""
+        return Demand(self.mean[rows], self.dispersion[rows], self.level_variance[rows])
+
+    @classmethod
+    def of(cls, mean: Floats, variance: Floats, level_variance: Floats) -> "Demand":
+        """By means and variances; a variance below the mean counts as that of a Poisson."""
+        more = np.maximum(variance - mean, 0.0)
+        dispersion = np.where(mean > 0, more / np.where(mean > 0, mean, 1.0) ** 2, 0.0)
+        return cls(mean, dispersion, level_variance)
+
 
 @dataclass(frozen=True, eq=False)
 class Interval:

@@ -48,6 +48,10 @@ class History:
             exposure=self.exposure[:, :period],
         )
 
+    def take(self, rows: NDArray[np.int64]) -> "History":
+        """Some of the series."""
+        return replace(self, units=self.units[rows], exposure=self.exposure[rows])
+
     def coming(self, periods: int) -> Dates:
         """The first days of the next periods."""
         steps = np.arange(1, periods + 1) * np.timedelta64(self.period_days, "D")

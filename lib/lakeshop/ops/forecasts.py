@@ -1,6 +1,7 @@
 """Forecasts of demand in ops.metrics: how good they are, every method on the same days.
 
 `forecast`, filed under a training day: the figures of its backtest, ours and the methods' own.
+`reorder`, filed under it too: what the reorder plan would have kept and lost on the same days.
 `forecast_published`, filed under a night once its next days are over: how good it was, as it was
 published. Days on which stock was sold out say how much there was, and are left out.
 """
@@ -17,11 +18,13 @@ from lakeshop.days import days_between, newest_weekday
 from lakeshop.features.product_days import NO_STORE
 from lakeshop.forecasting.figures import ALL, CHOSEN
 from lakeshop.gold.inventory_forecasts import quantile_name
+from lakeshop.inventory.planned import PLAN
 from lakeshop.ops.figures import FIGURE, is_published, publish_figures
 from lakeshop.ops.recommendations import OURS
-from lakeshop.ops.report import report_forecasts
+from lakeshop.ops.report import report_forecasts, report_plan
 from lakeshop.planning import Forecasts
 from lakeshop.run import Run
+from lakeshop.trainers.reorder_replay import REORDER
 
 NAME = "forecast"
 BACKTESTS, FORECASTS, SOLD, STOCK = (
@@ -53,16 +56,20 @@ def _backtested(run: Run, day: date) -> None:
         return
     started = time.monotonic()
     segments = run.lake.read(BACKTESTS, day, day).select("segment", "figures").collect()
-    found = [f for row in segments for f in figures_of(row["segment"], json.loads(row["figures"]))]
+    figures = {row["segment"]: json.loads(row["figures"]) for row in segments}
+    plan = figures_of(ALL, figures.pop(REORDER, {}))
+    found = [figure for segment in figures for figure in figures_of(segment, figures[segment])]
     report_forecasts(f"{day}", found)
-    rows = run.lake.spark.createDataFrame(found, FIGURE)
-    publish_figures(run, day, NAME, rows, source, started)
+    report_plan(plan)
+    for subject, rows in ((REORDER, plan), (NAME, found)):
+        frame = run.lake.spark.createDataFrame(rows, FIGURE)
+        publish_figures(run, day, subject, frame, source, started)
 
 
 def figures_of(segment: str, figures: Mapping[str, Mapping[str, float]]) -> Sequence[Figure]:
     """method, metric, segment, value: what a backtest says of a segment, its choice as ours."""
     return [
-        (OURS if method == CHOSEN else method, metric, segment, float(value))
+        (OURS if method in {CHOSEN, PLAN} else method, metric, segment, float(value))
         for method, of_method in figures.items()
         for metric, value in of_method.items()
     ]

@@ -109,3 +109,20 @@ def report_forecasts(title: str, figures: Sequence[tuple[str, str, str, float]])
         if method in methods:
             cells = "".join(f"{_cell(values.get((method, name))):>16}" for name in FORECAST)
             LOG.info("  %-26s%s", method, cells)
+
+
+def report_plan(figures: Sequence[tuple[str, str, str, float]]) -> None:
+    """Log what the reorder plan kept and lost beside a fixed rule; nothing where no stock is.
+
+    Args:
+        figures: rows of method, metric, segment, value.
+    """
+    values = {(method, metric): value for method, metric, _, value in figures}
+    methods = {method for method, metric in values if metric == "fill_rate"}
+    for method in sorted(methods, key=lambda m: m != "lakeshop"):
+        rate, stock, cost = (values[method, m] for m in ("fill_rate", "average_stock", "cost"))
+        LOG.info(
+            "  %-26s%s",
+            "orders by our plan" if method == "lakeshop" else method.replace("_", " "),
+            f"{100 * rate:.1f} % served, stock {stock:,.0f}, cost {cost:,.0f}",
+        )

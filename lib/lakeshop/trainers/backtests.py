@@ -24,6 +24,7 @@ from lakeshop.trainers.demand import OF_BACKTEST, SERIES, oldest_origin
 from lakeshop.trainers.demand_examples import KEY, LEAST_DAYS, active, sampled
 from lakeshop.trainers.demand_network import Network
 from lakeshop.trainers.demand_panel import Borders, Series, series_of
+from lakeshop.trainers.reorder_replay import REORDER, replayed
 
 BACKTEST = (
     "segment STRING, method STRING, reason STRING, levels ARRAY<DOUBLE>, variance_factor DOUBLE, "
@@ -32,7 +33,7 @@ BACKTEST = (
 
 
 def backtests(tables: Tables, night: Night) -> DataFrame:
-    """One row per segment, and one of all together; none where history is too short."""
+    """One row per segment, one of all, one of the reorder plan; none where history is too short."""
     options = night.settings.forecasts
     oldest = oldest_origin(options)
     rows = sampled(tables[SERIES], options.backtest.series, oldest).orderBy(*KEY).toPandas()
@@ -47,13 +48,17 @@ def backtests(tables: Tables, night: Night) -> DataFrame:
     network = None if row is None else Network.of(row)
     whole = series_of(rows, night.day, options)
     borders = _borders(tables[SERIES])
-    origins = [_origin(whole, age, network, night, borders) for age in ages]
+    origins = {age: _origin(whole, age, network, night, borders) for age in ages}
     found = judge(
-        origins,
+        list(origins.values()),
         rows["is_fractional"].to_numpy(np.bool_),
         np.array(options.quantiles),
         _last(tables["ops.backtests"], night),
     )
+    rules = {segment: judged.rule for segment, judged in found.items() if judged.rule}
+    plan = replayed(rows, whole.panel, origins, rules, tables["silver.stock"], night)
+    if plan is not None:
+        found[REORDER] = plan
     return spark.createDataFrame(_rows(found, len(origins)), BACKTEST)
 
 

@@ -1,0 +1,167 @@
+"""The reorder plan itself, replayed over the nights of a backtest beside a fixed reorder rule.
+
+On each of these nights orders are decided by what was forecast then; what came is the demand that
+they meet. Each rule begins with what it would order of nothing, so that after one lead time its
+stock is what it keeps of itself; from there on it is judged, until the last order is used up.
+Lead times are the mean ones. Series that share one are replayed together, and summed.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakeshop.inventory.demand import Demand, Floats, Integers
+from lakeshop.inventory.plan import MOST_LEVEL, Aim, Stock, plan
+from lakeshop.inventory.replay import History, Policy, Replayed, Rules, State, replay
+from lakeshop.inventory.rules import fixed_rule
+from lakeshop.inventory.tuning import at_equal_service, filled
+
+PLAN, FIXED_RULE = "plan", "fixed_rule"
+WINDOW = 56  # days whose mean the fixed rule covers
+LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
+COVERS = (0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)  # times lead time and review
+
+Figures = Mapping[str, float]
+Rows = NDArray[np.int64]
+Maker = Callable[[Rules, Rows], Policy]
+
+
+def replayable(terms: Stock, ages: Collection[int]) -> NDArray[np.bool_]:
+    """Series whose last order arrives, and is used up, within the days that came: bool[n]."""
+    found: NDArray[np.bool_] = _leads(terms) + _review(ages) <= min(ages)
+    return found
+
+
+def replayed_plan(
+    history: History, told: Mapping[int, Demand], terms: Stock, aim: Aim
+) -> dict[str, Figures]:
+    """Fill rate, average stock and cost of the plan, and of the fixed rule at equal service.
+
+    Args:
+        history: days, with those that came.
+        told: by how many days before the last one, what was forecast then. The nights are as far
+            apart as one review is from the next.
+        terms: of the same n series, all `replayable`; what is on hand is not read.
+        aim: of the plan.
+
+    Returns:
+        By policy; of the fixed rule at the plan's fill rate, nothing where it cannot reach that.
+        The cost is in prices of a unit where the aim is by costs; else in those of holding a unit
+        for a day, and a unit short costs so much that the service level is the best.
+
+    Raises:
+        ValueError: a series whose last order does not arrive in time.
+    """
+    if not replayable(terms, told).all():
+        msg = "The last order of each series should arrive in time. Leave out those of long leads."
+        raise ValueError(msg)
+    review = _review(told)
+    nights = _Nights(filled(history), history.periods - max(told), len(told))
+    by_days = {history.periods - age: demand for age, demand in told.items()}
+
+    def over(make: Maker) -> Replayed:
+        leads = _leads(terms)
+        groups = [(lead, np.flatnonzero(leads == lead)) for lead in np.unique(leads).tolist()]
+        return _joined(
+            [nights.replayed(rows, _rules(lead, review, aim), make) for lead, rows in groups]
+        )
+
+    def planned(of: Aim) -> Replayed:
+        return over(lambda rules, rows: _by_plan(by_days, _take(terms, rows, rules), of, rows))
+
+    def fixed(cover: float) -> Replayed:
+        return over(
+            lambda rules, rows: _in_packs(
+                fixed_rule(cover * (rules.lead + review), WINDOW), terms.pack[rows]
+            )
+        )
+
+    ours = planned(aim)
+    grid = [ours, *[planned(Aim(level)) for level in LEVELS]]
+    equal = at_equal_service(grid, [fixed(cover) for cover in COVERS], ours.fill_rate)
+    found = {PLAN: _figures(ours.fill_rate, ours.average_stock, ours.cost)}
+    if equal is not None:
+        found[FIXED_RULE] = _figures(equal.fill_rate, equal.stock_of_other, equal.cost_of_other)
+    return found
+
+
+def _figures(fill_rate: float, stock: float, cost: float) -> Figures:
+    return {"fill_rate": fill_rate, "average_stock": stock, "cost": cost}
+
+
+def _leads(terms: Stock) -> Integers:
+    """Whole days, as a plan without deviation reads them."""
+    leads: Integers = np.floor(terms.lead_time + 0.5).astype(np.int64)
+    return leads
+
+
+def _review(ages: Collection[int]) -> int:
+    """Days from one night to the next."""
+    return (max(ages) - min(ages)) // (len(ages) - 1)
+
+
+def _rules(lead: int, review: int, aim: Aim) -> Rules:
+    if aim.is_by_cost:
+        return Rules(lead, aim.holding or 0.0, aim.shortage or 0.0, review=review)
+    level = min(aim.service_level, MOST_LEVEL)
+    return Rules(lead, 1.0, review * level / (1 - level), review=review)
+
+
+def _take(terms: Stock, rows: Rows, rules: Rules) -> Stock:
+    """The terms of some series, with the nights' review and lead times that are certain."""
+    return Stock(
+        on_hand=np.zeros(len(rows)),
+        on_order=np.zeros(len(rows)),
+        lead_time=terms.lead_time[rows],
+        deviation=np.zeros(len(rows)),
+        review=np.full(len(rows), rules.review),
+        pack=terms.pack[rows],
+        shelf_life=terms.shelf_life[rows],
+    )
+
+
+def _by_plan(told: Mapping[int, Demand], terms: Stock, aim: Aim, rows: Rows) -> Policy:
+    """The plan by what was forecast when so many days were known."""
+    own = {days: demand.take(rows) for days, demand in told.items()}
+
+    def decide(state: State, history: History) -> Floats:
+        stock = replace(terms, on_hand=state.on_hand, on_order=state.in_transit.sum(axis=1))
+        return plan(own[history.periods], stock, aim).order
+
+    return decide
+
+
+def _in_packs(policy: Policy, pack: Integers) -> Policy:
+    def decide(state: State, history: History) -> Floats:
+        packs: Floats = np.ceil(policy(state, history) / pack) * pack
+        return packs
+
+    return decide
+
+
+@dataclass(frozen=True, eq=False)
+class _Nights:
+    """All days, how many of them the first night knew, and how many nights there are."""
+
+    history: History
+    first: int
+    count: int
+
+    def replayed(self, rows: Rows, rules: Rules, make: Maker) -> Replayed:
+        """What a policy does with some series, from its first arrival until its last review."""
+        own, decide = self.history.take(rows), make(rules, rows)
+        nothing = State(np.zeros(len(rows)), np.zeros((len(rows), rules.lead)))
+        start = replace(nothing, on_hand=decide(nothing, own.until(self.first)))
+        found = replay(own, start, rules, decide, first=self.first, rounds=self.count)
+        return found.between(rules.lead, rules.lead + rules.review * self.count)
+
+
+def _joined(parts: Sequence[Replayed]) -> Replayed:
+    """Series of several replays as those of one."""
+    sums = {
+        name: np.sum([getattr(part, name) for part in parts], axis=0)
+        for name in ("holding", "lost", "demand", "served", "stock")
+    }
+    return Replayed(**sums, orders=np.concatenate([part.orders for part in parts]))

@@ -1,0 +1,73 @@
+"""The reorder plan in ops.backtests: replayed over its origins where stock is counted."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from lakeshop.builder import Night
+from lakeshop.features.stock_terms import SERIES, stock_of, terms_of
+from lakeshop.forecasting.backtest import Origin
+from lakeshop.forecasting.figures import Judged
+from lakeshop.forecasting.panel import Panel
+from lakeshop.forecasting.rules import Rule, forecast, rules_for
+from lakeshop.inventory.demand import Demand
+from lakeshop.inventory.plan import Aim
+from lakeshop.inventory.planned import replayable, replayed_plan
+from lakeshop.inventory.replay import History
+
+REORDER = "reorder"
+
+
+def replayed(
+    rows: pd.DataFrame,
+    panel: Panel,
+    origins: Mapping[int, Origin],
+    rules: Mapping[str, Rule],
+    counts: DataFrame,
+    night: Night,
+) -> Judged | None:
+    """Figures of the plan and of a fixed rule; None where no series has what a replay needs.
+
+    Series are left out that are not sold in whole units, and those that no origin's night would
+    have ordered: of a lead time so long that its order comes after the last day.
+
+    Args:
+        rows: of features.demand, n series.
+        panel: of these, up to the training day.
+        origins: by how many days before it, what was said of each series.
+        rules: by segment, as chosen over these origins.
+        counts: silver.stock up to the training day.
+        night: the training day.
+    """
+    held = rows[list(SERIES)].merge(
+        stock_of(counts, night.day).toPandas(), on=list(SERIES), how="left"
+    )
+    options, is_fractional = night.settings.reorder, rows["is_fractional"].to_numpy(np.bool_)
+    is_counted = held["age"].notna().to_numpy() & ~is_fractional
+    is_counted &= replayable(terms_of(held, options), origins)
+    if not is_counted.any():
+        return None
+    chosen = np.flatnonzero(is_counted)
+    levels = np.array(night.settings.forecasts.quantiles)
+    told = {
+        age: _demand(origin, rules_for(rules, origin.segments, levels)).take(chosen)
+        for age, origin in origins.items()
+    }
+    aim = Aim(options.service_level, options.shortage_cost, options.holding_cost_per_day)
+    terms = terms_of(held.iloc[chosen], options)
+    return Judged(None, len(chosen), replayed_plan(_history(panel.take(chosen)), told, terms, aim))
+
+
+def _demand(origin: Origin, rules: Mapping[str, Rule]) -> Demand:
+    """What was forecast of each series."""
+    is_fractional = np.zeros(len(origin.segments), np.bool_)
+    said = forecast(origin.said, origin.segments, rules, is_fractional)
+    return Demand.of(said.mean, said.variance, said.level_variance)
+
+
+def _history(panel: Panel) -> History:
+    days = np.arange(panel.days) - panel.days + 1
+    dates = np.datetime64(panel.day, "D") + days.astype("timedelta64[D]")
+    return History(dates, panel.units, panel.exposure, period_days=1)
