@@ -107,7 +107,8 @@ def making(path: str, n: int) -> Prepared:
             rows = [_row(start + place, of) for place, of in enumerate(units)]
             values = [tuple(row.get(c) for c in contract.column_names) for row in rows]
             frame = spark.createDataFrame(values, contract.struct)
-            frame.write.format("delta").mode("append").save(path)
+            # Work may be done again: the first rows replace what is there.
+            frame.write.format("delta").mode("append" if start else "overwrite").save(path)
 
     return Prepared(work)
 
