@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lakeshop.forecasting.choice import FEWEST_SERIES, choose, choose_per_class, difference
+from lakeshop.forecasting.choice import FEWEST_SERIES, choose, difference
 
 N = 200
 EVEN = np.ones(N)
@@ -80,15 +80,3 @@ def test_the_standard_error_is_that_of_drawing_series_again():
     means = (lower * weight)[drawn].sum(axis=1) / weight[drawn].sum(axis=1)
     assert found.mean == pytest.approx(np.average(lower, weights=weight))
     assert found.error == pytest.approx(means.std(), rel=0.05)
-
-
-def test_each_class_has_its_own_choice():
-    classes = np.array(["smooth", "lumpy"])[np.arange(N) % 2]
-    rival = np.where(classes == "lumpy", BASE - 0.4, BASE + 0.4)
-    found = choose_per_class({"mean_56": BASE, "tsb": rival}, EVEN, classes)
-    assert {name: choice.method for name, choice in found.items()} == {
-        "lumpy": "tsb",
-        "smooth": "mean_56",
-    }
-    kept = choose_per_class({"mean_56": BASE, "tsb": BASE}, EVEN, classes, last={"smooth": "tsb"})
-    assert kept["smooth"].method == "tsb"

@@ -12,7 +12,6 @@ from lakeshop.forecasting.methods import (
     METHODS,
     exponential_smoothing,
     tsb,
-    with_fallback,
 )
 
 TARGETS = (SATURDAY + 1 + np.arange(HORIZON)) % 7
@@ -169,9 +168,6 @@ def test_bad_input_gives_means_or_nothing(name, case):
     found = METHODS[name](panel_of(units, exposure), EVEN[None])
     assert found.shape == (1, HORIZON)
     assert np.isnan(found).all() if case in HOPELESS else (found >= 0).all()
-    means, is_failed = with_fallback({name: found}, np.array([0]))
-    assert is_failed.tolist() == [case in HOPELESS]
-    assert np.isfinite(means).all()
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -208,22 +204,6 @@ def test_what_was_sold_later_is_not_read(name):
         METHODS[name](until, weekdays), METHODS[name](later.until(20), weekdays)
     )
     assert until.day < DAY
-
-
-def test_what_failed_is_replaced_by_the_default_and_then_by_nothing():
-    a = np.array([[1.0, 2], [np.nan, 2], [np.inf, 1], [3, -1]])
-    default = np.array([[5.0, 6], [7, 8], [9, 9], [np.nan, 0]])
-    means, is_failed = with_fallback({"a": a, "mean_56": default}, np.array([0, 0, 0, 0]))
-    assert means.tolist() == [[1, 2], [7, 8], [9, 9], [0, 0]]
-    assert is_failed.tolist() == [False, True, True, True]
-    means, is_failed = with_fallback({"a": a, "mean_56": default}, np.array([1, 1, 0, 1]))
-    assert means.tolist() == [[5, 6], [7, 8], [9, 9], [0, 0]]
-    assert is_failed.tolist() == [False, False, True, True]
-
-
-def test_a_method_that_is_not_there_is_an_error():
-    with pytest.raises(ValueError, match=r"should be places of \['a'\]. Received 0 to 1"):
-        with_fallback({"a": np.ones((2, 3))}, np.array([0, 1]))
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from panels import EVEN, HORIZON, SATURDAY, draw_weekdays, panel_of
 
-from lakeshop.forecasting.newcomers import by_analogy, price_bands, priors
+from lakeshop.forecasting.newcomers import by_analogy, priors
 
 
 def begun(rates, days=150, seed=1):
@@ -102,10 +102,3 @@ def test_a_series_does_not_depend_on_those_beside_it():
     whole, _ = by_analogy(panel, weekdays, level, strength)
     alone, _ = by_analogy(panel.take(rows), weekdays[rows], level[rows], strength[rows])
     np.testing.assert_array_equal(whole[rows], alone)
-
-
-def test_thirds_of_price_within_a_category():
-    price = np.array([[9, 1], [9, 2], [3, np.nan], [9, 30], [9, 10], [9, 20], [np.nan] * 2])
-    category = np.array([0, 0, 0, 1, 1, 1, 1])
-    assert price_bands(price, category).tolist() == [0, 1, 2, 2, 0, 1, -1]
-    assert price_bands(np.zeros((2, 0)), np.zeros(2, np.int64)).tolist() == [-1, -1]

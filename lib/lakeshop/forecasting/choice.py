@@ -12,7 +12,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.forecasting.classes import Names
 from lakeshop.forecasting.methods import DEFAULT
 from lakeshop.forecasting.panel import Floats
 
@@ -68,25 +67,6 @@ def choose(
     by = difference(filled[used], filled[ranked[0]], weights)
     told = _compared("does not clearly beat it:", None, by, means[used])
     return Choice(used, f"{used} stays: {ranked[0]} {told}")
-
-
-def choose_per_class(
-    scores: Mapping[str, Floats],
-    weight: Floats,
-    classes: Names,
-    *,
-    last: Mapping[str, str] | None = None,
-) -> Mapping[str, Choice]:
-    """The choice of each class that has series."""
-    before = last or {}
-    return {
-        name: choose(
-            {method: of[classes == name] for method, of in scores.items()},
-            weight[classes == name],
-            last=before.get(name),
-        )
-        for name in np.unique(classes).tolist()
-    }
 
 
 def difference(scores: Floats, others: Floats, weight: Floats) -> Difference:

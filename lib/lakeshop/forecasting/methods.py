@@ -71,38 +71,6 @@ METHODS: Mapping[str, Method] = {
 }
 
 
-def with_fallback(
-    means_by_method: Mapping[str, Floats], chosen: NDArray[np.int64]
-) -> tuple[Floats, Bools]:
-    """The chosen means of each series; where they cannot be used those of mean_56, else 0.
-
-    Args:
-        means_by_method: float64[n, H] of each method.
-        chosen: int64[n], the place of each series' method in that mapping.
-
-    Returns:
-        Means, finite and 0 or more, and whether each series' chosen method failed.
-
-    Raises:
-        ValueError: a place that is not in the mapping.
-    """
-    if chosen.size and not (chosen.min() >= 0 and chosen.max() < len(means_by_method)):
-        msg = (
-            f"chosen should be places of {list(means_by_method)}. "
-            f"Received {chosen.min()} to {chosen.max()}. Take them from the same mapping."
-        )
-        raise ValueError(msg)
-    stacked = list(means_by_method.values())
-    means = np.full_like(stacked[0], np.nan)
-    for place, of_method in enumerate(stacked):
-        means[chosen == place] = of_method[chosen == place]
-    is_failed: Bools = np.logical_not(_is_usable(means))
-    default = means_by_method.get(DEFAULT, np.zeros_like(means))
-    default = np.where(_is_usable(default)[:, None], default, 0.0)
-    filled: Floats = np.where(is_failed[:, None], default, means)
-    return filled, is_failed
-
-
 def _means(
     panel: Panel, weekdays: Floats, level: Callable[..., Floats], *options: float | Floats
 ) -> Floats:

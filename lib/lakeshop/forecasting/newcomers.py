@@ -37,22 +37,6 @@ class Priors(NamedTuple):
     strength: Floats
 
 
-def price_bands(price: Floats, category: Integers) -> Integers:
-    """The third of its category that each series' last price is in: 0 to 2, -1 without price."""
-    known = np.isfinite(price)
-    latest = np.full(len(price), np.nan)
-    if price.shape[1]:
-        at = price.shape[1] - 1 - np.argmax(known[:, ::-1], axis=1)
-        latest = price[np.arange(len(price)), at]
-    bands = np.full(len(price), -1, np.int64)
-    for name in np.unique(category):
-        rows = (category == name) & np.isfinite(latest)
-        if rows.any():
-            borders = np.quantile(latest[rows], np.arange(1, PRICE_BANDS) / PRICE_BANDS)
-            bands[rows] = np.searchsorted(borders, latest[rows], side="left")
-    return bands
-
-
 def priors(panel: Panel, weekdays: Floats, group: Integers, n_groups: int) -> Priors:
     """Level and strength of each group, from the first 56 days of its series.
 
