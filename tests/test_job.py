@@ -1,11 +1,8 @@
 """How a job ends: its exit codes, its one message, and one run per lake."""
 
-import fcntl
 import logging
 import os
 import shutil
-import subprocess
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -13,7 +10,7 @@ import pytest
 import yaml
 
 from conftest import HOME
-from lakeshop import job
+from lakeshop import job, lease
 from lakeshop.errors import (
     BusyError,
     ConfigError,
@@ -22,20 +19,12 @@ from lakeshop.errors import (
     QualityError,
     ShopError,
 )
-from lakeshop.job import code_digest, main, only_run, placed
+from lakeshop.job import code_digest, main, placed
+from lakeshop.lease import held
+from lakeshop.settings import Holding
 
 GOLDEN = Path(__file__).parent / "golden"
 KEY_VARIABLE = "LAKESHOP_PSEUDONYM_KEY"
-HOLD = """
-import fcntl, os, sys
-with open(sys.argv[1], "a+") as lock:
-    fcntl.flock(lock, fcntl.LOCK_EX)
-    lock.truncate(0)
-    lock.write(str(os.getpid()))
-    lock.flush()
-    print("held", flush=True)
-    sys.stdin.read()
-"""
 
 
 @pytest.fixture
@@ -230,50 +219,31 @@ def test_an_error_of_spark_is_told_in_few_lines(with_spark, caplog):
 # -- one run per lake ------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def other_process(home):
-    (home / "lake").mkdir()
-    command = [sys.executable, "-c", HOLD, str(home / "lake/.lock")]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout.readline() == "held\n"
-        yield process
-        process.stdin.close()
+def test_a_lake_that_another_run_holds(home, monkeypatch, caplog):
+    monkeypatch.setattr(lease, "RENEWED_EVERY", 0.02)
+    day = date(2026, 3, 10)
+    terms = Holding(seconds=60, wait_seconds=0)
+    with held(str(home / "lake"), "train", day, day, terms):
+        assert ran(home, "--from", "2026-03-01", "--to", "2026-03-10") == 1
+    assert f"ingest failed: One run at a time should work on {home / 'lake'}" in told(caplog)
+    assert f"held by train of 2026-03-10, process {os.getpid()} on" in told(caplog)
 
 
-def test_a_lake_that_another_process_holds(home, other_process, caplog):
-    assert ran(home, "--date", "2026-03-10") == 1
-    assert f"One run at a time should work on {home / 'lake'}" in told(caplog)
-    assert f"held by process {other_process.pid};" in told(caplog)
+@pytest.mark.parametrize("exists", [True, False], ids=["a new version", "a new table"])
+def test_a_run_that_lost_the_lake_publishes_nothing(with_spark, caplog, exists):
+    table = "gold.similar_products"
 
+    def work(run):
+        if exists:
+            run.lake.ensure(table)
+        (Path(run.lake.root) / ".lease").unlink()
+        run.lake.overwrite(table, run.lake.nothing(table), run_id="r")
 
-def test_a_lake_is_free_again_when_its_holder_has_died(home, other_process):
-    lake = str(home / "lake")
-    with pytest.raises(BusyError), only_run(lake):
-        pass
-    other_process.kill()
-    other_process.wait()
-    with only_run(lake):
-        assert (home / "lake/.lock").read_text() == str(os.getpid())
-
-
-def test_a_lake_is_free_again_after_a_run_that_failed(home):
-    lake = str(home / "lake")
-
-    def work():
-        with only_run(lake):
-            raise KeyError
-
-    with pytest.raises(KeyError):
-        work()
-    with (home / "lake/.lock").open() as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-
-def test_lakes_elsewhere_and_other_lakes_are_not_held(home, other_process):
-    with only_run("s3a://bucket/lake"), only_run("s3a://bucket/lake"), only_run(str(home / "b")):
-        assert not Path("s3a:").exists()
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
+    assert "ingest of 2026-03-10, process" in told(caplog)
+    assert "lost it to a run that has ended. It publishes nothing more" in told(caplog)
+    log = with_spark / "lake/gold/similar_products/_delta_log"
+    assert len(list(log.glob("*.json"))) == exists
 
 
 # -- the rest --------------------------------------------------------------------------------------

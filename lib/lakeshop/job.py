@@ -5,22 +5,20 @@ touched. Every job may be run again at any time.
 """
 
 import argparse
-import fcntl
 import hashlib
 import logging
-import os
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from datetime import date
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from lakeshop.contracts import read_contracts
-from lakeshop.errors import BusyError, ConfigError, ShopError
+from lakeshop.errors import ConfigError, ShopError
 from lakeshop.journal import LOG
+from lakeshop.lease import held
 from lakeshop.ledger import Ledger
 from lakeshop.run import Run
 from lakeshop.secret import pseudonym_key
@@ -48,8 +46,8 @@ def main(job: str, work: Work, argv: Sequence[str] | None = None) -> int:
         settings = _settings(options)
         key = pseudonym_key(settings.pseudonyms)
         contracts = read_contracts(options.schemas)
-        with only_run(str(settings.lake)):
-            lake = Lake(spark_session(job), str(settings.lake), contracts)
+        with held(settings.lake, job, first, last, settings.lease) as guard:
+            lake = Lake(spark_session(job), settings.lake, contracts, guard)
             run = Run(
                 job=job,
                 lake=lake,
@@ -151,34 +149,3 @@ def _sources(folder: Traversable) -> Iterator[Traversable]:
             yield from _sources(entry)
         elif entry.name.endswith(".py"):
             yield entry
-
-
-@contextmanager
-def only_run(lake: str) -> Iterator[None]:
-    """Hold the lake: Delta on a local path loses commits of two processes at once.
-
-    A lake with a scheme is not held: object stores and HDFS have their own commit protocol,
-    and the scheduler is to start one night at a time.
-
-    Raises:
-        BusyError: another run holds it.
-    """
-    if "://" in lake:
-        yield
-        return
-    place = Path(lake)
-    place.mkdir(parents=True, exist_ok=True)
-    with (place / ".lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            lock.seek(0)
-            msg = (
-                f"One run at a time should work on {lake}. It is held by process "
-                f"{lock.read().strip() or 'unknown'}; run again when that has ended."
-            )
-            raise BusyError(msg) from None
-        lock.truncate(0)
-        lock.write(str(os.getpid()))
-        lock.flush()
-        yield

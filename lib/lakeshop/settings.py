@@ -6,6 +6,7 @@ Settings of the Spark engine are not here but in `conf/spark/*.conf`.
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +21,8 @@ from lakeshop.planning import Forecasts, Reorder
 from lakeshop.shop import Shop
 from lakeshop.values import Count, Frozen, Positive, Share
 
+_PASSWORD = re.compile("(?i)pass|secret|token|^url$")  # keys whose values are not repeated
+
 
 def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(names)) < len(names):
@@ -33,6 +36,13 @@ class Pseudonyms(Frozen):
 
     key_variable: str
     key_file: Path | None = None
+
+
+class Holding(Frozen):
+    """How a run holds the lake."""
+
+    seconds: Positive
+    wait_seconds: Annotated[float, Field(ge=0)]
 
 
 class Quality(Frozen):
@@ -129,6 +139,7 @@ class Settings(Frozen):
 
     lake: str
     tables_at_once: Count
+    lease: Holding
     shop: Shop
     pseudonyms: Pseudonyms
     quality: Quality
@@ -154,9 +165,8 @@ class Settings(Frozen):
 
     def digest(self) -> str:
         """Names these settings in a run id, whatever machine and folder they are used in."""
-        text = self.model_dump_json(
-            exclude={"lake": True, "tables_at_once": True, "pseudonyms": True, "shop": {"landing"}}
-        )
+        of_a_machine = dict.fromkeys(("lake", "tables_at_once", "lease", "pseudonyms"), True)
+        text = self.model_dump_json(exclude={**of_a_machine, "shop": {"landing"}})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -188,7 +198,9 @@ def read_settings(folder: Path, *, env: str, shop: str) -> Settings:
 
 def _received(fault: ErrorDetails) -> str:
     """What was received; never a secret that somebody wrote here, nor all that is around a gap."""
-    if fault["type"] == "missing" or fault["loc"][:1] in {(), ("pseudonyms",)}:
+    is_secret = fault["loc"][:1] in {(), ("pseudonyms",)} or "jdbc" in fault["loc"]
+    is_around = fault["type"] == "missing" or isinstance(fault["input"], dict)
+    if is_secret or is_around or _PASSWORD.search(str(fault["loc"][-1])):
         return ""
     return f" Received {fault['input']!r}."
 

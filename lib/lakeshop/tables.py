@@ -9,7 +9,8 @@ old rows of a re-run with the same id. Only a log whose rows repeat exactly may 
 BETWEEN with an internal error.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -40,6 +41,8 @@ class Lake:
     spark: SparkSession
     root: str
     contracts: Mapping[str, Contract]
+    # What each commit is made within: it may refuse.
+    guard: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, compare=False)
     _checked: set[str] = field(default_factory=set, compare=False)
     _versions: dict[str, int] = field(default_factory=dict, compare=False)
 
@@ -177,7 +180,8 @@ class Lake:
     ) -> int:
         self.ensure(table)
         writer = rows.write.format("delta").mode(mode).option("userMetadata", run_id)
-        writer.options(**options).save(self.path(table))
+        with self.guard():
+            writer.options(**options).save(self.path(table))
         self._versions.pop(table, None)
         return self.version(table)
 
@@ -186,10 +190,11 @@ class Lake:
         if table in self._checked:
             return
         contract = self.contract(table)
-        if not self.exists(table):
-            self.spark.sql(contract.ddl(self.path(table)))
-        else:
-            self._migrate(contract)
+        with self.guard():
+            if not self.exists(table):
+                self.spark.sql(contract.ddl(self.path(table)))
+            else:
+                self._migrate(contract)
         self._checked.add(table)
 
     def _migrate(self, contract: Contract) -> None:
