@@ -1,21 +1,15 @@
 """How a shop delivers: its entities, their drops, and which of its columns become which of ours."""
 
 from collections.abc import Mapping
-from typing import Annotated, Literal
-from zoneinfo import ZoneInfo
+from typing import Literal
 
-from pydantic import AfterValidator, model_validator
+from pydantic import model_validator
 
+from lakeshop.database import Database, Zone
 from lakeshop.values import Frozen
 
-
-def _known_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        msg = f"should be a time zone such as Europe/Berlin, received {name!r}"
-        raise ValueError(msg) from error
-    return name
+# What is said of files, and makes no sense of a table.
+_OF_FILES = ("path", "format", "required", "history", "separator", "header")
 
 
 class Origin(Frozen):
@@ -31,7 +25,7 @@ class Origin(Frozen):
     expression: str | None = None
     reads: tuple[str, ...] = ()
     format: str | None = None
-    zone: Annotated[str, AfterValidator(_known_zone)] | None = None
+    zone: Zone | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -52,8 +46,15 @@ class Entity(Frozen):
 
     `path` is relative to the landing folder; `{date}` stands for the business date and `*`
     for anything. `history` is the same for a first delivery of history, without a date.
+    `drift` says what becomes of columns that are neither mapped nor `ignored`, and of mapped ones
+    that a file lacks: they are told of (evolve), their rows are quarantined (discard_row), or the
+    run stops (freeze).
+
+    Or it comes from a table of a database, `jdbc`; nothing of the above but `columns`, `ignored`,
+    whose columns are not read then, and `drift` is said of that.
     """
 
+    jdbc: Database | None = None
     path: str
     format: Literal["json", "csv", "parquet"]
     required: bool = True
@@ -61,12 +62,26 @@ class Entity(Frozen):
     separator: str = ","
     header: tuple[str, ...] | None = None
     columns: Mapping[str, Origin]
+    ignored: tuple[str, ...] = ()
+    drift: Literal["evolve", "discard_row", "freeze"] = "evolve"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_a_database(cls, value: object) -> object:
+        if not isinstance(value, dict) or value.get("jdbc") is None:
+            return value
+        of_files = [name for name in _OF_FILES if name in value]
+        if of_files:
+            msg = f"should come from files or by jdbc, received jdbc and {', '.join(of_files)}"
+            raise ValueError(msg)
+        # A row comes as JSON.
+        return value | {"path": "", "format": "json", "required": False}
 
 
 class Shop(Frozen):
     """The shop itself."""
 
     name: str
-    zone: Annotated[str, AfterValidator(_known_zone)]
+    zone: Zone
     landing: str
     entities: Mapping[str, Entity]

@@ -13,6 +13,7 @@ from lakeshop.contract import Contract
 from lakeshop.errors import ConfigError
 from lakeshop.shop import Entity, Origin
 from lakeshop.sources.mapping import (
+    KEYS,
     MALFORMED,
     TEXT,
     assert_mapped,
@@ -31,7 +32,7 @@ def texts(spark, entity, *raws, header=None):
     lines = [(n, raw, header) if isinstance(raw, str) else (n, *raw) for n, raw in enumerate(raws)]
     rows = spark.createDataFrame(lines, "source_line int, raw string, header string")
     found = with_text(rows, entity)
-    assert found.columns == ["source_line", "raw", "header", MALFORMED, TEXT]
+    assert found.columns == ["source_line", "raw", "header", KEYS, MALFORMED, TEXT]
     by_line = {
         r["source_line"]: None if r[MALFORMED] else r[TEXT].asDict() for r in found.collect()
     }

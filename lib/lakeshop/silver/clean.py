@@ -6,16 +6,18 @@ from datetime import date, timedelta
 from functools import partial, reduce
 
 from pyspark import StorageLevel
-from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.contract import DAY, Contract
 from lakeshop.days import days_between
 from lakeshop.inputs import read_inputs
 from lakeshop.journal import Counts
-from lakeshop.quality import Balance, assert_share
+from lakeshop.quality import Balance
 from lakeshop.run import Run
 from lakeshop.silver.cleaning import REASONS, Cleaning, judged
+from lakeshop.silver.counting import ACCEPTED, OUTCOME, QUARANTINED, REPEATED, counted
+from lakeshop.silver.drift import assert_columns
 from lakeshop.silver.duplicates import (
     DUPLICATE,
     VALID,
@@ -47,8 +49,6 @@ CLEANINGS: Mapping[str, Cleaning] = {
 # Who somebody is, by the shop's own ids: of the user, the card or account, the device.
 IDENTIFIERS = ("user_id", "payment_id", "device_id")
 USER_KEYS = "restricted.user_keys"
-OUTCOME = "outcome"
-ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"
 
 
 def clean(run: Run) -> None:
@@ -56,6 +56,7 @@ def clean(run: Run) -> None:
 
     Raises:
         ConfigError: the shop does not map an entity as its contract asks.
+        InputError: files lack a required column, or drift where the shop allows none.
         QualityError: too many rows or files are bad, or rows were lost.
     """
     entities = [name for name in CLEANINGS if name in run.settings.shop.entities]
@@ -98,18 +99,20 @@ def _clean_entity(
     started = time.monotonic()
     contract = run.lake.contract(f"silver.{name}")
     rows = _with_outcome(run, name, first, last).persist(StorageLevel.MEMORY_AND_DISK)
-    counts = _counts(contract, rows)
-    held_back = _publish_rejected(run, name, rows, counts[QUARANTINED], first, last)
-    _assert_shares(run, contract.name, counts)
+    entity = run.settings.shop.entities[name]
+    counts = counted(contract, entity, rows)
+    drift = assert_columns(entity, contract, counts.drifts, rows)
+    held_back = _publish_rejected(run, name, rows, counts.quarantined, first, last)
+    counts.assert_shares(contract.name, run.settings.quality)
     good = rows.where(F.col(OUTCOME) == ACCEPTED)
     published = run.publish(
         contract.name,
-        _with_pseudonyms(good, run.settings.shop.entities[name].columns, pseudonym),
+        _with_pseudonyms(good, entity.columns, pseudonym),
         first,
         last,
         started=started,
-        contents={} if counts["rows"] == held_back + counts[REPEATED] else None,
-        counts=Counts(counts["rows"], held_back, counts[REPEATED], _warnings(contract, counts)),
+        contents={} if counts.rows == held_back + counts.duplicates else None,
+        counts=Counts(counts.rows, held_back, counts.duplicates, (*counts.warnings, *drift)),
     )
     Balance(
         contract.name,
@@ -118,7 +121,7 @@ def _clean_entity(
         rows_in=run.ledger.rows(f"bronze.{name}", first, last),
         accepted=published,
         quarantined=held_back,
-        duplicates=counts[REPEATED],
+        duplicates=counts.duplicates,
     ).assert_even()
     return good.select(*[c for c in (DAY, "user_id") if c in contract.column_names])
 
@@ -156,34 +159,6 @@ def _with_raw_ids(before: DataFrame, contract: Contract, run: Run) -> DataFrame:
     )
 
 
-def _counts(contract: Contract, rows: DataFrame) -> Row:
-    is_accepted = F.col(OUTCOME) == ACCEPTED
-    warned = [
-        F.count_if(is_accepted & ~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name)
-        for c in contract.checks
-        if c.on_failure == "warn"
-    ]
-    unreadable = F.when(F.col("source_line") == 0, F.col("source_file"))
-    found = rows.agg(
-        F.count("*").alias("rows"),
-        F.count_if(F.col(OUTCOME) == REPEATED).alias(REPEATED),
-        F.count_if(F.col(OUTCOME) == QUARANTINED).alias(QUARANTINED),
-        F.count_distinct("source_file").alias("files"),
-        F.count_distinct(unreadable).alias("unreadable_files"),
-        *warned,
-    ).first()
-    assert found is not None
-    return found
-
-
-def _warnings(contract: Contract, counts: Row) -> tuple[str, ...]:
-    return tuple(
-        f"{check.name}: {counts[check.name]} rows, {check.about}"
-        for check in contract.checks
-        if check.on_failure == "warn" and counts[check.name]
-    )
-
-
 def _publish_rejected(
     run: Run, name: str, rows: DataFrame, number: int, first: date, last: date
 ) -> int:
@@ -196,16 +171,6 @@ def _publish_rejected(
     return run.publish(
         table, rejected, first, last, started=started, contents=None if number else {}
     )
-
-
-def _assert_shares(run: Run, table: str, counts: Row) -> None:
-    """Stop before silver is published where too much is bad; quarantine shows what."""
-    limits = run.settings.quality
-    for what, bad, total, limit in (
-        ("files", counts["unreadable_files"], counts["files"], limits.max_unreadable_files),
-        ("rows", counts[QUARANTINED], counts["rows"], limits.max_rejected_rows),
-    ):
-        assert_share(table, what, bad, total, limit)
 
 
 def _with_pseudonyms(

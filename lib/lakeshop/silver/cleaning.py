@@ -9,8 +9,9 @@ from pyspark.sql import functions as F
 from lakeshop.contract import Contract
 from lakeshop.quality import all_reasons
 from lakeshop.shop import Entity
+from lakeshop.silver.drift import drift_reasons, with_drift
 from lakeshop.silver.events import Surroundings
-from lakeshop.sources.mapping import MALFORMED, TEXT, typed, with_text
+from lakeshop.sources.mapping import KEYS, MALFORMED, TEXT, typed, with_text
 
 REASONS = "reasons"
 _COLUMN_REASONS = "_column_reasons"
@@ -39,6 +40,7 @@ def judged(
     """
     return (
         with_text(raw, entity)
+        .transform(with_drift, entity, contract)
         .transform(with_typed_columns, entity, contract)
         .transform(with_column_reasons, entity, contract)
         .transform(cleaning.derive, around)
@@ -65,12 +67,19 @@ def with_missing_columns(rows: DataFrame, contract: Contract) -> DataFrame:
 
 def with_column_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
     """Add what is wrong with the delivered columns, before a derivation fills any of them."""
-    return rows.withColumn(_COLUMN_REASONS, all_reasons(_column_reasons(entity, contract)))
+    return rows.withColumn(
+        _COLUMN_REASONS, all_reasons([*drift_reasons(entity), *_column_reasons(entity, contract)])
+    )
 
 
 def with_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
     """Add `reasons`, an array of texts: all that is wrong with a row."""
     line = F.when(F.col(MALFORMED), F.lit(f"malformed: line should be well-formed {entity.format}"))
+    if entity.format != "csv":  # the readers of JSON take the last of them, each silently
+        is_twice = F.size(F.array_distinct(KEYS)) < F.size(KEYS)
+        line = F.coalesce(
+            line, F.when(is_twice, F.lit("malformed: line should name each column once"))
+        )
     unreadable = F.coalesce(F.concat(F.lit("unreadable: "), F.col("fault")), line)
     rules = all_reasons(_rule_reasons(contract, F.size(_COLUMN_REASONS) > 0))
     return (
@@ -81,7 +90,7 @@ def with_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFra
                 F.concat(_COLUMN_REASONS, rules)
             ),
         )
-        .drop("_unreadable", _COLUMN_REASONS, TEXT, MALFORMED)
+        .drop("_unreadable", _COLUMN_REASONS, TEXT, MALFORMED, KEYS)
     )
 
 

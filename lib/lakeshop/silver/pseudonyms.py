@@ -5,7 +5,6 @@ section 5 allows the truncation to 128 bits). The key travels to the Python work
 broadcast: it stands in no plan, no log and no table. Spark has no HMAC of its own.
 """
 
-import hmac
 from collections.abc import Callable
 
 import pandas as pd
@@ -13,13 +12,13 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
-HEX_DIGITS = 32
+from lakeshop.secret import pseudonym_of
 
 
 def pseudonyms(ids: pd.Series, key: bytes) -> pd.Series:
     """Pseudonyms of ids: 32 hex digits each, None for None. Every distinct id is hashed once."""
     codes, distinct = pd.factorize(ids)
-    hashed = [hmac.digest(key, i.encode(), "sha256").hex()[:HEX_DIGITS] for i in distinct]
+    hashed = [pseudonym_of(i, key) for i in distinct]
     return pd.Series([hashed[code] if code >= 0 else None for code in codes], dtype=object)
 
 

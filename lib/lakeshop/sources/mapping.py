@@ -20,6 +20,7 @@ from lakeshop.shop import Entity, Origin
 
 TEXT = "text"
 MALFORMED = "is_malformed"
+KEYS = "delivered_columns"
 _CORRUPT = "_corrupt_record"
 _DELIVERED = "_delivered"
 _DATED = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
@@ -48,14 +49,18 @@ def assert_mapped(entity: str, delivered: Entity, contract: Contract, derived: s
 
 
 def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
-    """Add `text`, a struct of the delivered texts by the entity's columns, and `is_malformed`.
+    """Add `delivered_columns`, `is_malformed`, and `text`: the texts by the entity's columns.
 
-    A text is NULL where it is absent or blank.
+    A text is NULL where it is absent or blank. The delivered columns are the names in a CSV's
+    header or a row's object, NULL where there is none.
     """
     names = source_columns(entity.columns.values())
-    parsed = _csv_fields(rows, names, entity) if entity.format == "csv" else _json_fields(names)
+    parsed, keys = (
+        _csv_fields(rows, names, entity) if entity.format == "csv" else _json_fields(names)
+    )
+    delivered = F.struct(*rows.columns, keys.alias(KEYS))
     # The shop's columns stand alone for a moment, so that an expression can name them freely.
-    fields = rows.select(F.struct(*rows.columns).alias(_DELIVERED), parsed.alias("_p")).select(
+    fields = rows.select(delivered.alias(_DELIVERED), parsed.alias("_p")).select(
         _DELIVERED,
         (F.col("_p").isNull() | F.col("_p")[_CORRUPT].isNotNull()).alias(MALFORMED),
         *[
@@ -109,15 +114,15 @@ def _struct(names: Iterable[str]) -> T.StructType:
     return T.StructType([T.StructField(name, T.StringType()) for name in (*names, _CORRUPT)])
 
 
-def _json_fields(names: list[str]) -> Column:
+def _json_fields(names: list[str]) -> tuple[Column, Column]:
     """One object per line: Spark would drop what follows the first, so it is read as a list."""
     listed = F.concat(F.lit("["), F.col("raw"), F.lit("]"))
     objects = F.from_json(listed, T.ArrayType(_struct(names)), {"mode": "PERMISSIVE"})
     is_one = (F.size(objects) == 1) & F.rtrim(F.col("raw")).endswith("}")
-    return F.when(is_one, F.get(objects, F.lit(0)))
+    return F.when(is_one, F.get(objects, F.lit(0))), F.json_object_keys("raw")
 
 
-def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> Column:
+def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Column, Column]:
     """One parser per header that occurs: a shop may change its columns from day to day."""
     headers = rows.where(F.col("header").isNotNull()).select("header").distinct().collect()
     options = {
@@ -126,7 +131,7 @@ def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> Column:
         "sep": entity.separator,
         "escape": '"',
     }
-    parsers = []
+    parsers, keys = [], []
     for header in sorted(row["header"] for row in headers):
         delivered = next(csv.reader([header], delimiter=entity.separator))
         # By position: a header may hold any text, even the same name twice (the first counts).
@@ -138,5 +143,8 @@ def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> Column:
             *[(parsed[places[n]] if n in places else absent).alias(n) for n in names],
             parsed[_CORRUPT].alias(_CORRUPT),
         )
-        parsers.append(F.when(F.col("header") == header, struct))
-    return F.coalesce(*parsers) if parsers else F.lit(None).cast(_struct(names))
+        is_mine = F.col("header") == header
+        parsers.append(F.when(is_mine, struct))
+        keys.append(F.when(is_mine, F.array(*map(F.lit, delivered))))
+    none = F.lit(None).cast(_struct(names)), F.lit(None).cast("array<string>")
+    return (F.coalesce(*parsers), F.coalesce(*keys)) if parsers else none

@@ -1,0 +1,196 @@
+"""Whether files bring the columns that the shop's configuration names: no more, no fewer.
+
+Three drifts show in the columns: one that is new, one that is missing, and one that was renamed,
+which is both. (A changed type shows in the values: rows that do not fit are quarantined.) What
+becomes of a drift is the entity's setting `drift`, after the schema contracts of dlt:
+
+- `evolve`: accepted. New columns stay in bronze's raw text, missing ones are NULL; the run says so.
+- `discard_row`: each row that shows it is quarantined, with the reason.
+- `freeze`: the run stops before it writes anything of the entity but its raw rows in bronze.
+
+A missing column without which the contract cannot be kept stops the run in every mode.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass
+
+from pyspark.sql import Column, DataFrame, Row
+from pyspark.sql import functions as F
+
+from lakeshop.contract import Contract
+from lakeshop.errors import InputError
+from lakeshop.shop import Entity
+from lakeshop.sources.mapping import KEYS, MALFORMED, source_columns, with_text
+
+NEW, MISSING = "_new_columns", "_missing_columns"
+NAMES_SHOWN, LETTERS_SHOWN, FILES_SHOWN = 20, 60, 5
+
+
+@dataclass(frozen=True)
+class Drift:
+    """Columns that one file has beyond those known, with the rows that have them, or lacks."""
+
+    file: str
+    new: tuple[str, ...]
+    new_rows: int
+    missing: tuple[str, ...]
+
+
+def expected_columns(entity: Entity, contract: Contract) -> list[str]:
+    """The shop's columns that each file should have, in some row at least.
+
+    JSON may leave out what is empty: there it is those alone that a required column is.
+    """
+    if entity.format != "json":
+        return source_columns(entity.columns.values())
+    return required_columns(entity, contract)
+
+
+def required_columns(entity: Entity, contract: Contract) -> list[str]:
+    """The shop's columns without which no row can have all that the contract requires.
+
+    Of an expression all that it reads, unless JSON may leave some of it out.
+    """
+    required = {column.name for column in contract.columns if column.required}
+    origins = [origin for name, origin in entity.columns.items() if name in required]
+    if entity.format == "json":
+        origins = [origin for origin in origins if origin.column]
+    return source_columns(origins)
+
+
+def with_drift(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
+    """Add the names of a row's new and missing columns; NULL where the row cannot be read."""
+    known = {*source_columns(entity.columns.values()), *entity.ignored}
+    is_read = ~F.col(MALFORMED) & F.col("fault").isNull()
+    new = F.array_except(KEYS, _names(sorted(known)))
+    missing = F.array_except(_names(expected_columns(entity, contract)), F.col(KEYS))
+    return rows.withColumns({NEW: F.when(is_read, new), MISSING: F.when(is_read, missing)})
+
+
+def drift_reasons(entity: Entity) -> list[Column]:
+    """Why rows are rejected that show a drift, where the entity wants them to be."""
+    if entity.drift != "discard_row":
+        return []
+    new = F.concat(
+        F.lit("new column: should be mapped or ignored, received "), F.array_join(_cut(NEW), ", ")
+    )
+    reasons = [F.when(F.size(NEW) > 0, new)]
+    if entity.format != "json":
+        absent = F.concat(F.lit("missing column: should be "), F.array_join(MISSING, ", "))
+        reasons.append(F.when(F.size(MISSING) > 0, absent))
+    return reasons
+
+
+def drift_aggregates(entity: Entity, contract: Contract) -> list[Column]:
+    """What `drifts_of` needs to know of each file, whatever the number of its rows."""
+    missing = [
+        F.when(F.bool_and(F.array_contains(MISSING, name)), F.lit(name))
+        for name in expected_columns(entity, contract)
+    ]
+    none = F.lit(None).cast("string")
+    return [
+        F.count_if(F.size(NEW) > 0).alias("new_rows"),
+        F.max(F.struct(F.size(NEW).alias("n"), _cut(NEW).alias("names"))).alias("new"),
+        F.array_compact(F.array(*missing, none)).alias("missing"),
+    ]
+
+
+def drifts_of(files: Iterable[Row]) -> list[Drift]:
+    """The drifts among files that were aggregated by `drift_aggregates`, by file."""
+    return [
+        Drift(row["source_file"], tuple(row["new"]["names"] or ()), row["new_rows"], missing)
+        for row in files
+        if (missing := tuple(row["missing"])) or row["new_rows"]
+    ]
+
+
+def assert_columns(
+    entity: Entity, contract: Contract, drifts: Collection[Drift], rows: DataFrame
+) -> tuple[str, ...]:
+    """What is to be told of the drifts.
+
+    Args:
+        entity: how the shop delivers it.
+        contract: of the silver table.
+        drifts: of its files.
+        rows: the delivered rows, to say which columns were found.
+
+    Raises:
+        InputError: a file lacks a required column, or drifts where the entity is frozen.
+    """
+    required = set(required_columns(entity, contract))
+    stopping = [d for d in drifts if entity.drift == "freeze" or required & set(d.missing)]
+    if stopping:
+        raise InputError(_refusal(entity, contract, stopping, rows))
+    return tuple(_told(drifts))
+
+
+def _refusal(entity: Entity, contract: Contract, drifts: list[Drift], rows: DataFrame) -> str:
+    name = contract.name.removeprefix("silver.")
+    shown = drifts[:FILES_SHOWN]
+    found = _found_in(rows, entity, [drift.file for drift in shown])
+    lines = [
+        f"  {drift.file}: {_sides(drift)}; found: {_listed(found.get(drift.file, ()))}"
+        for drift in shown
+    ]
+    if len(drifts) > FILES_SHOWN:
+        lines.append(f"  and {len(drifts) - FILES_SHOWN} more files")
+    listed = "\n".join(lines)
+    rule = f" and no others, as `drift: {entity.drift}` says" if entity.drift == "freeze" else ""
+    return (
+        f"Files of {name} should have the columns that shop.entities.{name} names{rule}. "
+        f"Received:\n{listed}\nDeliver them again, or change the entity's `columns`, `ignored` or "
+        f"`drift`; bronze.{name} has the rows as delivered, nothing else of {name} was written."
+    )
+
+
+def _sides(drift: Drift) -> str:
+    sides = [("missing", drift.missing), ("new", drift.new)]
+    return "; ".join(f"{side}: {_listed(names)}" for side, names in sides if names)
+
+
+def _told(drifts: Collection[Drift]) -> Iterator[str]:
+    """One text for the same drift of any number of files."""
+    by_new: dict[tuple[str, ...], list[Drift]] = {}
+    by_missing: dict[tuple[str, ...], list[Drift]] = {}
+    for drift in drifts:
+        by_new.setdefault(drift.new, []).append(drift)
+        by_missing.setdefault(drift.missing, []).append(drift)
+    for names, those in by_new.items():
+        if names:
+            rows = sum(drift.new_rows for drift in those)
+            yield (
+                f"new columns: {_listed(names)}, in {rows} rows of {_files(those)}; "
+                "map them, or list them under `ignored`"
+            )
+    for names, those in by_missing.items():
+        if names:
+            yield f"missing columns: {_listed(names)}, in {_files(those)}"
+
+
+def _files(drifts: list[Drift]) -> str:
+    more = f" and {len(drifts) - 1} more files" if len(drifts) > 1 else ""
+    return f"{drifts[0].file}{more}"
+
+
+def _listed(names: Collection[str]) -> str:
+    return ", ".join(name if name.isprintable() and name else repr(name) for name in names)
+
+
+def _found_in(rows: DataFrame, entity: Entity, files: list[str]) -> dict[str, list[str]]:
+    """The columns of the files: of each those of the row that has the most."""
+    raw = rows.where(F.col("source_file").isin(files)).select("source_file", "raw", "header")
+    most = F.max(F.struct(F.size(KEYS).alias("n"), _cut(KEYS).alias("names")))
+    found = with_text(raw, entity).groupBy("source_file").agg(most).collect()
+    return {row[0]: row[1]["names"] for row in found}
+
+
+def _names(names: Collection[str]) -> Column:
+    return F.array(*map(F.lit, names)).cast("array<string>")
+
+
+def _cut(names: str) -> Column:
+    """The first of the names, none of them long: they come from files that may hold anything."""
+    return F.transform(
+        F.slice(names, 1, NAMES_SHOWN), lambda name: F.left(name, F.lit(LETTERS_SHOWN))
+    )

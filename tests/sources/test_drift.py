@@ -1,0 +1,328 @@
+"""Columns that come, go, change their names and their types, in each format and each mode."""
+
+import csv
+import io
+import json
+from datetime import date, timedelta
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from conftest import collected
+from lakeshop.errors import InputError, QualityError
+from lakeshop.shop import Entity
+from lakeshop.silver.clean import CLEANINGS, clean
+from lakeshop.silver.cleaning import judged
+from lakeshop.silver.counting import OUTCOME, QUARANTINED, counted
+from lakeshop.silver.drift import Drift, assert_columns, expected_columns, required_columns
+from lakeshop.silver.events import Surroundings
+from lakeshop.sources.files import RAW_ROW, lines_of
+from lakeshop.sources.ingest import ingest
+from shops import action, line, product, tiny_shop
+
+DAY = date(2026, 3, 10)
+FORMATS = ("json", "csv", "parquet")
+COLUMNS = {"product_id": "sku", "name": "title", "brand": "brand", "list_price": "price"}
+ROWS = 4
+PLAIN = {"sku": "p", "title": "t", "brand": "b", "price": 1.5, "known": "k"}
+# By kind of drift: what the rows of a file are made of.
+FILES = {
+    "plain": PLAIN,
+    "new": PLAIN | {"colour": "red", "size\n": "XL"},
+    "missing": {name: value for name, value in PLAIN.items() if name != "brand"},
+    "renamed": {"marke" if name == "brand" else name: value for name, value in PLAIN.items()},
+    "required": {name: value for name, value in PLAIN.items() if name != "title"},
+    "renamed required": {"art" if n == "sku" else n: value for n, value in PLAIN.items()},
+    "type": PLAIN | {"price": "dear"},
+}
+
+
+def entity_of(kind, drift="evolve", **options):
+    return Entity.model_validate(
+        {
+            "path": "{date}",
+            "format": kind,
+            "columns": COLUMNS,
+            "ignored": ["known", "never there"],
+            "drift": drift,
+            **options,
+        }
+    )
+
+
+def content_of(kind, row):
+    rows = [row | ({"sku": f"p{n}"} if "sku" in row else {}) for n in range(ROWS)]
+    if kind == "parquet":
+        buffer = io.BytesIO()
+        pq.write_table(pa.Table.from_pylist(rows), buffer)
+        return buffer.getvalue()
+    if kind == "json":
+        return "".join(json.dumps(row) + "\n" for row in rows).encode()
+    text = io.StringIO()
+    # A header cannot hold a line break.
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow([name.strip() for name in rows[0]])
+    writer.writerows(row.values() for row in rows)
+    return text.getvalue().encode()
+
+
+def judged_files(spark, contracts, entity, **contents):
+    """The rows of the files as they are judged, and what was counted of them."""
+    contract = contracts["silver.products"]
+    rows = [
+        (DAY, name, found.number, found.raw, found.header, found.fault)
+        for name, content in contents.items()
+        for found in lines_of(content, name, entity)
+    ]
+    raw = spark.createDataFrame(rows, RAW_ROW)
+    cleaned = judged(raw, entity, contract, CLEANINGS["products"], Surroundings({}, "UTC"))
+    outcome = "CASE WHEN size(reasons) > 0 THEN 'quarantined' ELSE 'accepted' END"
+    cleaned = cleaned.selectExpr("*", f"{outcome} AS {OUTCOME}").persist()
+    return cleaned, counted(contract, entity, cleaned)
+
+
+@pytest.fixture(scope="module", params=FORMATS)
+def files(request, spark, contracts):
+    """All kinds of drift in one format, each as a file of four rows."""
+    kind = request.param
+    contents = {name: content_of(kind, row) for name, row in FILES.items()}
+    rows, counts = judged_files(spark, contracts, entity_of(kind), **contents)
+    return kind, rows, {drift.file: drift for drift in counts.drifts}
+
+
+def outcome(entity, contracts, drifts, rows=None):
+    return assert_columns(entity, contracts["silver.products"], drifts, rows)
+
+
+# -- what is seen of each file ---------------------------------------------------------------------
+
+
+def test_each_drift_is_seen_in_its_file_and_no_other(files):
+    kind, _, drifts = files
+    size = "size" if kind == "csv" else "size\n"
+    # JSON leaves out what is empty: a column that may be empty is no drift where it is absent.
+    brand = () if kind == "json" else ("brand",)
+    expected = {
+        "new": Drift("new", ("colour", size), ROWS, ()),
+        "missing": Drift("missing", (), 0, brand),
+        "renamed": Drift("renamed", ("marke",), ROWS, brand),
+        "required": Drift("required", (), 0, ("title",)),
+        "renamed required": Drift("renamed required", ("art",), ROWS, ("sku",)),
+    }
+    if kind == "json":
+        del expected["missing"]
+    assert drifts == expected
+
+
+def test_a_changed_type_is_quarantined_with_its_reason_and_never_null(files):
+    _, rows, _ = files
+    found = rows.where("source_file = 'type'").select("reasons", OUTCOME, "list_price").collect()
+    reason = "wrong type: list_price should be decimal(12,2)"
+    assert [tuple(row) for row in found] == [([reason], QUARANTINED, None)] * ROWS
+
+
+# -- evolve ----------------------------------------------------------------------------------------
+
+
+def test_evolve_accepts_the_rows_and_tells_once_for_all_files(files, contracts):
+    kind, rows, drifts = files
+    accepted = rows.where("outcome = 'accepted'").groupBy("source_file").count().collect()
+    names = ("plain", "new", "missing", "renamed")
+    assert {row[0]: row[1] for row in accepted} == dict.fromkeys(names, ROWS)
+    harmless = [d for d in drifts.values() if not {"sku", "title"} & set(d.missing)]
+    told = outcome(entity_of(kind), contracts, [*harmless, Drift("other", ("marke",), 3, ())])
+    size = "size" if kind == "csv" else "'size\\n'"
+    rest = "map them, or list them under `ignored`"
+    expected = [
+        f"new columns: colour, {size}, in 4 rows of new; {rest}",
+        f"new columns: marke, in 7 rows of renamed and 1 more files; {rest}",
+    ]
+    if kind != "json":
+        expected.append("missing columns: brand, in missing and 1 more files")
+    assert sorted(told) == sorted(expected)
+
+
+@pytest.mark.parametrize("drift", ["evolve", "discard_row", "freeze"])
+def test_a_missing_required_column_stops_in_every_mode(files, contracts, drift):
+    kind, rows, drifts = files
+    entity = entity_of(kind, drift)
+    bad = [drifts["required"], drifts["renamed required"]]
+    with pytest.raises(InputError) as caught:
+        outcome(entity, contracts, bad, rows)
+    assert caught.value.exit_code == 1
+    text = str(caught.value)
+    assert "required: missing: title; found: sku, brand, price, known\n" in text
+    assert "renamed required: missing: sku; new: art; found: art, title, brand, price" in text
+    assert "nothing else of products was written" in text
+
+
+# -- freeze ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", ["new", "renamed", "missing"])
+def test_freeze_stops(files, contracts, file):
+    kind, rows, drifts = files
+    if file not in drifts:
+        return  # a column that JSON leaves out
+    with pytest.raises(InputError) as caught:
+        outcome(entity_of(kind, "freeze"), contracts, [drifts[file]], rows)
+    text = str(caught.value)
+    assert "and no others, as `drift: freeze` says" in text
+    assert f"  {file}: " in text
+    assert all(name in text for name in drifts[file].missing)
+    assert "\n'" not in text, "names from a file must not break a line of the log"
+
+
+def test_freeze_shows_five_files_and_counts_the_rest(files, contracts):
+    kind, rows, _ = files
+    many = [Drift(f"file {n}", ("x",), 1, ()) for n in range(9)]
+    with pytest.raises(InputError) as caught:
+        outcome(entity_of(kind, "freeze"), contracts, many, rows)
+    assert str(caught.value).count("new: x") == 5
+    assert "and 4 more files" in str(caught.value)
+
+
+# -- discard_row -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+def test_discard_row_quarantines_the_rows_that_drift(spark, contracts, kind):
+    contents = {name: content_of(kind, FILES[name]) for name in ("plain", "new", "renamed")}
+    if kind == "json":  # of a file's rows those alone that have the new column
+        contents["plain"] += json.dumps(PLAIN | {"sku": "q", "colour": "red"}).encode()
+    entity = entity_of(kind, "discard_row")
+    rows, counts = judged_files(spark, contracts, entity, **contents)
+    found = {(row[0], *row[1]) for row in rows.select("source_file", "reasons").collect()}
+    size = "size" if kind == "csv" else "size\n"
+    new = "new column: should be mapped or ignored, received "
+    absent = () if kind == "json" else ("missing column: should be brand",)
+    assert found == {
+        ("plain",),
+        ("new", f"{new}colour, {size}"),
+        ("renamed", f"{new}marke", *absent),
+        *([("plain", f"{new}colour")] if kind == "json" else []),
+    }
+    assert counts.quarantined == 2 * ROWS + (kind == "json")
+    assert counts.rows == 3 * ROWS + (kind == "json")
+
+
+# -- what files may hold ---------------------------------------------------------------------------
+
+
+def test_hostile_names_of_columns_are_bounded(spark, contracts):
+    """A file with any number of long names: told briefly, and the run does not grow with them."""
+    many = "".join(
+        json.dumps(PLAIN | {"sku": f"p{n}", f"k{n}" * 400: 1, **{f"x{m}": 1 for m in range(50)}})
+        + "\n"
+        for n in range(30)
+    )
+    rows, counts = judged_files(spark, contracts, entity_of("json"), many=many.encode())
+    [drift] = counts.drifts
+    assert drift.new_rows == 30
+    assert len(drift.new) == 20
+    assert max(map(len, drift.new)) == 60
+    [told] = outcome(entity_of("json"), contracts, [drift], rows)
+    assert len(told) < 1500
+
+
+def test_a_name_that_stands_twice_in_an_object_spoils_its_row(spark, contracts):
+    twice = b'{"sku":"p1","title":"a","title":"b"}\n{"sku":"p2","title":"c","x":{"title":"d"}}\n'
+    rows, counts = judged_files(spark, contracts, entity_of("json"), twice=twice)
+    assert collected(rows, "source_line", "name", "reasons")[0][2] == [
+        "malformed: line should name each column once"
+    ]
+    assert counts.quarantined == 1
+
+
+def test_files_without_rows_or_without_a_readable_one_are_no_drift(spark, contracts):
+    contents = {"none": b"", "broken": b'{"sku"', "cut.gz": b"\x1f\x8b\x08"}
+    _, counts = judged_files(spark, contracts, entity_of("json"), **contents)
+    assert counts.drifts == []
+    assert (counts.rows, counts.quarantined, counts.unreadable_files) == (2, 2, 1)
+
+
+def test_what_a_required_column_is_computed_from_is_required_of_csv(contracts):
+    contract = contracts["silver.products"]
+    columns = COLUMNS | {"name": {"expression": "coalesce(a, b)", "reads": ["a", "b"]}}
+    of_csv, of_json = (entity_of(kind, columns=columns) for kind in ("csv", "json"))
+    assert required_columns(of_csv, contract) == ["a", "b", "sku"]
+    assert required_columns(of_json, contract) == expected_columns(of_json, contract) == ["sku"]
+    assert expected_columns(of_csv, contract) == ["a", "b", "brand", "price", "sku"]
+
+
+# -- a run -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def shop(spark, tmp_path_factory):
+    """Two days, on the second of which an action and the catalogue have a column more."""
+    shop = tiny_shop(spark, tmp_path_factory.mktemp("drifting"))
+    next_day = DAY + timedelta(days=1)
+    for day in (DAY, next_day):
+        shop.deliver("transactions", day, [line(day.day, f"{day} 10:00:00")])
+    shop.deliver("user_actions", next_day, [action(n, f"{next_day} 09:00:00") for n in range(3)])
+    shop.deliver("products", next_day, [product(n) | {"colour": "red"} for n in range(2)])
+    return shop
+
+
+def with_drift(shop, drift):
+    path = shop.home / "conf/shops/tiny.yaml"
+    conf = yaml.safe_load(path.read_text())
+    for entity in conf["shop"]["entities"].values():
+        entity["drift"] = drift
+    path.write_text(yaml.safe_dump(conf))
+
+
+def cleaned(shop, day):
+    run = shop.run(day)
+    try:
+        ingest(run)
+        clean(run)
+    finally:
+        run.flush()
+
+
+def test_a_run_warns_then_freezes_then_stops_for_what_is_required(shop, caplog):
+    next_day, tables = DAY + timedelta(days=1), ("silver.products", "quarantine.products")
+    with caplog.at_level("INFO", logger="lakeshop"):
+        cleaned(shop, next_day)
+    warning = (
+        f"new columns: colour, in 2 rows of products/{next_day}.csv; map them, or list them under "
+        "`ignored`"
+    )
+    [(_, told)] = collected(
+        shop.lake().read("ops.runs").where("table_name = 'silver.products'"),
+        *("table_name", "warnings"),
+    )
+    assert told == [warning]
+    assert warning in caplog.text
+    assert all("colour" not in name for name in shop.lake().read_raw(tables[0]).columns)
+    raw = collected(shop.lake().read("bronze.products"), "raw")
+    assert all(text.endswith(",red") for (text,) in raw), "bronze keeps what was delivered"
+    versions = {table: shop.lake().version(table) for table in tables}
+    with_drift(shop, "freeze")
+    with pytest.raises(InputError, match=f"products/{next_day}.csv: new: colour; found: sku"):
+        cleaned(shop, next_day)
+    assert {table: shop.lake().version(table) for table in tables} == versions
+    # One of two files of a day names a required column otherwise.
+    with_drift(shop, "evolve")
+    renamed = {("betrag" if k == "amount" else k): v for k, v in line(1, f"{DAY} 9:00:00").items()}
+    shop.deliver("transactions", DAY, [renamed], zipped=True)
+    before = shop.lake().version("silver.transactions")
+    with pytest.raises(InputError, match="missing: amount; new: betrag; found: id, order, user"):
+        cleaned(shop, DAY)
+    assert shop.lake().version("silver.transactions") == before
+    assert shop.lake().read("silver.transactions", DAY, DAY).isEmpty()
+
+
+def test_a_type_that_changes_in_too_many_rows_stops_the_run(shop):
+    last = DAY + timedelta(days=2)
+    rows = [line(n, f"{last} 10:00:00", quantity=f"{n} pcs" if n < 2 else n) for n in range(1, 4)]
+    shop.deliver("transactions", last, rows)
+    with pytest.raises(QualityError, match=r"at most 5.0% bad rows. Received 1 of 3"):
+        cleaned(shop, last)
+    reasons = collected(shop.lake().read("quarantine.transactions", last, last), "reasons")
+    assert reasons == [(["wrong type: quantity should be decimal(12,3)"],)]
+    assert shop.lake().read("silver.transactions", last, last).isEmpty()
