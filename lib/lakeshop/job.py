@@ -119,11 +119,14 @@ def _settings(options: argparse.Namespace) -> Settings:
     key_file = settings.pseudonyms.key_file
     pseudonyms = {"key_file": home / key_file} if key_file else {}
     landing = placed(options.landing or settings.shop.landing, home)
+    erased = str(settings.maintenance.erased).replace("{shop}", options.shop)
+    upkeep = settings.maintenance.model_copy(update={"erased": home / erased})
     return settings.model_copy(
         update={
             "lake": placed(options.lake or settings.lake, home),
             "shop": settings.shop.model_copy(update={"landing": landing}),
             "pseudonyms": settings.pseudonyms.model_copy(update=pseudonyms),
+            "maintenance": upkeep,
         }
     )
 

@@ -1,10 +1,13 @@
 """The secret key of the pseudonyms, which lies outside the lake and in no plan and no log."""
 
+import hmac
 import os
 from collections.abc import Mapping
 
 from lakeshop.errors import ConfigError
 from lakeshop.settings import Pseudonyms
+
+HEX_DIGITS = 32
 
 
 def pseudonym_key(pseudonyms: Pseudonyms, environment: Mapping[str, str] = os.environ) -> bytes:
@@ -25,3 +28,10 @@ def pseudonym_key(pseudonyms: Pseudonyms, environment: Mapping[str, str] = os.en
         )
         raise ConfigError(msg)
     return key.encode()
+
+
+def pseudonym_of(identifier: str, key: bytes) -> str:
+    """HMAC-SHA-256 of an id of the shop, its first 128 bits (RFC 2104, section 5), in hex."""
+    # Half of a pair of UTF-16, which a text from outside may hold, has no bytes.
+    content = identifier.encode("utf-8", errors="replace")
+    return hmac.digest(key, content, "sha256").hex()[:HEX_DIGITS]

@@ -19,6 +19,7 @@ from lakeshop.errors import ConfigError
 from lakeshop.learning import Fraud, Training
 from lakeshop.planning import Forecasts, Reorder
 from lakeshop.shop import Shop
+from lakeshop.upkeep import Maintenance
 from lakeshop.values import Count, Frozen, Positive, Share
 
 _PASSWORD = re.compile("(?i)pass|secret|token|^url$")  # keys whose values are not repeated
@@ -151,6 +152,7 @@ class Settings(Frozen):
     training: Training
     fraud: Fraud
     evaluation: Evaluation
+    maintenance: Maintenance
 
     @model_validator(mode="after")
     def _finds_what_it_recommends_by(self) -> "Settings":
@@ -165,8 +167,9 @@ class Settings(Frozen):
 
     def digest(self) -> str:
         """Names these settings in a run id, whatever machine and folder they are used in."""
-        of_a_machine = dict.fromkeys(("lake", "tables_at_once", "lease", "pseudonyms"), True)
-        text = self.model_dump_json(exclude={**of_a_machine, "shop": {"landing"}})
+        of_a_machine = ("lake", "tables_at_once", "lease", "pseudonyms", "maintenance")
+        left_out = dict.fromkeys(of_a_machine, True)
+        text = self.model_dump_json(exclude={**left_out, "shop": {"landing"}})
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

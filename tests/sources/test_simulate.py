@@ -17,7 +17,7 @@ from lakeshop.ledger import Ledger
 from lakeshop.night import STAGES
 from lakeshop.run import Run
 from lakeshop.settings import read_settings
-from lakeshop.silver.pseudonyms import HEX_DIGITS
+from lakeshop.secret import HEX_DIGITS
 from lakeshop.sources.simulator.arguments import Arguments
 from lakeshop.sources.simulator.dirt import SHAPES
 from lakeshop.sources.simulator.simulate import simulate
