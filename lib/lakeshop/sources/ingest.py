@@ -1,7 +1,8 @@
 """landing -> bronze: every delivered row, raw, filed under its business date.
 
 A daily drop is filed under the day in its path. A first delivery of history has no such day:
-each row is filed under the shop's day of its event, as if it had been delivered that day.
+each row is filed under the shop's day of its event, as if it had been delivered that day. What a
+table of a database delivers on a day, `jdbc_days` says.
 """
 
 import time
@@ -18,6 +19,7 @@ from lakeshop.ledger import digest_of
 from lakeshop.run import Run
 from lakeshop.shop import Entity
 from lakeshop.sources.files import Drop, find_drops, pattern_of, read_drops
+from lakeshop.sources.jdbc_days import load_table, reading
 from lakeshop.sources.mapping import TEXT, typed, with_text
 from lakeshop.tables import Content
 
@@ -28,17 +30,19 @@ def ingest(run: Run) -> None:
     """Load the days' drops of every entity into bronze.
 
     Raises:
-        InputError: a drop of a required entity is missing; nothing was written.
+        InputError: a drop of a required entity is missing, or a database is; nothing was written.
     """
-    delivered = {name: _delivered(run, entity) for name, entity in _entities(run)}
+    files = [(name, entity) for name, entity in _entities(run) if entity.jdbc is None]
+    tables = [(name, entity) for name, entity in _entities(run) if entity.jdbc is not None]
+    delivered = {name: _delivered(run, entity) for name, entity in files}
     _assert_complete(run, delivered)
+    readings = {name: reading(run, name, entity) for name, entity in tables}
     load = _load_history if run.is_history else _load_days
-    run.side_by_side(
-        {
-            f"bronze.{name}": partial(load, run, name, entity, delivered[name])
-            for name, entity in _entities(run)
-        }
-    )
+    work = {f"bronze.{n}": partial(load, run, n, entity, delivered[n]) for n, entity in files}
+    for name, entity in tables:
+        by_day = partial(by_event_day, run=run, name=name, entity=entity)
+        work[f"bronze.{name}"] = partial(load_table, run, readings[name], by_day)
+    run.side_by_side(work)
 
 
 def _entities(run: Run) -> list[tuple[str, Entity]]:
@@ -57,7 +61,7 @@ def _assert_complete(run: Run, delivered: dict[str, Delivered]) -> None:
     missing = [
         f"{run.settings.shop.landing}/{pattern_of(entity, None if run.is_history else day)}"
         for name, entity in _entities(run)
-        for day, drops in delivered[name].items()
+        for day, drops in delivered.get(name, {}).items()
         if entity.required and not drops
     ]
     if missing:

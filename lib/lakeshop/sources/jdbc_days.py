@@ -1,0 +1,223 @@
+"""Which rows of a database's table are delivered on which business date.
+
+A night reads what changed after the last published day, and the overlap before it once more, up
+to the end of its own day in the shop's zone. A row is delivered on the shop's day of its change,
+or on the first day of the run where that day was published before; a row that was delivered with
+the same content is not delivered again. What is published is never taken back: the database
+may know it no more. So a day that is run again keeps its rows and gains what came late.
+
+Where a day is run after a later one, that has its rows: they move to where they belong. The last
+published day is the ledger's, and what a killed run left is found in bronze itself: there is no
+other state.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as W
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeshop.contract import DAY
+from lakeshop.days import days_between
+from lakeshop.ledger import Publication, digest_of
+from lakeshop.run import Run
+from lakeshop.shop import Entity
+from lakeshop.sources.files import RAW_ROW
+from lakeshop.sources.jdbc import Extent, Source, Window
+from lakeshop.sources.jdbc_connection import Connection, Login
+
+_KEY, _CHANGED_ON, _CHANGED_AT = "_key", "_changed_on", "_changed_at"
+ByEventDay = Callable[[DataFrame], DataFrame]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a run is to read of one table, and what the database holds of it now."""
+
+    table: str
+    source: Source
+    kinds: dict[str, str]
+    window: Window
+    extent: Extent
+
+    @property
+    def place(self) -> str:
+        """The table, as `source_file` names it."""
+        return f"jdbc/{self.source.database.table}"
+
+
+def reading(run: Run, name: str, entity: Entity) -> Reading:
+    """Look at a table, before anything is published.
+
+    Raises:
+        ConfigError: the login is not in the environment, or the driver not on the class path.
+        InputError: the database or the table is not as it should be.
+    """
+    assert entity.jdbc is not None
+    connection = Connection(run.lake.spark, entity.jdbc, Login.of(entity.jdbc))
+    source = Source(connection, entity)
+    table = f"bronze.{name}"
+    overlap = timedelta(minutes=entity.jdbc.overlap_minutes)
+    before = [] if run.is_history else [d for d in run.ledger.days(table) if d < run.first]
+    zone = run.settings.shop.zone
+    since = end_of(before[-1], zone) - overlap if before else None
+    window = Window(since, end_of(run.last, zone))
+    kinds = source.kinds()
+    return Reading(table, source, kinds, window, source.extent(kinds, window))
+
+
+def end_of(day: date, zone: str) -> datetime:
+    """The moment, in UTC, at which the shop's next day begins."""
+    midnight = datetime.combine(day + timedelta(days=1), datetime.min.time(), ZoneInfo(zone))
+    return midnight.astimezone(UTC)
+
+
+def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
+    """Publish the days of a run in bronze, unless they were published from the same rows.
+
+    Args:
+        run: the run.
+        reading: what it is to read.
+        by_event_day: files rows of a first delivery of history.
+    """
+    started = time.monotonic()
+    window = reading.window
+    print_ = digest_of(run.settings.digest(), window.since, window.until, reading.extent.digest)
+    prints = dict.fromkeys(days_between(run.first, run.last), print_)
+    published = {day: run.ledger.publication(reading.table, day) for day in prints}
+    if all(day is not None and day.input_digest == print_ for day in published.values()):
+        return
+    unpublished = [] if run.is_history else [day for day, was in published.items() if was is None]
+    later = _later(run, reading.table) if unpublished else None
+    rows = _filed(run, reading, unpublished, later, by_event_day)
+    with reading.source.connection.explained():
+        # Not cached, checkpointed: what is read once is not read again, as the next publish would
+        # make a cache do, since the rows come from the table that is published.
+        rows = rows.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK)
+    counts = {row[DAY]: row["count"] for row in rows.groupBy(DAY).count().collect()}
+    asked = rows.where(F.col(DAY) <= F.lit(run.last))
+    run.publish(
+        *(reading.table, asked, run.first, run.last),
+        started=started,
+        contents=None if any(day <= run.last for day in counts) else {},
+        input_digests=prints,
+    )
+    if later is not None and counts.get(later.day, 0) < later.content.rows:
+        left = rows.where(F.col(DAY) == F.lit(later.day))
+        was = {later.day: later.input_digest}
+        run.publish(
+            *(reading.table, left, later.day, later.day), started=started, input_digests=was
+        )
+
+
+def _later(run: Run, table: str) -> Publication | None:
+    """The published day that has taken over what an unpublished one lacks."""
+    days = (day for day in run.ledger.days(table) if day > run.last)
+    return next((run.ledger.publication(table, day) for day in days), None)
+
+
+def _filed(
+    run: Run,
+    reading: Reading,
+    unpublished: list[date],
+    later: Publication | None,
+    by_event_day: ByEventDay,
+) -> DataFrame:
+    """All rows of the run's days, and of the `later` day: what they hold and what is new."""
+    timed = _timed(reading, run.settings.shop.zone)
+    last = later.day if later else run.last
+    held = timed(run.lake.read(reading.table, run.first, last))
+    held = held.where((F.col(DAY) <= F.lit(run.last)) | (F.col(DAY) == F.lit(last)))
+    before = run.lake.read(reading.table, _reach(run, reading), run.first - timedelta(days=1))
+    new = (
+        _raw_rows(reading)
+        .join(before.select("raw"), on="raw", how="left_anti")
+        .join(held.select("raw"), on="raw", how="left_anti")
+        .transform(timed)
+    )
+    if run.is_history:
+        new = timed(by_event_day(new.select(*RAW_ROW.names)))
+    else:
+        changed_on = F.greatest(F.col(_CHANGED_ON), F.lit(run.first))
+        new = new.withColumn(DAY, F.least(changed_on, F.lit(run.last)))
+    # The same state of the same row, read with other columns than before, takes its place.
+    kept = held.join(new.select(_KEY, _CHANGED_AT), on=[_KEY, _CHANGED_AT], how="left_anti")
+    kept = kept.withColumn(DAY, _moved(unpublished))
+    return _numbered(kept.unionByName(new), reading.place).select(*RAW_ROW.names)
+
+
+def _reach(run: Run, reading: Reading) -> date | None:
+    """The first day that may hold a row of the overlap.
+
+    None of them lies on a day before that of its change, but for those of a first delivery of
+    history: all days that were published by one reading bear the same digest.
+    """
+    since = reading.window.since
+    if since is None:
+        return None
+    start = since.astimezone(ZoneInfo(run.settings.shop.zone)).date()
+    days = [day for day in run.ledger.days(reading.table) if day < run.first]
+    prints = {day: run.ledger.publication(reading.table, day) for day in days}
+    digests = {day: was.input_digest for day, was in prints.items() if was is not None}
+    together = {digest for day, digest in digests.items() if day >= start}
+    return min([start, *[day for day, digest in digests.items() if digest in together]])
+
+
+def _raw_rows(reading: Reading) -> DataFrame:
+    rows = reading.source.rows(reading.kinds, reading.window, reading.extent)
+    absent = F.lit(None).cast("string")
+    return rows.select(
+        F.lit(None).cast("date").alias(DAY),
+        F.lit(reading.place).alias("source_file"),
+        F.lit(0).cast("long").alias("source_line"),
+        "raw",
+        absent.alias("header"),
+        absent.alias("fault"),
+    )
+
+
+def _timed(reading: Reading, shop_zone: str) -> Callable[[DataFrame], DataFrame]:
+    """Adds key, time and shop's day of the last change to raw rows, from their JSON."""
+    database = reading.source.database
+    names = (*database.key, database.updated_at)
+    fields = T.StructType([T.StructField(name, T.StringType()) for name in dict.fromkeys(names)])
+    row = F.from_json("raw", fields)
+    text = row[database.updated_at]
+    moment = text.try_cast("timestamp")
+    changed_at = F.when(text.endswith("+00:00"), moment).otherwise(
+        F.to_utc_timestamp(moment, database.zone)
+    )
+    key = F.to_json(F.struct(*[row[name].alias(name) for name in database.key]))
+
+    def timed(rows: DataFrame) -> DataFrame:
+        with_time = rows.withColumns({_KEY: key, _CHANGED_AT: changed_at})
+        local = F.from_utc_timestamp(_CHANGED_AT, shop_zone)
+        return with_time.withColumn(_CHANGED_ON, F.to_date(local))
+
+    return timed
+
+
+def _moved(unpublished: list[date]) -> Column:
+    """A row's day, or an earlier one where that had not been published and is the row's own."""
+    if not unpublished:
+        return F.col(DAY)
+
+    def is_its(day: Column) -> Column:
+        return (day >= F.col(_CHANGED_ON)) & (day < F.col(DAY))
+
+    days = F.array(*[F.lit(day) for day in unpublished])
+    return F.coalesce(F.array_min(F.filter(days, is_its)), F.col(DAY))
+
+
+def _numbered(rows: DataFrame, place: str) -> DataFrame:
+    """Lines of a day from 1, by time of change; what came from files keeps its lines."""
+    in_order = W.partitionBy(DAY, "source_file").orderBy(_CHANGED_AT, _KEY, "raw")
+    line = F.row_number().over(in_order).cast("long")
+    is_mine = F.col("source_file") == F.lit(place)
+    return rows.withColumn("source_line", F.when(is_mine, line).otherwise(F.col("source_line")))
