@@ -101,7 +101,9 @@ class TinyShop:
         """The configuration, with its places below the folder."""
         settings = read_settings(self.home / "conf", env="local", shop="tiny")
         shop = settings.shop.model_copy(update={"landing": str(self.landing)})
-        return settings.model_copy(update={"shop": shop, "lake": str(self.home / "lake")})
+        erased = settings.maintenance.model_copy(update={"erased": self.home / "erased.txt"})
+        lake = str(self.home / "lake")
+        return settings.model_copy(update={"shop": shop, "lake": lake, "maintenance": erased})
 
     def lake(self, name: str = "lake") -> Lake:
         """A lake of the shop, read anew."""

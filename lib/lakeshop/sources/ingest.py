@@ -18,6 +18,7 @@ from lakeshop.errors import InputError
 from lakeshop.ledger import digest_of
 from lakeshop.run import Run
 from lakeshop.shop import Entity
+from lakeshop.sources.erased import without_erased
 from lakeshop.sources.files import Drop, find_drops, pattern_of, read_drops
 from lakeshop.sources.jdbc_days import load_table, reading
 from lakeshop.sources.mapping import TEXT, typed, with_text
@@ -83,9 +84,15 @@ def _load_days(run: Run, name: str, entity: Entity, delivered: Delivered) -> Non
     for first, last in stretches(day for day in prints if _is_new(run, table, day, prints)):
         started = time.monotonic()
         drops = [drop for day in days_between(first, last) for drop in delivered[day]]
-        rows = read_drops(run.lake.spark, drops, entity)
+        rows, counts = without_erased(run, read_drops(run.lake.spark, drops, entity), entity)
         known: dict[date, Content] | None = None if drops else {}
-        run.publish(table, rows, first, last, started=started, contents=known, input_digests=prints)
+        run.publish(
+            *(table, rows, first, last),
+            started=started,
+            counts=counts,
+            contents=known,
+            input_digests=prints,
+        )
 
 
 def _is_new(run: Run, table: str, day: date, prints: dict[date, str]) -> bool:
@@ -102,8 +109,12 @@ def _load_history(run: Run, name: str, entity: Entity, delivered: Delivered) -> 
     print_ = digest_of(run.settings.digest(), *[drop.fingerprint for drop in drops])
     prints = dict.fromkeys(days_between(run.first, run.last), print_)
     if any(_is_new(run, f"bronze.{name}", day, prints) for day in prints):
+        rows, counts = without_erased(run, rows, entity)
         run.publish(
-            f"bronze.{name}", rows, run.first, run.last, started=started, input_digests=prints
+            *(f"bronze.{name}", rows, run.first, run.last),
+            started=started,
+            counts=counts,
+            input_digests=prints,
         )
 
 

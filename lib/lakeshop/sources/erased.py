@@ -1,0 +1,89 @@
+"""Delivered rows that speak of erased persons: which they are, and a delivery without them.
+
+A row speaks of a person whose id it bears where any entity of the shop has its user, or, where
+the id is long enough to be no mere number, anywhere in it. A row that cannot be read is searched
+for ids of any length: rather one row of dirt too many than a person.
+"""
+
+from collections.abc import Callable, Mapping
+
+import pandas as pd
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
+
+from lakeshop.erasures import Erased, read_list
+from lakeshop.journal import Counts
+from lakeshop.run import Run
+from lakeshop.shop import Entity, Origin, Shop
+from lakeshop.sources.mapping import MALFORMED, TEXT, with_text
+
+IS_ERASED = "is_erased"
+
+
+def without_erased(run: Run, rows: DataFrame, entity: Entity) -> tuple[DataFrame, Counts | None]:
+    """The delivered rows that speak of nobody erased, and the counts where others are left out."""
+    erased = read_list(run.settings.maintenance.erased, run.key)
+    if not erased:
+        return rows, None
+    marked = with_erased(rows, entity, run.settings.shop, erased)
+    marked = marked.persist(StorageLevel.MEMORY_AND_DISK)
+    found = marked.agg(F.count("*").alias("all"), F.count_if(IS_ERASED).alias("gone")).first()
+    assert found is not None
+    kept = marked.where(~F.col(IS_ERASED)).select(*rows.columns)
+    if not found["gone"]:
+        return kept, None
+    warning = f"erased: {found['gone']} rows of erased persons left out"
+    return kept, Counts(found["all"], warnings=(warning,))
+
+
+def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> DataFrame:
+    """Add `is_erased`: whether a delivered row speaks of an erased person."""
+    by_user = entity.model_copy(update={"columns": user_origins(shop)})
+    parsed = with_text(rows, by_user)
+    is_broken = F.col(MALFORMED) | F.col("fault").isNotNull()
+    users = F.array(*[F.col(TEXT)[name] for name in by_user.columns])
+    texts = F.array("raw", "fault")
+    is_erased = speaks_of(rows.sparkSession, erased)(users, texts, is_broken)
+    return parsed.withColumn(IS_ERASED, is_erased).select(*rows.columns, IS_ERASED)
+
+
+def user_origins(shop: Shop) -> Mapping[str, Origin]:
+    """Where the shop has its users, in any entity: another one may deliver the same columns."""
+    origins: list[Origin] = []
+    for _, entity in sorted(shop.entities.items()):
+        origin = entity.columns.get("user_id")
+        if origin is not None and origin.constant is None and origin not in origins:
+            origins.append(origin)
+    return {f"user_{number}": origin for number, origin in enumerate(origins)}
+
+
+Speaks = Callable[[Column, Column, Column], Column]
+
+
+def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
+    """A column function: whether users or texts, arrays both, are of an erased person.
+
+    The third column says whether short ids count in texts. Who was erased travels to the Python
+    workers as a broadcast: it stands in no plan.
+    """
+    shared = spark.sparkContext.broadcast(erased)
+
+    @pandas_udf("boolean")  # type: ignore[call-overload,untyped-decorator,unused-ignore]
+    def spoken(users: pd.Series, texts: pd.Series, is_broken: pd.Series) -> pd.Series:
+        gone = shared.value
+        known: dict[str, bool] = {}  # who acts once mostly does again
+
+        def is_one(user: str) -> bool:
+            if user not in known:
+                known[user] = gone.is_one(user)
+            return known[user]
+
+        return pd.Series(
+            any(is_one(user) for user in who if user)
+            or any(gone.is_in(text, long_ones_alone=not broken) for text in what if text)
+            for who, what, broken in zip(users, texts, is_broken, strict=True)
+        )
+
+    return spoken  # type: ignore[no-any-return,unused-ignore]
