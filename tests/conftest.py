@@ -47,6 +47,10 @@ SMALL = {
     "spark.sql.ansi.enabled": "true",
 }
 
+# What .ci/postgres.sh fetches, for tests against a database.
+DRIVERS = sorted(Path.home().glob(".ivy2*/jars/org.postgresql_postgresql-*.jar"))
+SMALL |= {"spark.jars": str(DRIVERS[-1])} if DRIVERS else {}
+
 
 # What shares a lake goes to one process of `-n 2`, the longest first.
 LONGEST = ("test_submit.py", "two_nights", "six_nights", "test_survival.py", "fraud_nights")
