@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 
-from lakeshop.contract import DAY, Contract
+from lakeshop.contract import DAY, Contract, Input
 from lakeshop.tables import Content, Lake
 
 PUBLICATIONS = "ops.publications"
@@ -30,6 +30,7 @@ class Publication:
     content: Content
     version: int
     inputs: tuple[str, ...] = ()
+    is_removed: bool = False  # its rows, by retention; what was made from them stays current
 
     def reads(self) -> set[str]:
         """The tables it was made from; `inputs` are these with their versions."""
@@ -39,6 +40,14 @@ class Publication:
 def digest_of(*parts: object) -> str:
     """A short name for the given parts, in their order."""
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:24]
+
+
+def _window(contract: Contract, declared: Input, day: date) -> tuple[date, date]:
+    """The first and the last day of an input that a table's day is computed from."""
+    last = day - timedelta(days=1) if declared.table == contract.name else day
+    if declared.look_back_days is None:
+        return date.min, last
+    return day - timedelta(days=declared.look_back_days), last
 
 
 @dataclass
@@ -70,6 +79,7 @@ class Ledger:
                 content=content,
                 version=row["table_version"],
                 inputs=tuple(row["inputs"]),
+                is_removed=bool(row["is_removed"]),
             )
         return ledger
 
@@ -112,6 +122,7 @@ class Ledger:
                 "rows": p.content.rows,
                 "table_version": p.version,
                 "inputs": list(p.inputs),
+                "is_removed": p.is_removed,
                 "published_at": published_at,
             }
             for p in new
@@ -142,14 +153,19 @@ class Ledger:
         for declared in contract.inputs:
             if declared.table == contract.name and not with_self:
                 continue
-            last = day - timedelta(days=1) if declared.table == contract.name else day
-            first = (
-                date.min
-                if declared.look_back_days is None
-                else day - timedelta(days=declared.look_back_days)
-            )
+            first, last = _window(contract, declared, day)
             parts += [declared.table, self._window_sum(declared.table, first, last)]
         return digest_of(*parts)
+
+    def removed_inputs(self, contract: Contract, day: date) -> list[str]:
+        """The tables of which retention has removed rows that a day would be made from."""
+        removed = []
+        for declared in contract.inputs:
+            first, last = _window(contract, declared, day)
+            published = self._by_table[declared.table].items()
+            if any(p.is_removed and p.content.rows and first <= d <= last for d, p in published):
+                removed.append(declared.table)
+        return removed
 
     def _window_sum(self, table: str, first: date, last: date) -> int:
         """Sum of the digests of the non-empty days of a window; days without rows add nothing."""

@@ -97,7 +97,7 @@ def _load_days(run: Run, name: str, entity: Entity, delivered: Delivered) -> Non
 
 def _is_new(run: Run, table: str, day: date, prints: dict[date, str]) -> bool:
     published = run.ledger.publication(table, day)
-    return published is None or published.input_digest != prints[day]
+    return published is None or published.is_removed or published.input_digest != prints[day]
 
 
 def _load_history(run: Run, name: str, entity: Entity, delivered: Delivered) -> None:

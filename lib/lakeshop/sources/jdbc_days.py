@@ -28,6 +28,7 @@ from lakeshop.days import days_between
 from lakeshop.ledger import Publication, digest_of
 from lakeshop.run import Run
 from lakeshop.shop import Entity
+from lakeshop.sources.erased import without_erased
 from lakeshop.sources.files import RAW_ROW
 from lakeshop.sources.jdbc import Extent, Source, Window
 from lakeshop.sources.jdbc_connection import Connection, Login
@@ -97,6 +98,7 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
     later = _later(run, reading.table) if unpublished else None
     rows = _filed(run, reading, unpublished, later, by_event_day)
     with reading.source.connection.explained():
+        rows, left_out = without_erased(run, rows, reading.source.entity)
         # Not cached, checkpointed: what is read once is not read again, as the next publish would
         # make a cache do, since the rows come from the table that is published.
         rows = rows.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK)
@@ -105,6 +107,7 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
     run.publish(
         *(reading.table, asked, run.first, run.last),
         started=started,
+        counts=left_out,
         contents=None if any(day <= run.last for day in counts) else {},
         input_digests=prints,
     )
