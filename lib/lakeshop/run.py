@@ -18,11 +18,11 @@ from lakeshop.audit import audit
 from lakeshop.builder import Builder, Night, Provenance
 from lakeshop.contract import BOTH, DAY, NIGHTS, TRAINING, Contract
 from lakeshop.days import days_between, newest_weekday, stretches
-from lakeshop.errors import InputError
 from lakeshop.inputs import input_versions, read_inputs
 from lakeshop.journal import LOG, Counts, Entry, Journal
 from lakeshop.ledger import Ledger, Publication, digest_of
 from lakeshop.parallel import in_parallel
+from lakeshop.removed import assert_inputs_remain, is_to_be_redone
 from lakeshop.settings import Settings
 from lakeshop.tables import NOTHING, Content, Lake
 
@@ -76,33 +76,13 @@ class Run:
         asked = self._asked(contract)
         for day in asked:
             if not self._is_current(contract, day):
-                self._assert_inputs_remain(contract, day)
+                assert_inputs_remain(self.ledger, contract, day)
                 yield day
         if self.redo_stale:
             for day in self.ledger.days(table):
-                if day not in asked and self._is_to_be_redone(contract, day):
+                if day not in asked and is_to_be_redone(self.ledger, contract, day):
                     LOG.info("%s of %s is stale, its inputs have changed: redone", day, table)
                     yield day
-
-    def _assert_inputs_remain(self, contract: Contract, day: date) -> None:
-        """A day made without what retention has removed would be another one."""
-        if removed := self.ledger.removed_inputs(contract, day):
-            msg = (
-                f"{contract.name} of {day} should be made from rows of {', '.join(removed)} that "
-                "retention has removed. It stays as it is; to make it again, load the days before "
-                "it first, where they are still delivered."
-            )
-            raise InputError(msg)
-
-    def _is_to_be_redone(self, contract: Contract, day: date) -> bool:
-        """Whether a day is stale, still there, and so are its inputs."""
-        published = self.ledger.publication(contract.name, day)
-        if published is None or published.is_removed or not self.ledger.is_stale(contract, day):
-            return False
-        if removed := self.ledger.removed_inputs(contract, day):
-            what = "%s of %s is stale and stays so: retention has removed rows of %s"
-            LOG.info(what, day, contract.name, ", ".join(removed))
-        return not removed
 
     def _asked(self, contract: Contract) -> list[date]:
         """Each day of the range; of a snapshot the last one, the last training day, or both."""
