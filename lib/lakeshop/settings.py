@@ -47,10 +47,12 @@ class Holding(Frozen):
 
 
 class Quality(Frozen):
-    """How much may be bad before a run stops."""
+    """How much may be bad before a run stops, and how large a file may be."""
 
     max_rejected_rows: Share
     max_unreadable_files: Share
+    largest_file_mib: Count
+    largest_unpacked_mib: Count
 
 
 class Features(Frozen):

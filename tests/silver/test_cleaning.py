@@ -10,7 +10,7 @@ from lakeshop.shop import Entity
 from lakeshop.silver.clean import CLEANINGS
 from lakeshop.silver.cleaning import judged
 from lakeshop.silver.events import Surroundings
-from lakeshop.sources.files import lines_of
+from lakeshop.sources.lines import Limits, lines_of
 
 DELIVERED_ON = date(2026, 3, 10)
 ZONE = "America/New_York"  # four hours behind UTC since 8 March 2026
@@ -122,7 +122,8 @@ ACTIONS = {
         [UNKNOWN_ACTION, FUTURE],
     ),
 }
-NOT_UTF8 = lines_of(b'{"a": "caf\xe9"}', "x", Entity(path="x", format="json", columns={}))[0]
+BYTES, ANY = b'{"a": "caf\xe9"}', Entity(path="x", format="json", columns={})
+[NOT_UTF8] = lines_of(BYTES, "x", ANY, Limits(delivered=100, unpacked=100))
 BROKEN = {
     "cut off": ('{"transaction_id": "t1"', None, MALFORMED),
     "no object": ('["t1"]', None, MALFORMED),

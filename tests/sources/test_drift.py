@@ -18,14 +18,16 @@ from lakeshop.silver.cleaning import judged
 from lakeshop.silver.counting import OUTCOME, QUARANTINED, counted
 from lakeshop.silver.drift import Drift, assert_columns, expected_columns, required_columns
 from lakeshop.silver.events import Surroundings
-from lakeshop.sources.files import RAW_ROW, lines_of
+from lakeshop.sources.files import RAW_ROW
 from lakeshop.sources.ingest import ingest
+from lakeshop.sources.lines import Limits, lines_of
 from shops import action, line, product, tiny_shop
 
 DAY = date(2026, 3, 10)
 FORMATS = ("json", "csv", "parquet")
 COLUMNS = {"product_id": "sku", "name": "title", "brand": "brand", "list_price": "price"}
 ROWS = 4
+LIMITS = Limits(delivered=2**20, unpacked=2**20)
 PLAIN = {"sku": "p", "title": "t", "brand": "b", "price": 1.5, "known": "k"}
 # By kind of drift: what the rows of a file are made of.
 FILES = {
@@ -74,7 +76,7 @@ def judged_files(spark, contracts, entity, **contents):
     rows = [
         (DAY, name, found.number, found.raw, found.header, found.fault)
         for name, content in contents.items()
-        for found in lines_of(content, name, entity)
+        for found in lines_of(content, name, entity, LIMITS)
     ]
     raw = spark.createDataFrame(rows, RAW_ROW)
     cleaned = judged(raw, entity, contract, CLEANINGS["products"], Surroundings({}, "UTC"))

@@ -12,13 +12,21 @@ import pytest
 
 from conftest import collected
 from lakeshop.shop import Entity
-from lakeshop.sources import files
-from lakeshop.sources.files import RAW_ROW, find_drops, lines_of, pattern_of, read_drops
+from lakeshop.sources import lines
+from lakeshop.sources.files import RAW_ROW, find_drops, pattern_of, read_drops
+from lakeshop.sources.lines import Limits
 
 DAY = date(2026, 3, 10)
 JSON = Entity(path="x/{date}.jsonl", format="json", columns={})
 CSV = Entity(path="x/{date}.csv", format="csv", columns={})
 PARQUET = Entity(path="x/{date}.parquet", format="parquet", columns={})
+
+
+LIMITS = Limits(delivered=2**28, unpacked=2**30)
+
+
+def lines_of(content, name, entity, limits=LIMITS):
+    return list(lines.lines_of(content, name, entity, limits))
 
 
 def numbered(content, name="a.jsonl", entity=JSON):
@@ -31,8 +39,8 @@ def parquet(**columns):
     return buffer.getvalue()
 
 
-def only_fault(content, name, entity=JSON):
-    [line] = lines_of(content, name, entity)
+def only_fault(content, name, entity=JSON, limits=LIMITS):
+    [line] = lines_of(content, name, entity, limits)
     assert (line.number, line.raw) == (0, None)
     return line.fault
 
@@ -88,8 +96,8 @@ def test_a_file_without_rows(content, entity):
 
 
 def test_each_csv_row_carries_its_header():
-    lines = lines_of(b"\xef\xbb\xbfid,name\r\n1,a\r\n\r\n2,b\r\n", "a.csv", CSV)
-    assert [(line.number, line.raw, line.header) for line in lines] == [
+    found = lines_of(b"\xef\xbb\xbfid,name\r\n1,a\r\n\r\n2,b\r\n", "a.csv", CSV)
+    assert [(line.number, line.raw, line.header) for line in found] == [
         (2, "1,a", "id,name"),
         (4, "2,b", "id,name"),
     ]
@@ -106,9 +114,9 @@ def test_the_first_line_that_is_not_blank_is_the_header():
 
 def test_a_header_in_the_configuration_makes_the_first_line_a_row():
     entity = CSV.model_copy(update={"header": ("id", "the; name", 'a "b"'), "separator": ";"})
-    lines = lines_of(b"1;x;y\n2;z;w\n", "a.csv", entity)
-    assert [line.number for line in lines] == [1, 2]
-    assert {line.header for line in lines} == {'id;"the; name";"a ""b"""'}
+    found = lines_of(b"1;x;y\n2;z;w\n", "a.csv", entity)
+    assert [line.number for line in found] == [1, 2]
+    assert {line.header for line in found} == {'id;"the; name";"a ""b"""'}
 
 
 # -- gzip ----------------------------------------------------------------------------------------
@@ -141,10 +149,11 @@ def test_a_damaged_gzip():
     assert "whole gzip file" in only_fault(bytes(content), "a.jsonl.gz")
 
 
-def test_a_file_larger_than_a_task_can_hold(monkeypatch):
-    monkeypatch.setattr(files, "LARGEST_FILE", 100)
-    assert len(lines_of(gzip.compress(b"x" * 100), "a.gz", JSON)) == 1
-    assert "more than 100 bytes unpacked" in only_fault(gzip.compress(b"x" * 101), "a.gz")
+def test_a_file_that_unpacks_to_more_than_is_allowed():
+    limits = Limits(delivered=1000, unpacked=100)
+    assert len(lines_of(gzip.compress(b"x" * 100), "a.gz", JSON, limits)) == 1
+    fault = only_fault(gzip.compress(b"x\n" * 51), "a.gz", limits=limits)
+    assert "more than 100 bytes unpacked; deliver it in several files, or raise quality." in fault
 
 
 # -- Parquet -------------------------------------------------------------------------------------
@@ -184,10 +193,10 @@ def test_what_is_no_parquet(content):
 
 def test_a_number_that_is_none_spoils_its_row_only():
     content = parquet(id=[1, 2, 3], price=[1.5, float("nan"), float("inf")])
-    lines = lines_of(content, "a.parquet", PARQUET)
-    assert [line.number for line in lines] == [1, 2, 3]
-    assert json.loads(lines[0].raw) == {"id": 1, "price": 1.5}
-    assert [json.loads(line.raw)["id"] for line in lines] == [1, 2, 3]
+    found = lines_of(content, "a.parquet", PARQUET)
+    assert [line.number for line in found] == [1, 2, 3]
+    assert json.loads(found[0].raw) == {"id": 1, "price": 1.5}
+    assert [json.loads(line.raw)["id"] for line in found] == [1, 2, 3]
 
 
 # -- finding and reading -------------------------------------------------------------------------
@@ -217,11 +226,20 @@ def test_find_drops_by_a_pattern_with_odd_names(spark, landing):
     entity = JSON.model_copy(update={"path": "x/{date}*.jsonl"})
     drops = find_drops(spark, str(landing), entity, DAY)
     # By name; of those that begin with a day, none is hidden.
-    expected = ["2026-03-10 " + name for name in (".hidden", "_hidden", "a b", "c[1]", "d{2}", "é")]
-    assert [drop.name for drop in drops] == [f"x/{name}.jsonl" for name in expected]
+    expected = [".hidden", "_hidden", "a b", "a folder", "c[1]", "d{2}", "é"]
+    assert [drop.name for drop in drops] == [f"x/2026-03-10 {name}.jsonl" for name in expected]
     assert {drop.day for drop in drops} == {DAY}
-    rows = collected(read_drops(spark, drops, entity), "business_date", "source_file", "raw")
-    assert rows == sorted((DAY, f"x/{name}.jsonl", f'{{"of":"{name[11:]}"}}') for name in expected)
+    rows = collected(
+        read_drops(spark, drops, entity, LIMITS), "business_date", "source_file", "raw"
+    )
+    expected.remove("a folder")
+    assert rows == sorted(
+        [
+            *[(DAY, f"x/2026-03-10 {n}.jsonl", f'{{"of":"{n}"}}') for n in expected],
+            (DAY, "x/2026-03-10 a folder.jsonl", None),
+        ],
+        key=repr,
+    )
 
 
 def test_what_find_drops_finds_is_what_is_read(spark, landing):
@@ -230,13 +248,15 @@ def test_what_find_drops_finds_is_what_is_read(spark, landing):
     drops = find_drops(spark, str(landing), entity, DAY)
     names = {drop.name for drop in drops}
     assert names == {f"x/{name} 2026-03-10.jsonl" for name in ("a b", "c[1]", "d{2}", "é")}
-    assert {row[0] for row in collected(read_drops(spark, drops, entity), "source_file")} == names
+    assert {
+        row[0] for row in collected(read_drops(spark, drops, entity, LIMITS), "source_file")
+    } == names
 
 
 def test_no_drops(spark, landing):
     assert find_drops(spark, str(landing), JSON, date(2026, 3, 12)) == []
     assert find_drops(spark, str(landing / "none"), JSON, DAY) == []
-    nothing = read_drops(spark, [], JSON)
+    nothing = read_drops(spark, [], JSON, LIMITS)
     assert nothing.schema == RAW_ROW
     assert nothing.isEmpty()
 
@@ -264,7 +284,7 @@ def test_read_drops_gives_one_row_per_delivered_row(spark, tmp_path):
     entity = CSV.model_copy(update={"path": "x/{date}.csv*"})
     days = [DAY, date(2026, 3, 11)]
     drops = [drop for day in days for drop in find_drops(spark, str(tmp_path), entity, day)]
-    (one, two, three) = collected(read_drops(spark, drops, entity))
+    (one, two, three) = collected(read_drops(spark, drops, entity, LIMITS))
     assert one == (DAY, "x/2026-03-10.csv", 2, "1,a", "id,name", None)
     assert two[:5] == (DAY, "x/2026-03-10.csv", 4, "2,\\xff", "id,name")
     assert "UTF-8" in two[5]
@@ -278,7 +298,7 @@ def test_many_rows_of_one_file_keep_their_numbers(spark, tmp_path, monkeypatch):
         "".join(f'{{"n":{n}}}\n' for n in range(1, 50_003))
     )
     drops = find_drops(spark, str(tmp_path), JSON, DAY)
-    rows = read_drops(spark, drops, JSON)
+    rows = read_drops(spark, drops, JSON, LIMITS)
     wrong = rows.where("get_json_object(raw, '$.n') != cast(source_line as string)")
     assert rows.count() == 50_002  # more than one batch
     assert wrong.isEmpty()

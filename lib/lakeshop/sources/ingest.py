@@ -21,6 +21,7 @@ from lakeshop.shop import Entity
 from lakeshop.sources.erased import without_erased
 from lakeshop.sources.files import Drop, find_drops, pattern_of, read_drops
 from lakeshop.sources.jdbc_days import load_table, reading
+from lakeshop.sources.lines import Limits
 from lakeshop.sources.mapping import TEXT, typed, with_text
 from lakeshop.tables import Content
 
@@ -84,7 +85,8 @@ def _load_days(run: Run, name: str, entity: Entity, delivered: Delivered) -> Non
     for first, last in stretches(day for day in prints if _is_new(run, table, day, prints)):
         started = time.monotonic()
         drops = [drop for day in days_between(first, last) for drop in delivered[day]]
-        rows, counts = without_erased(run, read_drops(run.lake.spark, drops, entity), entity)
+        rows = read_drops(run.lake.spark, drops, entity, _limits(run))
+        rows, counts = without_erased(run, rows, entity)
         known: dict[date, Content] | None = None if drops else {}
         run.publish(
             *(table, rows, first, last),
@@ -100,12 +102,18 @@ def _is_new(run: Run, table: str, day: date, prints: dict[date, str]) -> bool:
     return published is None or published.is_removed or published.input_digest != prints[day]
 
 
+def _limits(run: Run) -> Limits:
+    quality = run.settings.quality
+    return Limits(quality.largest_file_mib * 2**20, quality.largest_unpacked_mib * 2**20)
+
+
 def _load_history(run: Run, name: str, entity: Entity, delivered: Delivered) -> None:
     started = time.monotonic()
     drops = delivered[run.last]
     if not drops:
         return  # an optional entity without history keeps what nights have filed
-    rows = read_drops(run.lake.spark, drops, entity).transform(by_event_day, run, name, entity)
+    rows = read_drops(run.lake.spark, drops, entity, _limits(run))
+    rows = rows.transform(by_event_day, run, name, entity)
     print_ = digest_of(run.settings.digest(), *[drop.fingerprint for drop in drops])
     prints = dict.fromkeys(days_between(run.first, run.last), print_)
     if any(_is_new(run, f"bronze.{name}", day, prints) for day in prints):

@@ -1,0 +1,205 @@
+"""A delivered file's bytes as rows, whatever they are: a file that cannot be read is one row.
+
+A file is looked through before its first row is given: one that is broken at its end, or that
+unpacks to more than is allowed, gives no rows but one that says so. Only a batch of rows is held at
+a time, so that neither a large file nor a bomb (a small file that unpacks to a huge one) needs more
+memory than the file as it was delivered.
+"""
+
+import csv
+import gzip
+import io
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from lakeshop.shop import Entity
+from lakeshop.sources.memory import memory_bound
+
+LONGEST_LINE = 2**25  # bytes; Spark's parsers take no texts above 20 million letters
+START_KEPT = 10_000  # of a line that is longer
+PIECE = 2**20
+PARQUET_BATCH = 1024
+MEMORY = 2**32  # that a Parquet file may take, all its pages unpacked
+UNKNOWN_VALUE = (ValueError, OverflowError, TypeError, pa.ArrowException)
+BROKEN = (OSError, EOFError, zlib.error, ValueError, pa.ArrowException, MemoryError)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How large files may be, in bytes: as delivered, and unpacked."""
+
+    delivered: int
+    unpacked: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One delivered row; line 0 with a fault stands for a file that cannot be read."""
+
+    number: int
+    raw: str | None
+    header: str | None = None
+    fault: str | None = None
+
+
+def unreadable(fault: str) -> Line:
+    """The row that stands for a file."""
+    return Line(0, None, None, f"file should be {fault}")
+
+
+def lines_of(content: bytes, name: str, entity: Entity, limits: Limits) -> Iterator[Line]:
+    """The rows of one delivered file.
+
+    Blank lines are no rows. A line that is not UTF-8 keeps its bytes in hex and a fault.
+
+    Args:
+        content: the file's bytes.
+        name: the file's name; `.gz` means gzipped.
+        entity: format, and the header of a CSV that has none of its own.
+        limits: how large it may be.
+    """
+    kind = "a whole gzip file"
+    try:
+        packed = name.endswith(".gz")
+        if packed:
+            _assert_whole(content, limits)
+        if entity.format == "parquet":
+            kind = "readable Parquet"
+            yield from _parquet_lines(_opened(content).read() if packed else content, limits)
+            return
+    except BROKEN as error:
+        yield unreadable(f"{kind}, received: {_in_one_line(error)}")
+        return
+    with _opened(content) if packed else io.BytesIO(content) as text:
+        rows = _text_lines(text)
+        yield from _with_header(rows, entity) if entity.format == "csv" else rows
+
+
+def _in_one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())[:500] or type(error).__name__
+
+
+def _opened(content: bytes) -> BinaryIO:
+    return io.BufferedReader(gzip.GzipFile(fileobj=io.BytesIO(content)), PIECE)
+
+
+def _assert_whole(content: bytes, limits: Limits) -> None:
+    if not content:
+        msg = "no bytes"
+        raise EOFError(msg)
+    unpacked = 0
+    with _opened(content) as stream:
+        while piece := stream.read(PIECE):
+            unpacked += len(piece)
+            _assert_small(unpacked, limits)
+
+
+def _assert_small(unpacked: int, limits: Limits) -> None:
+    if unpacked > limits.unpacked:
+        msg = (
+            f"more than {limits.unpacked} bytes unpacked; deliver it in several files, or raise "
+            "quality.largest_unpacked_mib"
+        )
+        raise ValueError(msg)
+
+
+def _text_lines(stream: BinaryIO) -> Iterator[Line]:
+    number = 0
+    while text := stream.readline(LONGEST_LINE + 1):
+        number += 1
+        if len(text) > LONGEST_LINE and not text.endswith(b"\n"):
+            yield _too_long(number, text, stream)
+            continue
+        line = _text_line(number, text.removesuffix(b"\n").removesuffix(b"\r"))
+        if line.raw and line.raw.strip():
+            yield line
+
+
+def _too_long(number: int, text: bytes, stream: BinaryIO) -> Line:
+    """The start of a line; its rest is passed over."""
+    while (rest := stream.readline(PIECE)) and not rest.endswith(b"\n"):
+        pass
+    start = text[:START_KEPT].decode("utf-8", errors="backslashreplace")
+    return Line(
+        number, start, None, f"line should have at most {LONGEST_LINE} bytes, received more"
+    )
+
+
+def _text_line(number: int, text: bytes) -> Line:
+    if number == 1:
+        text = text.removeprefix(b"\xef\xbb\xbf")
+    try:
+        return Line(number, text.decode("utf-8"))
+    except UnicodeDecodeError:
+        fault = "line should be UTF-8, received other bytes"
+        return Line(number, text.decode("utf-8", errors="backslashreplace"), None, fault)
+
+
+def _with_header(rows: Iterator[Line], entity: Entity) -> Iterator[Line]:
+    if entity.header is not None:
+        header: str | None = _csv_text(entity.header, entity.separator)
+    else:
+        first = next(rows, None)
+        header = first.raw if first else None
+    for row in rows:
+        yield Line(row.number, row.raw, header, row.fault)
+
+
+def _csv_text(fields: tuple[str, ...], separator: str) -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=separator, lineterminator="").writerow(fields)
+    return text.getvalue()
+
+
+def _parquet_lines(content: bytes, limits: Limits) -> Iterator[Line]:
+    with memory_bound(MEMORY):
+        file = pq.ParquetFile(pa.BufferReader(content))
+        _assert_parquet(file, limits)
+        number = 0
+        for batch in file.iter_batches(PARQUET_BATCH, use_threads=False):
+            for row, fault in _values(batch):
+                number += 1
+                yield Line(number, row, None, fault)
+
+
+def _values(batch: pa.RecordBatch) -> Iterator[tuple[str | None, str | None]]:
+    """The rows as JSON; a row with a value that Python knows none for gives a fault."""
+    try:
+        yield from [(_json(row), None) for row in batch.to_pylist()]
+    except UNKNOWN_VALUE as error:
+        if len(batch) == 1:
+            yield None, f"row should have values that can be read, received: {_in_one_line(error)}"
+            return
+        for place in range(len(batch)):
+            yield from _values(batch.slice(place, 1))
+
+
+def _json(row: dict[str, object]) -> str:
+    return json.dumps(row, default=_as_text, ensure_ascii=False)
+
+
+def _as_text(value: object) -> str:
+    """A value that JSON has none for; texts are stored as bytes by some writers."""
+    return (
+        value.decode("utf-8", errors="backslashreplace") if isinstance(value, bytes) else str(value)
+    )
+
+
+def _assert_parquet(file: pq.ParquetFile, limits: Limits) -> None:
+    """Read all of it, once the number of rows that it claims is one that may be."""
+    names = file.schema_arrow.names
+    if len(set(names)) < len(names):
+        msg = "a column's name twice"
+        raise ValueError(msg)
+    least = sum(len(name) + len('"": 0, ') for name in names)  # a row's text, whatever its values
+    _assert_small(file.metadata.num_rows * least, limits)
+    unpacked = 0
+    for batch in file.iter_batches(PARQUET_BATCH, use_threads=False):
+        unpacked += batch.nbytes
+        _assert_small(unpacked, limits)
