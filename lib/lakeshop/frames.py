@@ -22,6 +22,12 @@ def latest_versions(versions: DataFrame, key: Sequence[str]) -> DataFrame:
     )
 
 
+def of_newest_day(rows: DataFrame) -> DataFrame:
+    """The rows of the last business date there is; a Spark job finds it."""
+    newest = rows.agg(F.max(DAY).alias(DAY)).first()
+    return rows.where(F.col(DAY) == F.lit(newest[DAY] if newest else None))
+
+
 def age_in_days(day: date, event_date: str = "event_date") -> Column:
     """Days from the event to `day`; 0 on the day itself."""
     return F.date_diff(F.lit(day), F.col(event_date))

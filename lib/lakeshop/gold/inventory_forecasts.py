@@ -25,6 +25,7 @@ from lakeshop.forecasting.kin import Pooled
 from lakeshop.forecasting.methods import DEFAULT
 from lakeshop.forecasting.panel import Floats
 from lakeshop.forecasting.rules import Forecast, Rule, forecast, rules_for
+from lakeshop.frames import of_newest_day
 from lakeshop.gold.forecast_reasons import reasons
 from lakeshop.planning import Forecasts
 from lakeshop.trainers.demand import NAME, SERIES
@@ -85,9 +86,6 @@ def _knowledge(tables: Tables, series: DataFrame, night: Night) -> Knowledge:
 def _rules(backtests: DataFrame, options: Forecasts) -> dict[str, Rule]:
     """The rules of the newest training day, by segment."""
     told = backtests.where(F.col("method").isNotNull())
-    newest = told.agg(F.max(DAY).alias("day")).first()
-    if newest is None or newest["day"] is None:
-        return {}
     return {
         row["segment"]: Rule(
             row["method"],
@@ -96,7 +94,7 @@ def _rules(backtests: DataFrame, options: Forecasts) -> dict[str, Rule]:
             row["variance_factor"],
             row["level_variance"],
         )
-        for row in told.where(F.col(DAY) == F.lit(newest["day"])).collect()
+        for row in of_newest_day(told).collect()
     }
 
 

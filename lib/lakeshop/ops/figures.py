@@ -50,5 +50,11 @@ def is_published(run: Run, day: date, subject: str, source: Sequence[object]) ->
     return not run.lake.read(METRICS, day, day).where(mine).isEmpty()
 
 
+def content_of(run: Run, table: str, day: date) -> str:
+    """Names what a table holds of a day, for `source`; "" where that is nothing."""
+    published = run.ledger.publication(table, day)
+    return published.content.digest if published and published.content.rows else ""
+
+
 def _name(run: Run, day: date, subject: str, source: Sequence[object]) -> str:
     return digest_of(METRICS, subject, day, run.code, run.settings.digest(), *source)

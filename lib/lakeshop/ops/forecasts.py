@@ -19,7 +19,7 @@ from lakeshop.features.product_days import NO_STORE
 from lakeshop.forecasting.figures import ALL, CHOSEN
 from lakeshop.gold.inventory_forecasts import quantile_name
 from lakeshop.inventory.planned import PLAN
-from lakeshop.ops.figures import FIGURE, is_published, publish_figures
+from lakeshop.ops.figures import FIGURE, content_of, is_published, publish_figures
 from lakeshop.ops.recommendations import OURS
 from lakeshop.ops.report import report_forecasts, report_plan
 from lakeshop.planning import Forecasts
@@ -45,13 +45,13 @@ def evaluate_forecasts(run: Run) -> None:
     if run.settings.forecasts.level == "category_store":
         return  # What is sold is named by product, and a category of then is not known today.
     for day in days_between(run.first, run.last):
-        if _content(run, FORECASTS, day - horizon):
+        if content_of(run, FORECASTS, day - horizon):
             _published(run, day - horizon, day)
 
 
 def _backtested(run: Run, day: date) -> None:
     """The figures that the backtest of a training day found."""
-    source = (_content(run, BACKTESTS, day),)
+    source = (content_of(run, BACKTESTS, day),)
     if not source[0] or is_published(run, day, NAME, source):
         return
     started = time.monotonic()
@@ -78,8 +78,8 @@ def figures_of(segment: str, figures: Mapping[str, Mapping[str, float]]) -> Sequ
 def _published(run: Run, night: date, day: date) -> None:
     """A night's own forecasts of the days until `day`, by what was sold on them."""
     days = days_between(night + timedelta(days=1), day)
-    outcome = [_content(run, table, d) for table in (SOLD, STOCK) for d in days]
-    source = (_content(run, FORECASTS, night), *outcome)
+    outcome = [content_of(run, table, d) for table in (SOLD, STOCK) for d in days]
+    source = (content_of(run, FORECASTS, night), *outcome)
     if is_published(run, night, f"{NAME}_published", source):
         return
     started, read = time.monotonic(), run.lake.read
@@ -88,12 +88,6 @@ def _published(run: Run, night: date, day: date) -> None:
     judged = judged_days(forecasts, sold, stock, run.settings.forecasts)
     figures = by_segment(judged, run.settings.forecasts.quantiles)
     publish_figures(run, night, f"{NAME}_published", figures, source, started)
-
-
-def _content(run: Run, table: str, day: date) -> str:
-    """Names what a table holds of a day; "" where that is nothing."""
-    published = run.ledger.publication(table, day)
-    return published.content.digest if published and published.content.rows else ""
 
 
 def judged_days(

@@ -20,7 +20,7 @@ from lakeshop.evaluation.drift import population_stability_index
 from lakeshop.evaluation.report import fraud_figures
 from lakeshop.frames import latest_versions
 from lakeshop.journal import LOG
-from lakeshop.ops.figures import FIGURE, is_published, publish_figures
+from lakeshop.ops.figures import FIGURE, content_of, is_published, publish_figures
 from lakeshop.ops.fraud_methods import scores_by_method
 from lakeshop.ops.report import report_fraud
 from lakeshop.run import Run
@@ -54,7 +54,7 @@ def _compare(run: Run, day: date) -> None:
     trained = run.lake.read(MODELS, day, day).where(F.col("name") == NAME).collect()
     if not any(taught_by_labels(row) for row in trained):
         return
-    source = (_content(run, MODELS, day),)
+    source = (content_of(run, MODELS, day),)
     if is_published(run, day, NAME, source):
         return
     started, options = time.monotonic(), run.settings.fraud
@@ -71,11 +71,6 @@ def _compare(run: Run, day: date) -> None:
     report_fraud(f"{day}", figures.collect(), options.alerts_per_day)
     publish_figures(run, day, NAME, figures, source, started)
     night.release()
-
-
-def _content(run: Run, table: str, day: date) -> str:
-    published = run.ledger.publication(table, day)
-    return published.content.digest if published else ""
 
 
 def with_segments(lines: DataFrame, labels: DataFrame, users: DataFrame, day: date) -> DataFrame:
@@ -118,7 +113,7 @@ def _drift(run: Run, day: date) -> None:
     model = champion(run.lake.read(MODELS, None, day), NAME)
     if model is None:
         return
-    source = (_content(run, SCORES, day),)
+    source = (content_of(run, SCORES, day),)
     if is_published(run, day, f"{NAME}_drift", source):
         return
     first = model["trained_to"] - timedelta(days=run.settings.fraud.validation_days - 1)
@@ -152,7 +147,7 @@ def _published(run: Run, scored: date, day: date) -> None:
     """A night's own scores, once its lines are judged."""
     started = time.monotonic()
     known = run.ledger.input_digest(run.lake.contract(MODELS), day)
-    source = _content(run, SCORES, scored), known
+    source = content_of(run, SCORES, scored), known
     if is_published(run, scored, f"{NAME}_published", source):
         return
     labels = run.lake.read(LABELS, None, day)

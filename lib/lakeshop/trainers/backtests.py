@@ -19,6 +19,7 @@ from lakeshop.contract import DAY
 from lakeshop.forecasting.backtest import Origin
 from lakeshop.forecasting.candidates import named
 from lakeshop.forecasting.figures import ALL, Judged, judge
+from lakeshop.frames import of_newest_day
 from lakeshop.models.demand_inputs import targets_of
 from lakeshop.trainers.demand import OF_BACKTEST, SERIES, oldest_origin
 from lakeshop.trainers.demand_examples import KEY, LEAST_DAYS, active, sampled
@@ -98,10 +99,7 @@ def _origin(
 def _last(backtests: DataFrame, night: Night) -> dict[str, str]:
     """The methods chosen on the training day before."""
     earlier = backtests.where((F.col(DAY) < F.lit(night.day)) & F.col("method").isNotNull())
-    newest = earlier.agg(F.max(DAY).alias("day")).first()
-    if newest is None or newest["day"] is None:
-        return {}
-    rows = earlier.where(F.col(DAY) == F.lit(newest["day"])).select("segment", "method").collect()
+    rows = of_newest_day(earlier).select("segment", "method").collect()
     return {row["segment"]: row["method"] for row in rows}
 
 
