@@ -39,6 +39,7 @@ night: $(READY) ## the main job: history and two nights of SHOP, or the night of
 
 .PHONY: test
 test: $(READY) ## all tests, types and style
+	@.ci/postgres.sh
 	ruff check lib jobs tests
 	ruff format --check lib jobs tests
 	mypy
