@@ -92,7 +92,7 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
     print_ = digest_of(run.settings.digest(), window.since, window.until, reading.extent.digest)
     prints = dict.fromkeys(days_between(run.first, run.last), print_)
     published = {day: run.ledger.publication(reading.table, day) for day in prints}
-    if all(day is not None and day.input_digest == print_ for day in published.values()):
+    if all(was is not None and _is_current(was, print_) for was in published.values()):
         return
     unpublished = [] if run.is_history else [day for day, was in published.items() if was is None]
     later = _later(run, reading.table) if unpublished else None
@@ -119,10 +119,15 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
         )
 
 
+def _is_current(published: Publication, digest: str) -> bool:
+    return published.input_digest == digest and not published.is_removed
+
+
 def _later(run: Run, table: str) -> Publication | None:
     """The published day that has taken over what an unpublished one lacks."""
     days = (day for day in run.ledger.days(table) if day > run.last)
-    return next((run.ledger.publication(table, day) for day in days), None)
+    found = next((run.ledger.publication(table, day) for day in days), None)
+    return None if found is None or found.is_removed else found
 
 
 def _filed(
