@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from pyspark.sql import functions as F
 
 from lakeshop.evaluation import forecasts as metrics
 from lakeshop.ops import forecasts as module
@@ -99,6 +100,7 @@ def published(rows, settings, monkeypatch):
         "gold.inventory_forecasts": forecast_rows(rows),
         "features.product_days": sold_rows(rows),
         "silver.stock": stock_rows(rows),
+        "silver.products": rows("silver.products"),
     }
 
     def publish(run, day, subject, figures, source, started):
@@ -108,12 +110,14 @@ def published(rows, settings, monkeypatch):
 
     def frame(table, first, last):
         read.append((table, first, last))
-        return frames[table]
+        known = F.col("business_date") <= last
+        return frames[table].where(known) if table == "silver.products" else frames[table]
 
     monkeypatch.setattr(module, "publish_figures", publish)
     monkeypatch.setattr(module, "is_published", lambda *_: False)
 
-    def evaluate(filled, level="product"):
+    def evaluate(filled, level="product", others=frozenset()):
+        frames.update(others)
         forecasts = settings.forecasts.model_copy(update={"level": level})
         content = SimpleNamespace(content=Content(rows=1, digest="d"))
         publication = lambda table, day: content if (table, day) in filled else None  # noqa: E731
@@ -157,6 +161,7 @@ def test_a_night_is_judged_as_it_was_published(published):
         ("gold.inventory_forecasts", NIGHT, NIGHT),
         ("features.product_days", after(1), LAST),
         ("silver.stock", after(1), LAST),
+        ("silver.products", None, NIGHT),
     }
     classes = {"all": list(SERIES), "smooth": ["even"], "lumpy": ["high", "few"]}
     for segment, names in classes.items():
@@ -193,11 +198,26 @@ def test_a_backtest_is_told_by_method_and_shown(published, caplog):
 
 def test_nothing_is_told_where_nothing_was_published(published):
     assert published({("gold.inventory_forecasts", LAST)}) == ({}, [])
-    assert published({("gold.inventory_forecasts", NIGHT)}, "category_store") == ({}, [])
 
 
-def test_stores_are_judged_apart_and_share_one_stock(rows, settings):
-    options = settings.forecasts.model_copy(update={"level": "product_store"})
+def test_a_category_is_judged_by_what_its_products_sold_in_each_store(published, rows):
+    entries = [
+        {"product_id": name, "category": "pair", "business_date": NIGHT - timedelta(days=9)}
+        for name in ("even", "high")
+    ]
+    moved = {"product_id": "high", "category": "other", "business_date": after(1)}
+    told = {"product_id": "pair", "store_id": "s2", "target_date": after(3), "mean": 4.0}
+    frames = {
+        "silver.products": rows("silver.products", *entries, moved),
+        "gold.inventory_forecasts": rows("gold.inventory_forecasts", told),
+    }
+    found, _ = published({("gold.inventory_forecasts", NIGHT)}, "category_store", frames)
+    figures = found["forecast_published", NIGHT]
+    assert figures["lakeshop", "series", "all"] == 1
+    assert figures["lakeshop", "bias", "all"] == pytest.approx((4 - (2 + 1)) / 3)
+
+
+def test_stores_are_judged_apart_and_share_one_stock(rows):
     both = forecast_rows(rows, "s1", ["even"]).union(forecast_rows(rows, "s2", ["even"]))
     stock = rows(
         "silver.stock",
@@ -206,7 +226,7 @@ def test_stores_are_judged_apart_and_share_one_stock(rows, settings):
             for s, a in (("*", 2), ("s1", 3))
         ],
     )
-    judged = judged_days(both, sold_rows(rows), stock, options).collect()
+    judged = judged_days(both, sold_rows(rows), stock).collect()
     units = {(row["store_id"], (row["target_date"] - NIGHT).days): row["units"] for row in judged}
     of = {"s1": (1000, 0, 1000, 1000, 2000, 0, 1000), "s2": (1000, 1000, 2000, 1000, 2000, 0, 1000)}
     out = {("s1", 2), ("s2", 2), ("s1", 3)}

@@ -3,7 +3,8 @@
 `forecast`, filed under a training day: the figures of its backtest, ours and the methods' own.
 `reorder`, filed under it too: what the reorder plan would have kept and lost on the same days.
 `forecast_published`, filed under a night once its next days are over: how good it was, as it was
-published. Days on which stock was sold out say how much there was, and are left out.
+published. Days on which stock was sold out say how much there was, and are left out; of a category,
+of which nearly always some product is, none is.
 """
 
 import json
@@ -15,6 +16,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.days import days_between, newest_weekday
+from lakeshop.features.demand_entries import as_series, catalogue
 from lakeshop.features.product_days import NO_STORE
 from lakeshop.forecasting.figures import ALL, CHOSEN
 from lakeshop.gold.inventory_forecasts import quantile_name
@@ -22,14 +24,13 @@ from lakeshop.inventory.planned import PLAN
 from lakeshop.ops.figures import FIGURE, content_of, is_published, publish_figures
 from lakeshop.ops.recommendations import OURS
 from lakeshop.ops.report import report_forecasts, report_plan
-from lakeshop.planning import Forecasts
 from lakeshop.run import Run
 from lakeshop.trainers.reorder_replay import REORDER
 
 NAME = "forecast"
-BACKTESTS, FORECASTS, SOLD, STOCK = (
-    "ops.backtests", "gold.inventory_forecasts", "features.product_days", "silver.stock"
-)  # fmt: skip
+BACKTESTS, FORECASTS = "ops.backtests", "gold.inventory_forecasts"
+SOLD, STOCK, PRODUCTS = "features.product_days", "silver.stock", "silver.products"
+CATEGORY = "category_store"
 SERIES = ("product_id", "store_id")
 PARTS = 1000  # units are summed in thousandths: sums of integers have no order
 LEAST_SOLD = 4  # units; of fewer a tracking signal is chance
@@ -42,8 +43,6 @@ def evaluate_forecasts(run: Run) -> None:
     """Publish what can be said of forecasts on the days of the run."""
     _backtested(run, newest_weekday(run.settings.training.weekday_number, run.last))
     horizon = timedelta(days=run.settings.evaluation.horizon_days)
-    if run.settings.forecasts.level == "category_store":
-        return  # What is sold is named by product, and a category of then is not known today.
     for day in days_between(run.first, run.last):
         if content_of(run, FORECASTS, day - horizon):
             _published(run, day - horizon, day)
@@ -85,30 +84,30 @@ def _published(run: Run, night: date, day: date) -> None:
     started, read = time.monotonic(), run.lake.read
     forecasts = read(FORECASTS, night, night).where(F.col("target_date") <= F.lit(day))
     sold, stock = (read(table, days[0], day) for table in (SOLD, STOCK))
-    judged = judged_days(forecasts, sold, stock, run.settings.forecasts)
-    figures = by_segment(judged, run.settings.forecasts.quantiles)
+    options = run.settings.forecasts
+    known = catalogue(read(PRODUCTS, None, night), night)
+    is_of_products = options.level != CATEGORY
+    judged = judged_days(
+        forecasts,
+        as_series(sold, known, options.level),
+        as_series(stock.where(F.lit(is_of_products)), known, options.level),
+    )
+    figures = by_segment(judged, options.quantiles)
     publish_figures(run, night, f"{NAME}_published", figures, source, started)
 
 
-def judged_days(
-    forecasts: DataFrame, sold: DataFrame, stock: DataFrame, options: Forecasts
-) -> DataFrame:
+def judged_days(forecasts: DataFrame, sold: DataFrame, stock: DataFrame) -> DataFrame:
     """Add `units`, thousandths sold, to forecasts; days that were sold out are left out.
 
     Args:
         forecasts: gold.inventory_forecasts of one night.
-        sold: features.product_days that were delivered since.
-        stock: silver.stock that was delivered since.
-        options: level, product or product_store.
+        sold: features.product_days that were delivered since, by series.
+        stock: silver.stock that was delivered since, by series.
     """
     key = [*map(F.col, SERIES), F.col("event_date").alias("target_date")]
-    per_day = (
-        sold.transform(_as_series, options.level)
-        .groupBy(*key)
-        .agg(F.sum(_parts(F.col("units"))).alias("units"))
-    )
+    per_day = sold.groupBy(*key).agg(F.sum(_parts(F.col("units"))).alias("units"))
     is_out = F.col("hours_sold_out") > 0
-    out = stock.where(is_out).transform(_as_series, options.level).select(*key).distinct()
+    out = stock.where(is_out).select(*key).distinct()
     # One stock for all stores is each store's.
     is_same = (
         (F.col("told.product_id") == F.col("out.product_id"))
@@ -174,11 +173,6 @@ def _figures(levels: Sequence[float]) -> Column:
             for name, value in values.items()
         ]
     )
-
-
-def _as_series(rows: DataFrame, level: str) -> DataFrame:
-    """Name rows of products and stores by the series that they belong to."""
-    return rows.withColumn("store_id", F.lit(NO_STORE)) if level == "product" else rows
 
 
 def _parts(units: Column) -> Column:
