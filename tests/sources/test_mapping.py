@@ -115,6 +115,8 @@ def test_json_numbers_keep_their_value(spark):
         '{"a": "1"},{"a": "2"}',
         '{"a": "1"}]',
         '{"a": "x',
+        '{"a": "p\x00, "b": 1}',  # what stands behind the broken text is none of its own
+        '{"a": NaN}',
     ],
 )
 def test_what_is_not_one_json_object_is_malformed(spark, raw):

@@ -25,7 +25,7 @@ LONGEST_LINE = 2**25  # bytes; Spark's parsers take no texts above 20 million le
 START_KEPT = 10_000  # of a line that is longer
 PIECE = 2**20
 PARQUET_BATCH = 1024
-MEMORY = 2**32  # that a Parquet file may take, all its pages unpacked
+MEMORY = 2**31  # that a Parquet file may take, all its pages unpacked
 UNKNOWN_VALUE = (ValueError, OverflowError, TypeError, pa.ArrowException)
 BROKEN = (OSError, EOFError, zlib.error, ValueError, pa.ArrowException, MemoryError)
 
@@ -113,6 +113,8 @@ def _text_lines(stream: BinaryIO) -> Iterator[Line]:
     number = 0
     while text := stream.readline(LONGEST_LINE + 1):
         number += 1
+        if text.isspace():  # a file may hold a billion of them
+            continue
         if len(text) > LONGEST_LINE and not text.endswith(b"\n"):
             yield _too_long(number, text, stream)
             continue
@@ -159,7 +161,7 @@ def _csv_text(fields: tuple[str, ...], separator: str) -> str:
 
 def _parquet_lines(content: bytes, limits: Limits) -> Iterator[Line]:
     with memory_bound(MEMORY):
-        file = pq.ParquetFile(pa.BufferReader(content))
+        file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         _assert_parquet(file, limits)
         number = 0
         for batch in file.iter_batches(PARQUET_BATCH, use_threads=False):
@@ -181,7 +183,11 @@ def _values(batch: pa.RecordBatch) -> Iterator[tuple[str | None, str | None]]:
 
 
 def _json(row: dict[str, object]) -> str:
-    return json.dumps(row, default=_as_text, ensure_ascii=False)
+    try:
+        return json.dumps(row, default=_as_text, ensure_ascii=False, allow_nan=False)
+    except ValueError:  # JSON has no NaN; as a text it is judged by the column that it stands in
+        named = {k: str(v) if isinstance(v, float) else v for k, v in row.items()}
+        return json.dumps(named, default=_as_text, ensure_ascii=False, allow_nan=False)
 
 
 def _as_text(value: object) -> str:

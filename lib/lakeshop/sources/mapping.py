@@ -62,7 +62,12 @@ def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
     # The shop's columns stand alone for a moment, so that an expression can name them freely.
     fields = rows.select(delivered.alias(_DELIVERED), parsed.alias("_p")).select(
         _DELIVERED,
-        (F.col("_p").isNull() | F.col("_p")[_CORRUPT].isNotNull()).alias(MALFORMED),
+        # In a list Spark takes an object that breaks off for a whole one: its names tell.
+        (
+            F.col("_p").isNull()
+            | F.col("_p")[_CORRUPT].isNotNull()
+            | F.col(_DELIVERED)[KEYS].isNull()
+        ).alias(MALFORMED),
         *[
             F.nullif(F.trim(F.col("_p")[name], F.lit(_BLANK)), F.lit("")).alias(name)
             for name in names
