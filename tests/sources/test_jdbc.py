@@ -4,13 +4,17 @@ Days are of 2020, New York's: the server's own clock says that they have ended.
 """
 
 import json
+import os
+import subprocess
+import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from postgres import READER, READERS_PASSWORD, running
 
-from conftest import collected
+from conftest import DRIVERS, HOME, collected
 from lakeshop.database import Database
 from lakeshop.errors import ConfigError, InputError
 from lakeshop.silver.clean import clean
@@ -164,8 +168,10 @@ def test_nights_deliver_each_change_once(shop, sales):
     sold(sales, 1, f"{D1} 09:00:00")
     sold(sales, 2, f"{D2} 23:00:00")  # read again by the overlap of the next night
     sold(sales, 3, f"{D2} 23:30:00", sold_at=f"{D1} 23:30:00")
+    sold(sales, 8, f"{D2} 23:40:00", sold_at=f"{D1} 12:00:00")  # and that, filed days before
     night(shop, D1, D2, is_history=True)
-    by_event_day = [(D1, 1, 1, "2.50"), (D1, 2, 3, "2.50"), (D2, 1, 2, "2.50")]
+    of_first_day = [(D1, 1, 1, "2.50"), (D1, 2, 3, "2.50"), (D1, 3, 8, "2.50")]
+    by_event_day = [*of_first_day, (D2, 1, 2, "2.50")]
     assert held(shop) == sorted(by_event_day)
     sold(sales, 4, f"{D2} 22:30:00")  # commits late, within the overlap
     sold(sales, 5, f"{D2} 21:30:00")  # and before it: never seen again, as the page says
@@ -365,6 +371,70 @@ def test_a_connection_cut_while_rows_are_read(spark, tmp_path, sales, monkeypatc
     )
     night(shop, D1)
     assert len(held(shop)) == 600
+
+
+def test_plans_show_no_login(shop, sales):
+    sold(sales, 1, f"{D1} 10:00:00")
+    look = reading(shop.run(D1), "transactions", shop.settings.shop.entities["transactions"])
+    rows = look.source.rows(look.kinds, look.window, look.extent)
+    plan = rows._jdf.queryExecution().toString() + rows._jdf.queryExecution().debug().toString()
+    assert "till" in plan, "the plan shows what is read"
+    assert READER not in plan + repr(look)
+    assert READERS_PASSWORD not in plan + repr(look)
+
+
+@pytest.mark.chaos
+def test_a_login_is_seen_nowhere(shop, sales, tmp_path):
+    """By spark-submit: not in what is printed at level INFO, in event logs, or in the lake."""
+    sold(sales, 1, f"{D1} 10:00:00")
+    events = tmp_path / "events"
+    events.mkdir()
+    done = submitted(shop, events)
+    said = [done.stdout + done.stderr]
+    assert done.returncode == 0, said
+    wrong = submitted(shop, events, **{PASSWORD: "canary-wrong"})
+    said.append(wrong.stdout + wrong.stderr)
+    assert wrong.returncode == 1
+    assert "password authentication failed" in wrong.stdout
+    sales.do("DROP TABLE till.sales")
+    gone = submitted(shop, events)
+    said.append(gone.stdout + gone.stderr)
+    assert gone.returncode == 1
+    assert "should have a table till.sales" in gone.stdout
+    written = (*events.rglob("*"), *(shop.home / "lake").rglob("*"))
+    texts = [*said, *[path.read_text(errors="replace") for path in written if path.is_file()]]
+    assert any("SparkListenerJobStart" in text for text in texts), "events were logged"
+    texts.append(str(shop.lake().read(TABLE).collect()))
+    for secret in (READER, READERS_PASSWORD, "canary-wrong"):
+        assert [text[:200] for text in texts if secret in text] == []
+
+
+def submitted(shop, events, **environment):
+    confs = {
+        "spark.jars": str(DRIVERS[-1]),
+        "spark.eventLog.enabled": "true",
+        "spark.eventLog.compress": "false",
+        "spark.eventLog.dir": events.as_uri(),
+        "spark.log.level": "INFO",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.driver.memory": "1g",
+    }
+    told = [part for pair in confs.items() for part in ("--conf", "=".join(pair))]
+    places = ["--conf", shop.home / "conf", "--schemas", shop.home / "schemas"]
+    command = [
+        *(Path(sys.executable).parent / "spark-submit", "--properties-file"),
+        *(HOME / "conf/spark/local.conf", *told, HOME / "jobs/ingest.py"),
+        *("--date", str(D1), "--shop", "tiny", *places),
+    ]
+    return subprocess.run(
+        list(map(str, command)),
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=400,
+        check=False,
+    )
 
 
 # -- configuration ---------------------------------------------------------------------------------
