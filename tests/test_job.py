@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from pyspark.errors import PythonException
 
 from conftest import HOME
 from lakeshop import job, lease
@@ -19,7 +20,7 @@ from lakeshop.errors import (
     QualityError,
     ShopError,
 )
-from lakeshop.job import code_digest, main, placed
+from lakeshop.job import code_digest, main, placed, said
 from lakeshop.lease import held
 from lakeshop.settings import Holding
 
@@ -274,3 +275,10 @@ def test_the_code_is_named_by_its_sources_and_contracts(home):
     path = home / "schemas/silver/users.yaml"
     path.write_text(path.read_text() + "\n# a word\n")
     assert code_digest(home / "schemas") != before
+
+
+def test_an_error_of_a_task_is_said_by_the_last_line_of_its_trace() -> None:
+    trace = "\n  An exception was thrown.\nTraceback:\n  File x\nValueError: boom\n"
+    assert said(PythonException(trace)) == "PythonException: ValueError: boom"
+    assert said(RuntimeError("\nno table t\n== Plan ==")) == "RuntimeError: no table t"
+    assert said(ArithmeticError()) == "ArithmeticError"

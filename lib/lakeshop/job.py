@@ -15,7 +15,10 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
+from pyspark.errors import PythonException
+
 from lakeshop.contracts import read_contracts
+from lakeshop.erasures import requested
 from lakeshop.errors import ConfigError, ShopError
 from lakeshop.journal import LOG
 from lakeshop.lease import held
@@ -59,6 +62,7 @@ def main(job: str, work: Work, argv: Sequence[str] | None = None) -> int:
                 redo_stale=job == "nightly",
                 is_history=options.history,
                 key=key,
+                erase=getattr(options, "erase", ()),
             )
             work(run)
             run.flush()
@@ -66,12 +70,23 @@ def main(job: str, work: Work, argv: Sequence[str] | None = None) -> int:
         LOG.error("%s failed: %s", job, error)
         return error.exit_code
     except Exception as error:
-        # A Spark error carries its whole plan: its first line says what is wrong.
-        what = f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"
         where = "".join(traceback.format_tb(error.__traceback__))
-        LOG.error("%s%s failed: %s\nDays not reported are as they were.", where, job, what)
+        LOG.error("%s%s failed: %s\nDays not reported are as they were.", where, job, said(error))
         return 1
     return 0
+
+
+def said(error: Exception) -> str:
+    """What went wrong, in one line.
+
+    A Spark error carries its whole plan, and its first line says it; that of a Python task
+    carries the task's trace, and its last line does.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    if not lines:
+        return type(error).__name__
+    is_of_task = isinstance(error, PythonException)
+    return f"{type(error).__name__}: {lines[-1 if is_of_task else 0]}"
 
 
 def parser(job: str) -> argparse.ArgumentParser:
@@ -89,6 +104,8 @@ def parser(job: str) -> argparse.ArgumentParser:
     add("--schemas", type=Path, default=home / "schemas", help="the folder schemas")
     add("--lake", help="root of the lake, instead of the configured one")
     add("--landing", help="folder of the drops, instead of the configured one")
+    if job == "maintain":
+        add("--erase", type=requested, default=(), metavar="FILE", help="erase users, an id a line")
     return arguments
 
 

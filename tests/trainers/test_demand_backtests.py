@@ -122,6 +122,14 @@ def test_no_example_knows_what_came_after_its_origin(rows, small):
         np.testing.assert_array_equal(one, other)
 
 
+def test_of_series_that_all_began_after_the_oldest_origin_there_are_the_newer_examples(rows, small):
+    """An origin on which a task has no example at all: of a shop with a short history."""
+    frame = rows_of(rows, [np.full(k, 2.0) for k in (24, 24, DAYS)]).where("product_id != 'p02'")
+    told = examples(frame.coalesce(1), DAY, 0, small.forecasts).toPandas()
+    assert {(DAY - origin).days for origin in told["origin"]} == {7, 16}
+    assert len(told) == 4
+
+
 def test_a_sample_has_the_half_with_most_value_as_known_then(rows):
     units = [np.full(30, float(k + 1)) for k in range(40)]
     units[0] = np.where(np.arange(30) >= 20, 10_000.0, 0.0)

@@ -137,5 +137,6 @@ def _examples(
     is_told &= (past.exposure > 0).sum(axis=1) >= LEAST_EXPOSED
     records = np.concatenate([inputs_on(past, groups, options), target], axis=1)[is_told]
     found: pd.DataFrame = batch.loc[is_told, list(KEY)].reset_index(drop=True)
-    found["origin"], found[RECORD] = past.day, list(records)
+    # Said to hold arrays: of no example at all pandas would make a column of numbers.
+    found["origin"], found[RECORD] = past.day, pd.Series(list(records), dtype=object)
     return found
