@@ -24,6 +24,7 @@ STAGES = [
     "trainers",
     "gold",
     "ops",
+    "maintenance",
 ]
 PURE = {"evaluation", "forecasting", "inventory"}
 FREE_OF_SPARK = {*PURE, "compilation", "errors", "learning", "planning", "values"}

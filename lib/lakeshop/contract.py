@@ -63,6 +63,8 @@ class Contract:
     retention_days: int
     has_latest_twin: bool
     calendar: str = NIGHTS
+    keeps_newest: tuple[str, ...] = ()  # of each value of these the newest row outlives retention
+    kept_while_in: tuple[str, ...] = ()  # tables in which the key keeps a row from retention
 
     @property
     def is_by_day(self) -> bool:

@@ -150,7 +150,16 @@ def _contract(document: dict[str, Any]) -> Contract:
         retention_days=_retention_days(document),
         has_latest_twin=bool(custom.get("latestTwin", False)),
         calendar=str(custom.get("calendar", NIGHTS)),
+        keeps_newest=_keeps_newest(custom, keyed),
+        kept_while_in=tuple(custom.get("keptWhileIn", ())),
     )
+
+
+def _keeps_newest(custom: Mapping[str, Any], key: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Of an entity the newest version is what is known of it, however old."""
+    if custom["rows"] == "version" and "keptWhileIn" not in custom:
+        return tuple(p["name"] for p in key)
+    return tuple(custom.get("keepsNewest", ()))
 
 
 def _input(entry: Mapping[str, Any]) -> Input:

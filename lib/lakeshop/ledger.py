@@ -9,7 +9,7 @@ import hashlib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 
@@ -106,6 +106,11 @@ class Ledger:
             self._by_table[publication.table][publication.day] = publication
             self._sums.pop(publication.table, None)
             self._new.append(publication)
+
+    def record_removed(self, table: str, before: date) -> None:
+        """Remember that retention removes the rows of all days before that one."""
+        old = [p for day, p in self._by_table[table].items() if day < before and p.content.rows]
+        self.record([replace(p, is_removed=True) for p in old if not p.is_removed])
 
     def flush(self, published_at: datetime) -> None:
         """Append what was recorded since the last flush to `ops.publications`."""

@@ -43,6 +43,7 @@ class Run:
     redo_stale: bool = False
     is_history: bool = False
     key: bytes = b""
+    erase: tuple[str, ...] = field(default=(), repr=False)  # ids of persons
     journal: Journal = field(init=False)
     _flushed: float = field(default_factory=time.monotonic)
     _flushing: Lock = field(default_factory=Lock)
@@ -193,12 +194,12 @@ class Run:
         )
         held = sum(content.rows for content in contents.values())
         counts = counts or Counts(rows_in=held)
-        self.journal.record(
-            Entry(table, first, last, run_id, version, versions, held, counts),
-            time.monotonic() - started,
-            datetime.now(UTC),
-        )
+        self.note(Entry(table, first, last, run_id, version, versions, held, counts), started)
         return held
+
+    def note(self, entry: Entry, started: float) -> None:
+        """Say what was done to a table, and have it written to `ops.runs`."""
+        self.journal.record(entry, time.monotonic() - started, datetime.now(UTC))
 
     def _replace(
         self,

@@ -65,7 +65,8 @@ Speaks = Callable[[Column, Column, Column], Column]
 def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
     """A column function: whether users or texts, arrays both, are of an erased person.
 
-    The third column says whether short ids count in texts. Who was erased travels to the Python
+    Users are the shop's own ids. A text may also be a pseudonym; the third column says whether
+    short ids count in texts. Who was erased travels to the Python
     workers as a broadcast: it stands in no plan.
     """
     shared = spark.sparkContext.broadcast(erased)
@@ -73,16 +74,24 @@ def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
     @pandas_udf("boolean")  # type: ignore[call-overload,untyped-decorator,unused-ignore]
     def spoken(users: pd.Series, texts: pd.Series, is_broken: pd.Series) -> pd.Series:
         gone = shared.value
-        known: dict[str, bool] = {}  # who acts once mostly does again
+        known: dict[tuple[str, bool | None], bool] = {}  # who acts once mostly does again
 
         def is_one(user: str) -> bool:
-            if user not in known:
-                known[user] = gone.is_one(user)
-            return known[user]
+            if (user, None) not in known:
+                known[user, None] = gone.is_one(user)
+            return known[user, None]
+
+        def is_in(text: str, broken: bool) -> bool:
+            if len(text) > 64:
+                return gone.is_in(text, long_ones_alone=not broken)
+            if (text, broken) not in known:
+                found = gone.is_in(text, long_ones_alone=not broken)
+                known[text, broken] = found or text in gone.pseudonyms
+            return known[text, broken]
 
         return pd.Series(
             any(is_one(user) for user in who if user)
-            or any(gone.is_in(text, long_ones_alone=not broken) for text in what if text)
+            or any(is_in(text, broken) for text in what if text)
             for who, what, broken in zip(users, texts, is_broken, strict=True)
         )
 

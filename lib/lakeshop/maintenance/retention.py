@@ -1,0 +1,80 @@
+"""Rows older than a contract keeps them are deleted; the ledger goes on knowing what they were.
+
+What was made from removed rows stays current, and no night makes them or it again: the ledger
+remembers their content and that they were removed. Of entities the newest version stays, which
+nights after the cut still know; so do models in use, and the newest publication of each day.
+"""
+
+from datetime import date, timedelta
+from functools import partial, reduce
+
+from pyspark.sql import DataFrame
+from pyspark.sql import Window as W
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeshop.contract import DAY, Contract
+from lakeshop.maintenance import tables
+from lakeshop.maintenance.persons import all_tables
+from lakeshop.parallel import in_parallel
+from lakeshop.run import Run
+from lakeshop.tables import Lake
+
+
+def remove_old(run: Run) -> dict[str, int]:
+    """Delete what is older, on the run's last day, than contracts keep; rows deleted by table."""
+    removed: dict[str, int] = {}
+    _remember(run)
+    run.flush()
+
+    def remove(table: str) -> None:
+        contract = run.lake.contract(table)
+        day = first_kept(contract, run.last)
+        old = run.lake.read(table, None, day - timedelta(days=1))
+        keeps_some = bool(contract.keeps_newest or contract.kept_while_in)
+        doomed = _overtaken(run.lake, contract, old) if keeps_some else old
+        number = doomed.count()
+        if not number:
+            return
+        if keeps_some:
+            tables.delete(run.lake, table, doomed, _identity(contract))
+        else:
+            tables.delete_before(run.lake, table, day)
+        removed[table] = number
+
+    work = {table: partial(remove, table) for table in all_tables(run.lake)}
+    in_parallel(work, {}, run.settings.tables_at_once)
+    return removed
+
+
+def first_kept(contract: Contract, today: date) -> date:
+    """The first business date that is not older than the contract keeps rows."""
+    return today - timedelta(days=contract.retention_days)
+
+
+def _remember(run: Run) -> None:
+    """Tell the ledger which days are removed, before they are: a kill between them does no harm."""
+    for name, contract in run.lake.contracts.items():
+        if not (contract.keeps_newest or contract.kept_while_in):
+            run.ledger.record_removed(name, first_kept(contract, run.last))
+
+
+def _identity(contract: Contract) -> list[str]:
+    """Columns that tell an overtaken row: its key, its day, and when it was made."""
+    kinds = {c.name: c.type for c in contract.columns}
+    times = [name for name, kind in kinds.items() if isinstance(kind, T.TimestampType)]
+    return list(dict.fromkeys([*(contract.keeps_newest or contract.key), DAY, *times]))
+
+
+def _overtaken(lake: Lake, contract: Contract, old: DataFrame) -> DataFrame:
+    """Rows of which a newer one was known before the cut, or whose key stands nowhere any more."""
+    if contract.kept_while_in:
+        still = (lake.read(t).select(*contract.key) for t in contract.kept_while_in)
+        known = reduce(DataFrame.unionByName, still).distinct()
+        return old.join(known, on=list(contract.key), how="left_anti").select(*_identity(contract))
+    times = [name for name in _identity(contract) if name not in contract.keeps_newest]
+    order = [F.col(name).desc_nulls_last() for name in times]
+    ranked = old.withColumn(
+        "_rank", F.rank().over(W.partitionBy(*contract.keeps_newest).orderBy(*order))
+    )
+    return ranked.where(F.col("_rank") > 1).select(*_identity(contract)).distinct()
