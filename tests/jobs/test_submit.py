@@ -4,32 +4,28 @@ The cluster is two executors of their own (`local-cluster`), started from anothe
 clean environment and a Python that finds Lakeshop in the zip alone.
 """
 
-import os
-import signal
 import subprocess
 import sys
 import sysconfig
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 import pytest
-from pyspark.sql import SparkSession
 
-from conftest import HOME
+from chaos.lakes import Held, faults_at_the_end, faults_of_killed, held_by
+from chaos.nights import NO_SPARK
+from chaos.process import HOME, NIGHT, SECONDS, Job, environment, submitted
 from lakeshop.bundle import bundle
-from lakeshop.tables import Content
 from shops import TinyShop, action, line, product, tiny_shop
 
 DAY = date(2026, 3, 10)
-SUBMIT = Path(sys.executable).parent / "spark-submit"
-SECONDS = 400
+NIGHTLY = HOME / "jobs" / "nightly.py"
 
 
 @pytest.fixture(scope="module")
-def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyShop:
+def shop(tmp_path_factory: pytest.TempPathFactory) -> TinyShop:
     similarity = {"min_support": 1, "blocks": 2, "linear_ridge": 1}
-    shop = tiny_shop(spark, tmp_path_factory.mktemp("submitted"), similarity=similarity)
+    shop = tiny_shop(NO_SPARK, tmp_path_factory.mktemp("submitted"), similarity=similarity)
     lines = [
         line(n, f"{DAY} 10:{n}:00", order=f"o{n // 3}", product=f"p{n % 5}") for n in range(10, 40)
     ]
@@ -39,31 +35,6 @@ def shop(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> TinyS
     (shop.home / "conf" / "cluster.yaml").write_text("tables_at_once: 1\n")
     bundle(shop.home / "lakeshop.zip")
     return shop
-
-
-def command(shop: TinyShop, lake: str, *options: str, env: str = "local") -> list[str]:
-    # Machine code of the first tier: a night of a few rows is over before the second pays.
-    java = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC"
-    small = {
-        "spark.sql.shuffle.partitions": "2",
-        "spark.driver.bindAddress": "127.0.0.1",
-        "spark.driver.host": "127.0.0.1",
-        "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": java,
-        "spark.executor.extraJavaOptions": java,
-    }
-    confs = [part for key, value in small.items() for part in ("--conf", f"{key}={value}")]
-    properties = ("--properties-file", str(HOME / "conf" / "spark" / "local.conf"))
-    job = (str(HOME / "jobs" / "nightly.py"), "--date", str(DAY), "--shop", "tiny")
-    places = ("--conf", str(shop.home / "conf"), "--schemas", str(shop.home / "schemas"))
-    told = (*job, *places, "--lake", lake, "--env", env)
-    return [str(SUBMIT), *properties, *confs, *options, *told]
-
-
-def environment(python: Path) -> Mapping[str, str]:
-    kept = ("HOME", "JAVA_HOME", "TMPDIR", "LANG")
-    paths = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYSPARK_PYTHON": str(python)}
-    return paths | {name: os.environ[name] for name in kept if name in os.environ}
 
 
 @pytest.fixture(scope="module")
@@ -88,17 +59,16 @@ def on_cluster(
 ) -> Path:
     """The lake that a night leaves on a cluster of two executors, one table after the other."""
     lake = shop.home / "lake_of_cluster"
+    cluster = {
+        "spark.master": "local-cluster[2,1,2048]",
+        "spark.executor.memory": "2g",
+        "spark.submit.pyFiles": str(shop.home / "lakeshop.zip"),
+        # Its Python has the libraries, and our own code from the zip alone: as cluster.conf.
+        "spark.python.daemon.module": "pyspark.daemon",
+    }
+    days = ("--date", str(DAY), "--lake", str(lake), "--env", "cluster")
     done = subprocess.run(
-        command(
-            shop,
-            str(lake),
-            *("--master", "local-cluster[2,1,2048]"),
-            *("--py-files", str(shop.home / "lakeshop.zip")),
-            *("--conf", "spark.executor.memory=2g"),
-            # Its Python has the libraries, and our own code from the zip alone: as cluster.conf.
-            *("--conf", "spark.python.daemon.module=pyspark.daemon"),
-            env="cluster",
-        ),
+        submitted(NIGHTLY, shop.home, *days, confs=cluster),
         cwd=tmp_path_factory.mktemp("elsewhere"),
         env=environment(python_without_lakeshop),
         capture_output=True,
@@ -111,44 +81,32 @@ def on_cluster(
     return lake
 
 
-def rows_by_table(shop: TinyShop, lake: str) -> Mapping[str, Mapping[date, Content]]:
-    tables = shop.lake(lake)
-    return {n: tables.content(n, DAY, DAY) for n in tables.contracts if not n.startswith("ops.")}
-
-
-def test_a_night_killed_in_the_middle_and_run_again_equals_the_cluster(
+def test_a_night_killed_twice_and_run_again_equals_the_cluster(
     shop: TinyShop, on_cluster: Path
 ) -> None:
+    """Killed as a table of bronze is about to be committed, then as one of silver just was."""
     lake = shop.home / "lake_of_laptop"
-    start = command(shop, str(lake))
-    env = environment(Path(sys.executable))
-    with subprocess.Popen(
-        start, env=env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
-        start_new_session=True,
-    ) as night:  # fmt: skip
-        assert night.stdout is not None
-        for text in night.stdout:
-            if text.startswith("table=silver.transactions"):
-                break
-        os.killpg(night.pid, signal.SIGKILL)
-    assert night.returncode == -signal.SIGKILL
-    assert not shop.lake(lake.name).exists("gold.recommendations")
-    again = subprocess.run(
-        start, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert again.returncode == 0, again.stdout[-3000:] + again.stderr[-3000:]
-    assert rows_by_table(shop, lake.name) == rows_by_table(shop, on_cluster.name)
+    right, nothing = held_by(on_cluster), Held({}, {}, {}, ())
+    days = ("--date", str(DAY), "--lake", str(lake))
+    for number, at in enumerate(("2:commit", "6:postCommit")):
+        variables = {"LAKESHOP_KILL_AT": at}
+        killed = Job(submitted(NIGHT, shop.home, *days), variables, shop.home / f"{number}.log")
+        ended = killed.wait()
+        assert ended.was_killed, ended.said[-3000:]
+        held = held_by(lake)
+        assert faults_of_killed(held, nothing, right) == []
+    assert any(table.startswith("silver.") and days for table, days in held.tables.items())
+    assert not held.ledger, "what was committed last is not known to the ledger"
+    again = Job(submitted(NIGHTLY, shop.home, *days), {}, shop.home / "again.log").wait()
+    assert again.code == 0, again.said[-3000:]
+    assert "which has died" in again.said
+    assert faults_at_the_end(held_by(lake), right) == []
 
 
 def test_wrong_arguments_end_with_2_through_spark_submit(shop: TinyShop) -> None:
     lake = shop.home / "untouched"
-    wrong = command(shop, str(lake))
-    wrong[wrong.index(str(DAY))] = "2026-02-30"
-    env = environment(Path(sys.executable))
-    done = subprocess.run(
-        wrong, env=env, capture_output=True, text=True, timeout=SECONDS, check=False
-    )
-    assert done.returncode == 2
-    said = done.stdout + done.stderr
-    assert "should be a day as YYYY-MM-DD, received '2026-02-30'" in said
+    wrong = submitted(NIGHTLY, shop.home, "--date", "2026-02-30", "--lake", str(lake))
+    done = Job(wrong, {}, shop.home / "wrong.log").wait()
+    assert done.code == 2
+    assert "should be a day as YYYY-MM-DD, received '2026-02-30'" in done.said
     assert not lake.exists()

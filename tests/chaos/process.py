@@ -1,0 +1,100 @@
+"""Jobs of a tiny shop by the real spark-submit, each in a process group and a JVM of its own."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaos.report import HOME
+
+SUBMIT = Path(sys.executable).parent / "spark-submit"
+NIGHT = HOME / "tests" / "chaos" / "night.py"
+SECONDS = 400
+
+# Machine code of the first tier: a night of a few rows is over before the second pays.
+JAVA = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"
+SMALL = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.memory": "1g",
+    "spark.driver.extraJavaOptions": JAVA,
+    "spark.executor.extraJavaOptions": JAVA,
+}
+
+
+def submitted(
+    script: Path, home: Path, *arguments: str, confs: Mapping[str, str] = {}
+) -> list[str]:
+    """The command that runs a job of the shop below `home`.
+
+    Args:
+        script: the job.
+        home: the shop's folder, with conf/ and schemas/.
+        *arguments: of the job; options of spark-submit may come before by `confs` alone.
+        confs: Spark's properties beside those of a small laptop.
+    """
+    told = [part for pair in (SMALL | dict(confs)).items() for part in ("--conf", "=".join(pair))]
+    properties = ["--properties-file", str(HOME / "conf" / "spark" / "local.conf")]
+    places = ["--conf", str(home / "conf"), "--schemas", str(home / "schemas"), "--shop", "tiny"]
+    return [str(SUBMIT), *properties, *told, str(script), *places, *arguments]
+
+
+def environment(python: Path = Path(sys.executable), **variables: str) -> dict[str, str]:
+    """A clean environment, in which jobs use the given Python."""
+    kept = ("HOME", "JAVA_HOME", "TMPDIR", "LANG")
+    paths = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYSPARK_PYTHON": str(python)}
+    return paths | {name: os.environ[name] for name in kept if name in os.environ} | variables
+
+
+@dataclass
+class Ended:
+    """How a job ended."""
+
+    code: int
+    said: str
+    seconds: float
+
+    @property
+    def was_killed(self) -> bool:
+        return self.code == -signal.SIGKILL
+
+
+@dataclass
+class Job:
+    """A job at work, and all that it has started."""
+
+    command: list[str]
+    variables: Mapping[str, str]
+    log: Path
+
+    def __post_init__(self) -> None:
+        self.begun = time.monotonic()
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                self.command,
+                env=environment(**self.variables),
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def kill(self) -> None:
+        """End it and its JVM at once, if they still run."""
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
+
+    def wait(self, seconds: float = SECONDS) -> Ended:
+        """Its end, which is brought about if it does not come."""
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            self.process.wait()
+            raise
+        return Ended(code, self.log.read_text(), time.monotonic() - self.begun)

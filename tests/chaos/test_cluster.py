@@ -1,0 +1,135 @@
+"""A night on a standalone cluster of two workers: equal to the laptop's, table by table.
+
+`make cluster` runs it. The workers' Python is what `lakeshop.environment` packed, and its code
+what `lakeshop.bundle` did.
+"""
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chaos.cluster import Cluster, until
+from chaos.lakes import held_by
+from chaos.nights import DAY, Nights
+from chaos.process import HOME, JAVA, Ended, Job
+from chaos.report import Report
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
+SECONDS = 900
+PROPERTIES = HOME / "conf" / "spark" / "standalone.conf"
+SMALL = {
+    "spark.sql.shuffle.partitions": "2",
+    "spark.driver.memory": "1g",
+    "spark.driver.host": "127.0.0.1",
+    "spark.driver.bindAddress": "127.0.0.1",
+    "spark.driver.extraJavaOptions": JAVA,
+    "spark.executor.extraJavaOptions": JAVA,
+    "spark.executor.memory": "1g",
+    "spark.cores.max": "2",
+}
+
+
+class Packed:
+    """The shop, the code as a zip, and the libraries, as a night on a cluster is given them."""
+
+    def __init__(self, home: Path) -> None:
+        self.nights = Nights(home, is_reduced=False)
+        (home / "conf" / "cluster.yaml").write_text("")
+        self.zip = home / "lakeshop.zip"
+        self.environment = home / "environment.tar.gz"
+        code = {"PYTHONPATH": str(home / "lib")}
+        for module, target in (("bundle", self.zip), ("environment", self.environment)):
+            started = time.monotonic()
+            command = [sys.executable, "-m", f"lakeshop.{module}", str(target)]
+            subprocess.run(command, env=code, check=True)
+            size = target.stat().st_size / 2**20
+            sys.stdout.write(f"{target.name}: {size:.0f} MiB, {time.monotonic() - started:.0f} s\n")
+
+    def start(self, cluster: Cluster, lake: str, *options: str) -> Job:
+        """A night as docs/clusters.md submits it, started in a folder that holds nothing."""
+        home, elsewhere = self.nights.home, self.nights.home / "elsewhere"
+        elsewhere.mkdir(exist_ok=True)
+        confs = [part for pair in SMALL.items() for part in ("--conf", "=".join(pair))]
+        places = ["--conf", str(home / "conf"), "--schemas", str(home / "schemas")]
+        asked = ["--shop", "tiny", "--env", "cluster", "--date", str(DAY), "--lake"]
+        command = [
+            *(str(Path(sys.executable).parent / "spark-submit"), "--master", cluster.url),
+            *("--properties-file", str(PROPERTIES), "--load-spark-defaults", *confs, *options),
+            *("--archives", f"{self.environment}#environment"),
+            *(str(HOME / "jobs" / "nightly.py"), *places, *asked, str(home / lake)),
+        ]
+        variables = {"SPARK_CONF_DIR": str(cluster.conf), "SPARK_LOCAL_DIRS": str(elsewhere)}
+        return Job(command, variables, home / f"{lake}.log")
+
+    def done(self, cluster: Cluster, job: Job) -> Ended:
+        ended = job.wait(SECONDS)
+        cluster.clear()
+        return ended
+
+
+@pytest.fixture(scope="module")
+def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Packed]:
+    made = Packed(tmp_path_factory.mktemp("cluster"))
+    yield made
+    made.environment.unlink()
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster(tmp_path_factory.mktemp("machines") / "cluster") as started:
+        yield started
+
+
+def differences(packed: Packed, lake: str) -> list[str]:
+    """Tables that do not hold what they hold on a laptop."""
+    right = packed.nights.before if lake == "before" else laptop(packed)
+    found = held_by(packed.nights.home / lake).without_ops
+    return [t for t in {*right.without_ops, *found} if found.get(t) != right.without_ops.get(t)]
+
+
+def laptop(packed: Packed):
+    home = packed.nights.home / "laptop"
+    if not home.exists():
+        packed.nights.done("laptop", DAY)
+    return held_by(home)
+
+
+def test_a_night_on_a_cluster_equals_the_laptops(
+    packed: Packed, cluster: Cluster, chaos_report: Report
+) -> None:
+    py_files = ("--py-files", str(packed.zip))
+    ended = packed.done(cluster, packed.start(cluster, "whole", *py_files))
+    assert ended.code == 0, ended.said[-3000:]
+    assert "Tiny, 2026-03-08: done" in ended.said
+    assert cluster.said("worker0").count("Launching executor") == 1
+    assert cluster.said("worker1").count("Launching executor") == 1
+    wrong = differences(packed, "whole")
+    chaos_report("night on a standalone cluster", lost=len(wrong))
+    assert wrong == []
+    logs = "".join(cluster.said(name) for name in ("master", "worker0", "worker1")) + ended.said
+    assert cluster.secret not in logs
+
+
+def test_without_the_zip_nothing_is_published(packed: Packed, cluster: Cluster) -> None:
+    ended = packed.done(cluster, packed.start(cluster, "without"))
+    assert ended.code == 1, ended.said[-3000:]
+    assert "No module named" in ended.said
+    held = held_by(packed.nights.home / "without")
+    assert not any(held.without_ops.values())
+
+
+def test_a_machine_that_dies_in_the_middle_is_made_good(
+    packed: Packed, cluster: Cluster, chaos_report: Report
+) -> None:
+    job = packed.start(cluster, "killed", "--py-files", str(packed.zip))
+    until(lambda: "table=silver.transactions" in job.log.read_text(), "A night's middle", SECONDS)
+    cluster.kill_machine("worker1")
+    ended = packed.done(cluster, job)
+    assert ended.code == 0, ended.said[-3000:]
+    wrong = differences(packed, "killed")
+    chaos_report("worker of a standalone cluster killed in mid-night", lost=len(wrong))
+    assert wrong == []

@@ -1,0 +1,40 @@
+"""A night is killed at every write, before, amid and after Delta's commit, and started again.
+
+It goes on from what the kill has left, is killed again at the next write, and so on. After each
+kill every table's day is the old one or the new one, whole.
+"""
+
+import pytest
+
+from chaos.lakes import faults_at_the_end, held_by
+from chaos.nights import Nights
+from chaos.report import Report
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(scope="module")
+def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
+    return Nights(tmp_path_factory.mktemp("kills"), is_reduced=True)
+
+
+@pytest.mark.parametrize("point", ["prepare", "commit", "postCommit", "after"])
+def test_killed_at_every_write(nights: Nights, chaos_report: Report, point: str) -> None:
+    lake = f"killed_{point}"
+    nights.copied("before", lake)
+    faults = []
+    for number in range(1, nights.writes + 1):
+        ended = nights.start(lake, at=f"{number}:{point}").wait()
+        assert ended.was_killed, ended.said[-3000:]
+        assert number == 1 or "which has died" in ended.said, "the killed night holds the lake"
+        faults += [f"killed at {number}: {fault}" for fault in nights.faults(lake)]
+    recovery = nights.done(lake).seconds
+    faults += faults_at_the_end(held_by(nights.home / lake), nights.right)
+    chaos_report(
+        f"night killed at each write: {point}",
+        tried=nights.writes,
+        lost=len(faults),
+        recovery_seconds=recovery,
+    )
+    assert faults == []
+    assert not (nights.home / lake / ".lease").exists()
