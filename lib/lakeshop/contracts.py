@@ -21,11 +21,12 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pyspark.sql import types as T
 
 from lakeshop.contract import BOTH, BY_DAY, NIGHTS, TRAINING, Check, Column, Contract, Input
+from lakeshop.documents import read_document
 from lakeshop.errors import ContractError
+from lakeshop.guard import column_faults, predicate_faults
 
 ROW_KINDS = BY_DAY | {"snapshot", "log"}
 ON_FAILURE = frozenset({"quarantine", "fail", "warn"})
@@ -108,20 +109,21 @@ def read_contract(path: Path) -> Contract:
         ContractError: the file is not well formed; all faults in one text.
     """
     document = _read_yaml(path)
-    faults = list(_faults(document, path))
-    if faults:
-        raise ContractError("\n".join(f"{path.name}: {fault}" for fault in faults))
     try:
-        return _contract(document)
-    except (LookupError, TypeError, ValueError) as error:
+        faults = list(_faults(document, path))
+        contract = None if faults else _contract(document)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         msg = f"{path.name}: should have all parts of the standard. Wrong or missing: {error}."
         raise ContractError(msg) from None
+    if contract is None:
+        raise ContractError("\n".join(f"{path.name}: {fault}" for fault in faults))
+    return contract
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        document = read_document(path)
+    except (FileNotFoundError, ValueError) as error:
         msg = f"{path.name}: should be YAML. Received: {error}"
         raise ContractError(msg) from None
     if not isinstance(document, dict):
@@ -212,7 +214,10 @@ def _faults(document: Mapping[str, object], path: Path) -> Iterator[str]:
     for table in _list(document.get("schema")):
         for column in _list(table.get("properties")):
             yield from _column_faults(column)
+        yield from column_faults([str(c["name"]) for c in _list(table.get("properties"))])
+        yield from column_faults([str(c["name"]) for c in _list(table.get("quality"))])
         for check in _list(table.get("quality")):
+            yield from predicate_faults(str(check["name"]), str(check["implementation"]))
             if check.get("severity") not in ON_FAILURE:
                 yield f"severity of {check.get('name')} should be one of {sorted(ON_FAILURE)}."
 

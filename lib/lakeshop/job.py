@@ -9,7 +9,7 @@ import hashlib
 import logging
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -17,9 +17,11 @@ from pathlib import Path
 
 from pyspark.errors import PythonException
 
+from lakeshop.contract import Contract
 from lakeshop.contracts import read_contracts
 from lakeshop.erasures import requested
 from lakeshop.errors import ConfigError, ShopError
+from lakeshop.guard import FIRST_DAY, LAST_DAY, assert_no_file, assert_place
 from lakeshop.journal import LOG
 from lakeshop.lease import held
 from lakeshop.ledger import Ledger
@@ -49,6 +51,7 @@ def main(job: str, work: Work, argv: Sequence[str] | None = None) -> int:
         settings = _settings(options)
         key = pseudonym_key(settings.pseudonyms)
         contracts = read_contracts(options.schemas)
+        _assert_known(settings, contracts)
         with held(settings.lake, job, first, last, settings.lease) as guard:
             lake = Lake(spark_session(job), settings.lake, contracts, guard)
             run = Run(
@@ -111,10 +114,13 @@ def parser(job: str) -> argparse.ArgumentParser:
 
 def _day(text: str) -> date:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
-        msg = f"should be a day as YYYY-MM-DD, received {text!r}"
-        raise argparse.ArgumentTypeError(msg) from None
+        day = date.max
+    if f"{day}" != text or not FIRST_DAY <= day <= LAST_DAY:
+        msg = f"should be a day as YYYY-MM-DD, {FIRST_DAY} or later, received {text[:100]!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return day
 
 
 def _days(options: argparse.Namespace) -> tuple[date, date]:
@@ -135,12 +141,17 @@ def _settings(options: argparse.Namespace) -> Settings:
     home = options.conf.resolve().parent
     key_file = settings.pseudonyms.key_file
     pseudonyms = {"key_file": home / key_file} if key_file else {}
-    landing = placed(options.landing or settings.shop.landing, home)
+    landing = settings.shop.landing if options.landing is None else options.landing
+    landing = placed(landing, home)
     erased = str(settings.maintenance.erased).replace("{shop}", options.shop)
     upkeep = settings.maintenance.model_copy(update={"erased": home / erased})
+    lake = placed(settings.lake if options.lake is None else options.lake, home)
+    assert_place("The lake", lake, refused="`*?[]{}\\%#;,$")
+    if "://" not in lake:
+        assert_no_file("The lake", Path(lake))
     return settings.model_copy(
         update={
-            "lake": placed(options.lake or settings.lake, home),
+            "lake": lake,
             "shop": settings.shop.model_copy(update={"landing": landing}),
             "pseudonyms": settings.pseudonyms.model_copy(update=pseudonyms),
             "maintenance": upkeep,
@@ -148,8 +159,20 @@ def _settings(options: argparse.Namespace) -> Settings:
     )
 
 
+def _assert_known(settings: Settings, contracts: Mapping[str, Contract]) -> None:
+    known = {name.removeprefix("bronze.") for name in contracts if name.startswith("bronze.")}
+    unknown = sorted(set(settings.shop.entities) - known)
+    if unknown:
+        msg = (
+            f"shop.entities should be some of {', '.join(sorted(known))}. Received "
+            f"{', '.join(map(repr, unknown))[:300]}; a new one is a contract in schemas/bronze."
+        )
+        raise ConfigError(msg)
+
+
 def placed(place: str, home: Path) -> str:
     """A place with a scheme (s3a://, hdfs://) as it is, any other as a path below `home`."""
+    assert_place("A place", place)
     return place if "://" in place else str(home / place)
 
 

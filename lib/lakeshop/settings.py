@@ -7,15 +7,17 @@ Settings of the Spark engine are not here but in `conf/spark/*.conf`.
 
 import hashlib
 import re
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
 from pydantic import AfterValidator, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from lakeshop.documents import read_document
 from lakeshop.errors import ConfigError
+from lakeshop.guard import assert_name
 from lakeshop.learning import Fraud, Training
 from lakeshop.planning import Forecasts, Reorder
 from lakeshop.shop import Shop
@@ -187,6 +189,8 @@ def read_settings(folder: Path, *, env: str, shop: str) -> Settings:
         ConfigError: a file is missing or not YAML, a key is unknown or a value wrong; all
             faults in one text.
     """
+    assert_name("The environment", env)
+    assert_name("The shop", shop)
     merged: dict[str, object] = {}
     for path in (folder / "base.yaml", folder / f"{env}.yaml", folder / "shops" / f"{shop}.yaml"):
         merged = _overlaid(merged, _read_yaml(path))
@@ -207,17 +211,17 @@ def _received(fault: ErrorDetails) -> str:
     is_around = fault["type"] == "missing" or isinstance(fault["input"], dict)
     if is_secret or is_around or _PASSWORD.search(str(fault["loc"][-1])):
         return ""
-    return f" Received {fault['input']!r}."
+    return f" Received {reprlib.repr(fault['input'])}."
 
 
 def _read_yaml(path: Path) -> dict[str, object]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = read_document(path)
     except FileNotFoundError:
         known = sorted(p.stem for p in path.parent.glob("*.yaml"))
         msg = f"{path} should exist. Found there: {', '.join(known) or 'nothing'}."
         raise ConfigError(msg) from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except ValueError as error:
         msg = f"{path} should be YAML. Received: {error}"
         raise ConfigError(msg) from None
     if content is None:

@@ -1,15 +1,27 @@
 """How a shop delivers: its entities, their drops, and which of its columns become which of ours."""
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from lakeshop.database import Database, Zone
 from lakeshop.values import Frozen
 
 # What is said of files, and makes no sense of a table.
 _OF_FILES = ("path", "format", "required", "history", "separator", "header")
+
+
+def _below(path: str | None) -> str | None:
+    """A pattern of files below the landing folder."""
+    steps = (path or "").split("/")
+    if path and (path.startswith("/") or ".." in steps or ":" in path or not path.isprintable()):
+        msg = "should lie below the landing folder, without .., a scheme or a control character"
+        raise ValueError(msg)
+    return path
+
+
+Below = AfterValidator(_below)
 
 
 class Origin(Frozen):
@@ -55,11 +67,11 @@ class Entity(Frozen):
     """
 
     jdbc: Database | None = None
-    path: str
+    path: Annotated[str, Below]
     format: Literal["json", "csv", "parquet"]
     required: bool = True
-    history: str | None = None
-    separator: str = ","
+    history: Annotated[str | None, Below] = None
+    separator: Annotated[str, Field(pattern=r"^[^\r\n\"]$")] = ","
     header: tuple[str, ...] | None = None
     columns: Mapping[str, Origin]
     ignored: tuple[str, ...] = ()
