@@ -75,6 +75,8 @@ def _assert_outside(path: Path, root: str) -> None:
 
 
 def _found(run: Run, table: str, erased: Erased) -> Found | None:
+    if tables.is_empty(run.lake, table):
+        return None
     contract = run.lake.contract(table)
     rows = marked(run, table, erased)
     sums = rows.groupBy(DAY, IS_ERASED).agg(*content_columns(contract)).collect()

@@ -34,6 +34,11 @@ def version(lake: Lake, table: str) -> int:
     return Lake(lake.spark, lake.root, lake.contracts).version(table)
 
 
+def is_empty(lake: Lake, table: str) -> bool:
+    """Whether the newest version has no file."""
+    return int(_snapshot(lake, table).numOfFiles()) == 0
+
+
 def files_of(lake: Lake, table: str) -> list[File]:
     """The files of the newest version, by their days."""
     found = DataFrame(_snapshot(lake, table).allFiles().toDF(), lake.spark)

@@ -1,0 +1,119 @@
+"""Contents change, and no day is judged otherwise because of it; no Spark."""
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from conftest import HOME
+from lakeshop.contracts import read_contracts
+from lakeshop.errors import InputError
+from lakeshop.ledger import Ledger, Publication
+from lakeshop.maintenance.rebase import rebase
+from lakeshop.removed import assert_inputs_remain, is_to_be_redone
+from lakeshop.run import Run
+from lakeshop.tables import NOTHING, Content, Lake
+
+D = date(2026, 3, 10)
+DAYS = [D - timedelta(days=1), D]
+CONTRACTS = read_contracts(HOME / "schemas")
+TABLES = ("bronze.transactions", "silver.transactions", "features.product_days")
+
+
+@pytest.fixture
+def run(settings):
+    """Two days of three tables, each made from the one before it, all current."""
+    lake = Lake(None, "nowhere", CONTRACTS)
+    run = Run("test", lake, Ledger(lake), settings, "code", D, D)
+    for table in TABLES:
+        inputs = tuple(f"{declared.table}@1" for declared in CONTRACTS[table].inputs)
+        for day in DAYS:
+            made = run.ledger.input_digest(CONTRACTS[table], day)
+            named = run.run_id(table, day)
+            content = Content(5, f"of {table} {day}")
+            run.ledger.record([Publication(table, day, named, made, content, 1, inputs)])
+    return run
+
+
+def open_days(run):
+    return {
+        (table, day)
+        for table in TABLES[1:]
+        for day in DAYS
+        if not run._is_current(CONTRACTS[table], day)
+    }
+
+
+CHANGED = {"bronze.transactions": {D: Content(4, "other")}, "silver.transactions": {D: NOTHING}}
+
+
+def test_without_it_days_would_be_stale(run):
+    for table, days in CHANGED.items():
+        was = run.ledger.publication(table, D)
+        run.ledger.record([replace(was, content=days[D])])
+    assert open_days(run) == {(table, D) for table in TABLES[1:]}
+
+
+def test_what_was_current_stays_current_and_knows_its_new_content(run):
+    rebase(run, CHANGED)
+    assert open_days(run) == set()
+    assert run.ledger.publication("silver.transactions", D).content == NOTHING
+    assert run.ledger.publication("bronze.transactions", D).content.rows == 4
+    new = [(p.table, p.day) for p in run.ledger._new[6:]]
+    assert len(new) == len(set(new)), "one publication of a day, or their order would decide"
+
+
+def test_what_was_stale_stays_stale(run):
+    table = TABLES[2]
+    was = run.ledger.publication(table, D)
+    run.ledger.record([replace(was, input_digest="older")])
+    rebase(run, CHANGED)
+    assert open_days(run) == {(table, D)}
+
+
+def test_what_older_code_made_is_made_anew_when_it_is_asked_for_and_not_before(run):
+    was = run.ledger.publication(TABLES[2], D)
+    run.ledger.record([replace(was, run_id="of older code")])
+    rebase(run, CHANGED)
+    assert open_days(run) == {(TABLES[2], D)}
+    assert not run.ledger.is_stale(CONTRACTS[TABLES[2]], D)
+
+
+def test_the_same_again_changes_nothing(run):
+    rebase(run, CHANGED)
+    told = len(run.ledger._new)
+    rebase(run, CHANGED)
+    assert len(run.ledger._new) == told
+
+
+# -- what retention has removed ------------------------------------------------------------------
+
+
+def test_removed_rows_leave_what_was_made_from_them_current(run):
+    run.ledger.record_removed("bronze.transactions", D)
+    assert run.ledger.publication("bronze.transactions", DAYS[0]).is_removed
+    assert not run.ledger.publication("bronze.transactions", D).is_removed
+    assert open_days(run) == set()
+
+
+def test_what_cannot_be_made_the_same_is_not_redone(run):
+    table = "silver.transactions"
+    contract = CONTRACTS[table]
+    for day in DAYS:
+        was = run.ledger.publication(table, day)
+        run.ledger.record([replace(was, input_digest="older")])
+    assert is_to_be_redone(run.ledger, contract, D)
+    run.ledger.record_removed("bronze.transactions", D)
+    assert is_to_be_redone(run.ledger, contract, D), "its own day of bronze is there"
+    assert not is_to_be_redone(run.ledger, contract, DAYS[0])
+    with pytest.raises(InputError, match=r"bronze\.transactions that retention has removed"):
+        assert_inputs_remain(run.ledger, contract, DAYS[0])
+
+
+def test_what_was_removed_is_not_redone(run):
+    table = "features.product_days"
+    was = run.ledger.publication(table, DAYS[0])
+    run.ledger.record([replace(was, input_digest="older")])
+    assert is_to_be_redone(run.ledger, CONTRACTS[table], DAYS[0])
+    run.ledger.record_removed(table, D)
+    assert not is_to_be_redone(run.ledger, CONTRACTS[table], DAYS[0])

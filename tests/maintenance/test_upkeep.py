@@ -1,0 +1,104 @@
+"""Old rows go, files are compacted and cleared; readers, the ledger and the next night do not mind."""
+
+import os
+import subprocess
+import sys
+import time
+from datetime import timedelta
+
+import pytest
+
+from conftest import collected
+from lakeshop.errors import ConfigError
+from lakeshop.journal import RUNS
+from lakeshop.maintenance import tables
+from lakeshop.maintenance.maintain import maintain
+from shops import LAST, tiny_shop
+
+REJECTED, PRODUCTS = "quarantine.products", "silver.products"
+REASON = {"reasons": ["r"], "source_file": "f"}
+
+
+def day(n):
+    return LAST - timedelta(days=n)
+
+
+def published(run, table, rows, *days):
+    for n in days:
+        run.publish(table, rows(n), day(n), day(n), started=0.0)
+
+
+@pytest.fixture
+def shop(spark, tmp_path, rows):
+    """Rejected rows of six nights, one of them past its 90 days, and versions of products."""
+    shop = tiny_shop(spark, tmp_path, maintenance={"small_files": 3})
+    run = shop.run(LAST)
+
+    def rejected(n):
+        return rows(REJECTED, {"business_date": day(n), "source_line": n, **REASON})
+
+    def version(n):
+        named = [{"product_id": p} for p in {900: "ab", 850: "a", 3: "b"}[n]]
+        return rows(PRODUCTS, *[{"business_date": day(n), **one} for one in named])
+
+    published(run, REJECTED, rejected, 91, 90, 3, 2, 1, 0)
+    published(run, PRODUCTS, version, 900, 850, 3)
+    run.flush()
+    return shop
+
+
+def orphan(shop, name, days):
+    path = shop.home / "lake" / "quarantine" / "products" / f"{name}.parquet"
+    path.write_bytes(b"of a killed run")
+    then = time.time() - days * 86400
+    os.utime(path, (then, then))
+    return path
+
+
+def test_upkeep(shop, caplog):
+    lake = shop.lake()
+    reader = shop.spark.read.format("delta").option("versionAsOf", lake.version(REJECTED))
+    pinned = reader.load(lake.path(REJECTED))
+    before, contents = collected(pinned), lake.content(REJECTED, day(90), day(0))
+    old, young = orphan(shop, "old", 8), orphan(shop, "young", 6)
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    drafts = [shop.landing / f".drop.{pid}.part" for pid in (gone.pid, os.getpid())]
+    for draft in drafts:
+        draft.touch()
+    run = shop.run(LAST)
+    with caplog.at_level("INFO", "lakeshop"):
+        maintain(run)
+    run.flush()
+
+    # Retention: relative to the day, of entities what is still known stays.
+    assert shop.lake().content(REJECTED, day(91), day(0)) == contents
+    known = collected(shop.lake().read(PRODUCTS), "business_date", "product_id")
+    assert known == [(day(900), "b"), (day(850), "a"), (day(3), "b")]
+    # Closed days are one file; the last day keeps its own.
+    files = tables.files_of(lake, REJECTED)
+    assert [(file.first, file.last) for file in files] == [(day(90), day(1)), (day(0), day(0))]
+    # A reader of an old version reads on; what no version needs is gone once it is old enough.
+    assert collected(pinned) == before
+    assert not old.exists()
+    assert young.exists()
+    assert [draft.exists() for draft in drafts] == [False, True]
+    # Said once per table, and kept in ops.runs.
+    said = "maintenance: 1 rows past their retention deleted, 6 files became 2"
+    assert caplog.text.count(said) == 1
+    rows = shop.lake().read(RUNS).where("job = 'test' AND rows_in = 0").collect()
+    assert sum(said in row["warnings"][0] for row in rows if row["warnings"]) == 1
+    # The ledger knows what was there: nothing is stale, no night makes it again.
+    ledger = shop.run(LAST).ledger
+    removed = ledger.publication(REJECTED, day(91))
+    assert removed is not None
+    assert (removed.is_removed, removed.content.rows) == (True, 1)
+    kept = [ledger.publication(PRODUCTS, d) for d in ledger.days(PRODUCTS)]
+    assert not any(p.is_removed for p in kept if p)
+
+
+def test_a_day_far_after_the_newest_night_is_refused(shop):
+    run = shop.run(LAST + timedelta(days=32))
+    with pytest.raises(ConfigError, match="should be that of a night"):
+        maintain(run)
+    assert shop.lake().read(REJECTED).count() == 6
