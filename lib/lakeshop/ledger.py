@@ -8,7 +8,7 @@ stale, whatever the order in which days were delivered and run.
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import accumulate
@@ -112,9 +112,16 @@ class Ledger:
         old = [p for day, p in self._by_table[table].items() if day < before and p.content.rows]
         self.record([replace(p, is_removed=True) for p in old if not p.is_removed])
 
-    def flush(self, published_at: datetime) -> None:
-        """Append what was recorded since the last flush to `ops.publications`."""
+    def flush(self, published_at: datetime, after: Callable[[], None] = lambda: None) -> None:
+        """Append what was recorded since the last flush to `ops.publications`.
+
+        Args:
+            published_at: noted with it.
+            after: what is written first, of all that is recorded by then: a night that is killed
+                between the two does these days again, and so writes both.
+        """
         new, self._new = self._new, []  # other threads go on recording
+        after()
         if not new:
             return
         rows = [

@@ -133,8 +133,6 @@ class Run:
             found = audit(self.lake, contract, rows)
             counts = Counts(sum(c.rows for c in found.values()), warnings=tuple(night.warnings))
             self.publish(table, rows, first, last, started=started, contents=found, counts=counts)
-            if contract.has_latest_twin and last == self.ledger.days(table)[-1]:
-                self.lake.overwrite(f"{table}_latest", rows, run_id=self.run_id(table, last))
         finally:
             night.release()
 
@@ -159,7 +157,10 @@ class Run:
         contents: Mapping[date, Content] | None = None,
         input_digests: Mapping[date, str] | None = None,
     ) -> int:
-        """Replace the days of a table, remember what they were made from, and say so.
+        """Replace the days of a table and its twin, say so, and remember what they were made from.
+
+        To remember comes last: another table's thread may write the memory at any moment, and
+        what it holds is not made again after a kill.
 
         Args:
             table: the table.
@@ -178,7 +179,12 @@ class Run:
         run_id = self.run_id(table, last)
         contract = self.lake.contract(table)
         version, contents = self._replace(table, rows, first, last, contents)
+        if contract.has_latest_twin and last >= max(self.ledger.days(table), default=last):
+            self.lake.overwrite(f"{table}_latest", rows, run_id=run_id)
         versions = input_versions(self.lake, contract)
+        held = sum(content.rows for content in contents.values())
+        counts = counts or Counts(rows_in=held)
+        self.note(Entry(table, first, last, run_id, version, versions, held, counts), started)
         self.ledger.record(
             Publication(
                 table=table,
@@ -192,9 +198,6 @@ class Run:
             )
             for day in days_between(first, last)
         )
-        held = sum(content.rows for content in contents.values())
-        counts = counts or Counts(rows_in=held)
-        self.note(Entry(table, first, last, run_id, version, versions, held, counts), started)
         return held
 
     def note(self, entry: Entry, started: float) -> None:
@@ -236,5 +239,4 @@ class Run:
             if time.monotonic() - self._flushed < at_most_every:
                 return
             self._flushed = time.monotonic()
-            self.ledger.flush(datetime.now(UTC))
-            self.journal.flush(self.lake)
+            self.ledger.flush(datetime.now(UTC), after=lambda: self.journal.flush(self.lake))

@@ -7,13 +7,14 @@ what `lakeshop.bundle` did.
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cached_property
 from pathlib import Path
 
 import pytest
 
 from chaos.cluster import Cluster, until
-from chaos.lakes import held_by
+from chaos.lakes import Days, held_by
 from chaos.nights import DAY, Nights
 from chaos.process import HOME, JAVA, Ended, Job
 from chaos.report import Report
@@ -22,7 +23,11 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 SECONDS = 900
 PROPERTIES = HOME / "conf" / "spark" / "standalone.conf"
 SMALL = {
+    # Tasks of a few rows, and plans that are not worth adapting.
     "spark.sql.shuffle.partitions": "2",
+    "spark.default.parallelism": "2",
+    "spark.sql.adaptive.enabled": "false",
+    "spark.databricks.delta.snapshotPartitions": "1",
     "spark.driver.memory": "1g",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.bindAddress": "127.0.0.1",
@@ -70,6 +75,17 @@ class Packed:
         cluster.clear()
         return ended
 
+    @cached_property
+    def right(self) -> Mapping[str, Days]:
+        """What the night leaves on a laptop."""
+        self.nights.done("laptop", DAY)
+        return held_by(self.nights.home / "laptop").without_ops
+
+    def differences(self, lake: str) -> list[str]:
+        """Tables that do not hold what they hold on a laptop."""
+        found = held_by(self.nights.home / lake).without_ops
+        return [t for t in {*self.right, *found} if found.get(t) != self.right.get(t)]
+
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Packed]:
@@ -84,20 +100,6 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         yield started
 
 
-def differences(packed: Packed, lake: str) -> list[str]:
-    """Tables that do not hold what they hold on a laptop."""
-    right = packed.nights.before if lake == "before" else laptop(packed)
-    found = held_by(packed.nights.home / lake).without_ops
-    return [t for t in {*right.without_ops, *found} if found.get(t) != right.without_ops.get(t)]
-
-
-def laptop(packed: Packed):
-    home = packed.nights.home / "laptop"
-    if not home.exists():
-        packed.nights.done("laptop", DAY)
-    return held_by(home)
-
-
 def test_a_night_on_a_cluster_equals_the_laptops(
     packed: Packed, cluster: Cluster, chaos_report: Report
 ) -> None:
@@ -107,7 +109,7 @@ def test_a_night_on_a_cluster_equals_the_laptops(
     assert "Tiny, 2026-03-08: done" in ended.said
     assert cluster.said("worker0").count("Launching executor") == 1
     assert cluster.said("worker1").count("Launching executor") == 1
-    wrong = differences(packed, "whole")
+    wrong = packed.differences("whole")
     chaos_report("night on a standalone cluster", lost=len(wrong))
     assert wrong == []
     logs = "".join(cluster.said(name) for name in ("master", "worker0", "worker1")) + ended.said
@@ -126,10 +128,14 @@ def test_a_machine_that_dies_in_the_middle_is_made_good(
     packed: Packed, cluster: Cluster, chaos_report: Report
 ) -> None:
     job = packed.start(cluster, "killed", "--py-files", str(packed.zip))
-    until(lambda: "table=silver.transactions" in job.log.read_text(), "A night's middle", SECONDS)
-    cluster.kill_machine("worker1")
-    ended = packed.done(cluster, job)
+    try:
+        middle = "table=silver.transactions"
+        until(lambda: middle in job.log.read_text(), "A night's middle", SECONDS)
+        cluster.kill_machine("worker1")
+        ended = packed.done(cluster, job)
+    finally:
+        job.kill()
     assert ended.code == 0, ended.said[-3000:]
-    wrong = differences(packed, "killed")
+    wrong = packed.differences("killed")
     chaos_report("worker of a standalone cluster killed in mid-night", lost=len(wrong))
     assert wrong == []

@@ -21,8 +21,9 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
 
 
 def entries_of_logs(lake: Path) -> int:
-    """Commits of all tables, ops included: one that another overwrote is missing."""
-    return len(list(lake.glob("*/*/_delta_log/*[0-9].json")))
+    """Commits of all tables but those of ops, which a slow night flushes more often."""
+    entries = lake.glob("*/*/_delta_log/*[0-9].json")
+    return sum(entry.relative_to(lake).parts[0] != "ops" for entry in entries)
 
 
 def test_of_two_nights_of_one_date_one_publishes(nights: Nights, chaos_report: Report) -> None:
