@@ -32,6 +32,7 @@ from lakeshop.sources.erased import without_erased
 from lakeshop.sources.files import RAW_ROW
 from lakeshop.sources.jdbc import Extent, Source, Window
 from lakeshop.sources.jdbc_connection import Connection, Login
+from lakeshop.tables import Content, content_columns, contents_of
 
 _KEY, _CHANGED_ON, _CHANGED_AT = "_key", "_changed_on", "_changed_at"
 ByEventDay = Callable[[DataFrame], DataFrame]
@@ -96,27 +97,35 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
         return
     unpublished = [] if run.is_history else [day for day, was in published.items() if was is None]
     later = _later(run, reading.table) if unpublished else None
-    rows = _filed(run, reading, unpublished, later, by_event_day)
+    # Kept while it is divided into what is known and what is new: it is read once.
+    read = _raw_rows(reading).persist(StorageLevel.MEMORY_AND_DISK)
+    rows = _filed(run, reading, read, unpublished, later, by_event_day)
     with reading.source.connection.explained():
         rows, left_out = without_erased(run, rows, reading.source.entity)
-        # Not cached, checkpointed: what is read once is not read again, as the next publish would
-        # make a cache do, since the rows come from the table that is published.
+        # Not cached, checkpointed: the next publish would have a cache made anew, since these rows
+        # come from the table that is published.
         rows = rows.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK)
-    counts = {row[DAY]: row["count"] for row in rows.groupBy(DAY).count().collect()}
+    read.unpersist()
+    found = _contents(run, reading.table, rows)
     asked = rows.where(F.col(DAY) <= F.lit(run.last))
     run.publish(
         *(reading.table, asked, run.first, run.last),
         started=started,
         counts=left_out,
-        contents=None if any(day <= run.last for day in counts) else {},
+        contents={day: content for day, content in found.items() if day <= run.last},
         input_digests=prints,
     )
-    if later is not None and counts.get(later.day, 0) < later.content.rows:
+    if later is not None and found.get(later.day) != later.content:
         left = rows.where(F.col(DAY) == F.lit(later.day))
         was = {later.day: later.input_digest}
         run.publish(
             *(reading.table, left, later.day, later.day), started=started, input_digests=was
         )
+
+
+def _contents(run: Run, table: str, rows: DataFrame) -> dict[date, Content]:
+    per_day = run.lake.fitting(table, rows).groupBy(DAY)
+    return contents_of(per_day.agg(*content_columns(run.lake.contract(table))).collect())
 
 
 def _is_current(published: Publication, digest: str) -> bool:
@@ -133,6 +142,7 @@ def _later(run: Run, table: str) -> Publication | None:
 def _filed(
     run: Run,
     reading: Reading,
+    read: DataFrame,
     unpublished: list[date],
     later: Publication | None,
     by_event_day: ByEventDay,
@@ -144,8 +154,7 @@ def _filed(
     held = held.where((F.col(DAY) <= F.lit(run.last)) | (F.col(DAY) == F.lit(last)))
     before = run.lake.read(reading.table, _reach(run, reading), run.first - timedelta(days=1))
     new = (
-        _raw_rows(reading)
-        .join(before.select("raw"), on="raw", how="left_anti")
+        read.join(before.select("raw"), on="raw", how="left_anti")
         .join(held.select("raw"), on="raw", how="left_anti")
         .transform(timed)
     )
