@@ -53,7 +53,15 @@ SMALL |= {"spark.jars": str(DRIVERS[-1])} if DRIVERS else {}
 
 
 # What shares a lake goes to one process of `-n 2`, the longest first.
-LONGEST = ("test_submit.py", "two_nights", "six_nights", "test_survival.py", "fraud_nights")
+LONGEST = (
+    "test_kills.py",
+    "test_random_kills.py",
+    "test_submit.py",
+    "two_nights",
+    "six_nights",
+    "test_survival.py",
+    "fraud_nights",
+)
 
 
 def group(item: pytest.Item) -> str:

@@ -31,15 +31,26 @@ class Nights:
         ten_day_shop(NO_SPARK, self.home)
         without = shutil.ignore_patterns("__pycache__")
         shutil.copytree(HOME / "lib", self.home / "lib", ignore=without)
+        # Upkeep that clears at once what a killed night has left, not after a week.
+        (self.home / "conf" / "clearing.yaml").write_text("maintenance: {keep_days: 0}\n")
 
     def start(self, lake: str, first: date = DAY, last: date | None = None, at: str = "") -> Job:
         """Begin a night; `at` is the point where it kills itself."""
         days = ("--from", str(first), "--to", str(last or first), "--lake", str(self.home / lake))
         reduced = {"LAKESHOP_REDUCED": "1"} if self.is_reduced else {}
         variables = {"PYTHONPATH": str(self.home / "lib"), "LAKESHOP_KILL_AT": at} | reduced
-        number = len(list(self.home.glob("*.log")))
-        log = self.home / f"{number}.log"
-        return Job(submitted(NIGHT, self.home, *days), variables, log)
+        return Job(submitted(NIGHT, self.home, *days), variables, self._log())
+
+    def _log(self) -> Path:
+        return self.home / f"{len(list(self.home.glob('*.log')))}.log"
+
+    def maintained(self, lake: str) -> Ended:
+        """Upkeep as of the second night, which is to end well."""
+        arguments = ("--date", str(DAY), "--lake", str(self.home / lake), "--env", "clearing")
+        command = submitted(HOME / "jobs" / "maintain.py", self.home, *arguments)
+        ended = Job(command, {"PYTHONPATH": str(self.home / "lib")}, self._log()).wait()
+        assert ended.code == 0, ended.said[-3000:]
+        return ended
 
     def done(self, lake: str, first: date = DAY, last: date | None = None) -> Ended:
         """A night to its end, which is to be good."""

@@ -6,7 +6,7 @@ kill every table's day is the old one or the new one, whole.
 
 import pytest
 
-from chaos.lakes import faults_at_the_end, held_by
+from chaos.lakes import faults_at_the_end, held_by, unreferenced
 from chaos.nights import Nights
 from chaos.report import Report
 
@@ -38,3 +38,18 @@ def test_killed_at_every_write(nights: Nights, chaos_report: Report, point: str)
     )
     assert faults == []
     assert not (nights.home / lake / ".lease").exists()
+
+
+def test_upkeep_removes_what_killed_nights_left(nights: Nights, chaos_report: Report) -> None:
+    nights.copied("before", "cleared")
+    place = nights.home / "cleared"
+    for number in (2, nights.writes - 1):
+        assert nights.start("cleared", at=f"{number}:commit").wait().was_killed
+    nights.done("cleared")
+    left = unreferenced(place)
+    assert sum(left.values()) >= 2
+    nights.maintained("cleared")
+    faults = faults_at_the_end(held_by(place), nights.right)
+    faults += [f"{table} has {n} files of no use" for table, n in unreferenced(place).items()]
+    chaos_report("upkeep after killed nights", lost=len(faults))
+    assert faults == []
