@@ -18,7 +18,7 @@ COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --
 
 .PHONY: help
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 # What `make night` runs of a demo shop: its history as one range, then the week after it.
 NIGHTS_complete_journey := 2017-01-01:2017-12-03 2017-12-04:2017-12-10
@@ -79,6 +79,14 @@ format: $(READY) ## format the code
 .PHONY: zip
 zip: $(READY) ## dist/lakeshop.zip for --py-files
 	python -m lakeshop.bundle dist/lakeshop.zip
+
+.PHONY: environment
+environment: $(READY) ## dist/environment.tar.gz for --archives: the libraries, 0.8 GiB
+	python -m lakeshop.environment dist/environment.tar.gz
+
+.PHONY: cluster
+cluster: $(READY) ## a night on a standalone cluster on this machine, compared with a laptop's
+	python -m pytest -m chaos tests/chaos/test_cluster.py
 
 .PHONY: docs
 docs: $(READY) ## the README's table list and docs/dictionary.md, from the contracts
