@@ -26,6 +26,7 @@ class Told(logging.Handler):
         told.append(record.getMessage())
 
 
+lease.RENEWED_EVERY = 0.03  # and twice as often a waiting one looks
 LOG.setLevel(logging.INFO)
 LOG.addHandler(Told())
 lake, commit = ExitStack(), ExitStack()
@@ -45,7 +46,6 @@ for text in sys.stdin:
                 commit.close()
         elif what == "count":
             place, file, times, day = arguments
-            lease.RENEWED_EVERY = 0.004  # and so often a waiting one looks
             terms = Holding(seconds=30, wait_seconds=60)
             for _ in range(times):
                 with held(place, "count", *[date.fromisoformat(day)] * 2, terms):
