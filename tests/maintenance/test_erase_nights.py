@@ -1,0 +1,46 @@
+"""A person of whole nights, models included, is in no byte of the lake once erased."""
+
+from datetime import timedelta
+
+import pytest
+
+from bytescan import files_with
+from lakeshop.maintenance.maintain import maintain
+from lakeshop.night import STAGES
+from lakeshop.secret import pseudonym_of
+from shops import FIRST, KEY, action, line, run_stages, ten_day_shop
+
+ID = "Xk3v9TqLw7ZrB2mNp8sYd4Hc"
+LAST = FIRST + timedelta(days=4)  # a Monday is among the days: models are trained
+
+
+@pytest.mark.chaos
+def test_nobody_is_left_of_whole_nights_and_the_next_night_works(spark, tmp_path):
+    shop = ten_day_shop(spark, tmp_path)
+    for n in range(5):
+        day = FIRST + timedelta(days=n)
+        path = shop.landing / "transactions" / f"{day}.jsonl"
+        more = shop.deliver("transactions", f"{n}", [line(900 + n, f"{day} 09:00:00", user=ID)])
+        path.write_bytes(path.read_bytes() + more.read_bytes() + f'{{"u": "{ID}"\n'.encode())
+        shop.deliver("user_actions", day, [action(90 + n, f"{day} 09:00:00", user=ID)])
+    run_stages(shop, "lake", FIRST, LAST, list(STAGES))
+    names = [ID, pseudonym_of(ID, KEY.encode())]
+    layers = {path.split("/")[0] for path in files_with(shop.home / "lake", names)}
+    assert {"bronze", "quarantine", "restricted", "silver", "features", "gold"} <= layers
+
+    run = shop.run(LAST)
+    upkeep = run.settings.maintenance.model_copy(update={"keep_days": 0})
+    run.settings = run.settings.model_copy(update={"maintenance": upkeep})
+    run.erase = (ID,)
+    maintain(run)
+    run.flush()
+    assert files_with(shop.home / "lake", names) == []
+
+    again = shop.run(FIRST, LAST, redo_stale=True)
+    for table, contract in again.lake.contracts.items():
+        days = again.ledger.days(table)
+        assert not [d for d in days if contract.inputs and again.ledger.is_stale(contract, d)], (
+            table
+        )
+    run_stages(shop, "lake", LAST, LAST + timedelta(days=1), list(STAGES))
+    assert files_with(shop.home / "lake", names) == []
