@@ -60,7 +60,9 @@ def test_a_twin_that_was_not_written_is_written_by_the_next_run(night, monkeypat
     assert lake.read(f"{TABLE}_latest").count() == lake.read(TABLE).count() == 1
 
 
-@pytest.mark.parametrize("table", ["ops.publications", "ops.runs"])
+@pytest.mark.parametrize(
+    "table", ["ops.runs", pytest.param("ops.publications", marks=pytest.mark.chaos)]
+)
 def test_each_publication_has_its_run(night, monkeypatch, table):
     killed_before(monkeypatch, night, table, flushed=False)
     lake = night().lake
