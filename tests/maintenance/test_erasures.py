@@ -8,6 +8,8 @@ import pytest
 
 from lakeshop.erasures import add_to_list, erased_of, read_list, requested
 from lakeshop.errors import ConfigError
+from lakeshop.job import main, parser
+from lakeshop.run import Run
 
 KEY = b"a key for tests, of 32 characters or more"
 LONG = "Jörg.O'Neil+shop@example.org"
@@ -92,3 +94,24 @@ def test_a_request_that_asks_for_nobody_is_refused(tmp_path, content):
         file.write_bytes(content)
     with pytest.raises(argparse.ArgumentTypeError, match="one user id per line"):
         requested(str(file))
+
+
+@pytest.mark.parametrize("job", ["maintain", "nightly"])
+def test_the_job_ends_with_2_and_tells_no_id(tmp_path, capsys, job):
+    """Where the file is missing, and where it is given to a job that erases nobody."""
+    file = tmp_path / "ids"
+    if job == "nightly":
+        file.write_text(LONG)
+    with pytest.raises(SystemExit) as ended:
+        main(job, print, ["--date", "2026-03-10", "--erase", str(file)])
+    assert ended.value.code == 2
+    assert LONG not in capsys.readouterr().err
+
+
+def test_the_ids_are_read_and_not_shown(tmp_path, settings):
+    file = tmp_path / "ids"
+    file.write_text(LONG)
+    options = parser("maintain").parse_args(["--date", "2026-03-10", "--erase", str(file)])
+    assert options.erase == (LONG,)
+    run = Run("maintain", None, None, settings, "code", None, None, erase=options.erase)
+    assert LONG not in repr(run)
