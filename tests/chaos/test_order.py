@@ -22,7 +22,9 @@ DAYS = [FIRST + timedelta(days=n) for n in range(3)]
 
 def run_nights(shop: TinyShop, lake: str, days: Sequence[date]) -> Contents:
     for day in days:
-        nightly(shop.run(day, lake=lake, redo_stale=True))
+        run = shop.run(day, lake=lake, redo_stale=True)
+        nightly(run)
+        run.flush()
     return contents(shop.lake(lake), DAYS[0], DAYS[-1])
 
 
