@@ -33,3 +33,7 @@ class QualityError(ShopError):
 
 class BusyError(ShopError):
     """Another run holds the lake."""
+
+
+class RoomError(ShopError):
+    """The lake's disk has too little room for a run."""

@@ -15,16 +15,16 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from pyspark.errors import PythonException
-
 from lakeshop.contract import Contract
 from lakeshop.contracts import read_contracts
 from lakeshop.erasures import requested
 from lakeshop.errors import ConfigError, ShopError
+from lakeshop.failures import said
 from lakeshop.guard import FIRST_DAY, LAST_DAY, assert_no_file, assert_place
 from lakeshop.journal import LOG
 from lakeshop.lease import held
 from lakeshop.ledger import Ledger
+from lakeshop.room import assert_room
 from lakeshop.run import Run
 from lakeshop.secret import pseudonym_key
 from lakeshop.session import spark_session
@@ -52,6 +52,8 @@ def main(job: str, work: Work, argv: Sequence[str] | None = None) -> int:
         key = pseudonym_key(settings.pseudonyms)
         contracts = read_contracts(options.schemas)
         _assert_known(settings, contracts)
+        if job != "maintain":  # which makes room
+            assert_room(settings.lake, settings.maintenance.least_free_mib)
         with held(settings.lake, job, first, last, settings.lease) as guard:
             lake = Lake(spark_session(job), settings.lake, contracts, guard)
             run = Run(
@@ -77,19 +79,6 @@ def main(job: str, work: Work, argv: Sequence[str] | None = None) -> int:
         LOG.error("%s%s failed: %s\nDays not reported are as they were.", where, job, said(error))
         return 1
     return 0
-
-
-def said(error: Exception) -> str:
-    """What went wrong, in one line.
-
-    A Spark error carries its whole plan, and its first line says it; that of a Python task
-    carries the task's trace, and its last line does.
-    """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    if not lines:
-        return type(error).__name__
-    is_of_task = isinstance(error, PythonException)
-    return f"{type(error).__name__}: {lines[-1 if is_of_task else 0]}"
 
 
 def parser(job: str) -> argparse.ArgumentParser:

@@ -13,7 +13,8 @@ class Maintenance(Frozen):
     `erased` is the list of erased persons, outside the lake; `{shop}` in it stands for the shop.
     Files that no version needs any more are removed after `keep_days`, a table's log after
     `log_days`. Files below half of `file_mib` are small; where `small_files` of them or more hold
-    closed days, they are made into files of that size.
+    closed days, they are made into files of that size. A run begins only where `least_free_mib` are
+    free on the lake's disk.
     """
 
     erased: Path
@@ -21,6 +22,7 @@ class Maintenance(Frozen):
     log_days: Count
     small_files: int = Field(ge=2)
     file_mib: Count
+    least_free_mib: int = Field(ge=0)
 
     @model_validator(mode="after")
     def _logs_last_as_long_as_files(self) -> "Maintenance":

@@ -1,0 +1,26 @@
+"""What a failed job says."""
+
+import pytest
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PythonException
+
+from lakeshop.failures import said
+
+
+def test_a_spark_error_is_said_by_its_first_line_and_a_tasks_by_its_last() -> None:
+    assert said(ValueError("what is wrong\nthe plan\n")) == "ValueError: what is wrong"
+    assert said(ValueError()) == "ValueError"
+    task = PythonException("An exception was thrown\n  File x\nKeyError: 'a'\n")
+    assert said(task).endswith("PythonException: KeyError: 'a'")
+
+
+def test_an_error_of_the_jvm_is_said_in_its_words_and_its_last_causes(spark) -> None:
+    java = spark._jvm.java
+    with pytest.raises(Py4JJavaError) as caught:
+        java.io.FileInputStream("/nowhere")
+    assert said(caught.value).startswith("java.io.FileNotFoundException: /nowhere (")
+    full = java.io.IOException("No space left on device")
+    aborted = java.lang.RuntimeException("Job aborted.\nmore", java.lang.Exception(full))
+    caught.value.java_exception = aborted
+    words = "java.lang.RuntimeException: Job aborted. Cause: java.io.IOException: No space left"
+    assert said(caught.value) == f"{words} on device"
