@@ -57,4 +57,4 @@ def test_a_job_ends_with_1_before_it_begins_and_upkeep_begins(tmp_path, free, mo
 
     monkeypatch.setattr(job, "held", begin)
     assert job.main("maintain", None, asked) == 1
-    assert "Begun" in caplog.readouterr().out
+    assert "Begun" in caplog.text
