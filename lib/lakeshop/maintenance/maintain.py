@@ -57,12 +57,12 @@ def _keep(run: Run, table: str, deleted: int, files_before: int) -> None:
     """Compact and clear one table, and say in one line what was done to it."""
     started = time.monotonic()
     terms = run.settings.maintenance
-    there = tables.size(run.lake, table)
     tables.set_durations(run.lake, table, keep_days=terms.keep_days, log_days=terms.log_days)
     if not run.erase:
         compact_closed_days(run, table)
+    there = tables.size(run.lake, table)
     tables.vacuum(run.lake, table)
-    freed = max(there - tables.size(run.lake, table), 0)
+    freed = there - tables.size(run.lake, table)
     what = "of erased persons" if run.erase else "past their retention"
     files = len(tables.files_of(run.lake, table))
     text = (
