@@ -2,6 +2,7 @@
 
 import io
 import json
+import pickle
 import zipfile
 from dataclasses import replace
 from datetime import date
@@ -13,7 +14,7 @@ from toy_trainings import TOY
 from lakeshop.training.backend import compiled_model, configured
 from lakeshop.training.errors import ModelError
 from lakeshop.training.recipe import Columns
-from lakeshop.training.registry import as_bytes, champion, is_promoted, model_of, sha256_of
+from lakeshop.training.registry import as_bytes, champion, is_promoted, model_of, sha256_of, verify
 
 INPUTS = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 
@@ -45,10 +46,13 @@ def test_code_in_a_file_is_refused_and_so_is_what_is_no_model():
     given = keras.Input((4,))
     model = keras.Model(given, keras.layers.Lambda(lambda x: x * 2)(given))
     payload = as_bytes(model)
-    with pytest.raises(ModelError, match="Keras"):
-        model_of(payload, sha256_of(payload))
-    with pytest.raises(ModelError, match="should be one that Keras"):
-        model_of(b"nothing", sha256_of(b"nothing"))
+    with pytest.raises(ModelError, match="Received Python code") as refused:
+        verify(payload, sha256_of(payload))
+    assert refused.value.exit_code == 2
+    pickled = pickle.dumps(np.ones(3))
+    for other in (b"nothing", pickled, payload[:-30], b"PK\x05\x06" + bytes(18)):
+        with pytest.raises(ModelError, match="should be one that Keras saved"):
+            model_of(other, sha256_of(other))
 
 
 def test_layers_of_ones_own_come_from_named_modules():

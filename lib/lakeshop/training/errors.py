@@ -9,3 +9,5 @@ class TrainingError(ShopError):
 
 class ModelError(ShopError):
     """A model cannot be built, or its file is not the one that was registered."""
+
+    exit_code = 2

@@ -7,7 +7,7 @@ import json
 import math
 import tempfile
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from lakeshop.training.errors import ModelError
 NO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file knows
 METADATA, CONFIG = "metadata.json", "config.json"
 SHARED = "shared_object_id"
+CODE = {"Lambda", "__lambda__"}
 
 
 def as_bytes(model: Any) -> bytes:
@@ -37,10 +38,13 @@ def sha256_of(payload: bytes) -> str:
 
 
 def verify(payload: bytes, sha256: str) -> None:
-    """Refuse a model's file that is not the one registered.
+    """Refuse a model's file that is not the one registered, or holds anything but a model.
+
+    A pickle, or a Lambda layer, would run its own code where it is loaded. Keras refuses both in
+    its safe mode, but in a task; here nothing was started yet.
 
     Raises:
-        ModelError: its digest is another one.
+        ModelError: its digest is another one, it is no `.keras` file, or it holds code.
     """
     found = sha256_of(bytes(payload))
     if found != sha256:
@@ -49,6 +53,26 @@ def verify(payload: bytes, sha256: str) -> None:
             f"Received {found}: it was altered. Restore the table's earlier version or train anew."
         )
         raise ModelError(msg)
+    try:
+        with zipfile.ZipFile(io.BytesIO(payload)) as archive:
+            config = json.loads(archive.read(CONFIG))
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError) as error:
+        msg = f"A model's file should be one that Keras saved. Received another: {error}."
+        raise ModelError(msg) from error
+    if CODE & set(_classes(config)):
+        msg = "A model's file should hold layers alone. Received Python code; name a layer instead."
+        raise ModelError(msg)
+
+
+def _classes(config: Any) -> Iterator[str]:
+    """The names of all classes in a configuration."""
+    if isinstance(config, dict):
+        if isinstance(config.get("class_name"), str):
+            yield config["class_name"]
+        config = list(config.values())
+    if isinstance(config, list):
+        for part in config:
+            yield from _classes(part)
 
 
 def model_of(payload: bytes, sha256: str, modules: Sequence[str] = ()) -> Any:
