@@ -64,10 +64,16 @@ class Packed:
         command = [
             *(str(Path(sys.executable).parent / "spark-submit"), "--master", cluster.url),
             *("--properties-file", str(PROPERTIES), "--load-spark-defaults", *confs, *options),
-            *("--archives", f"{self.environment}#environment"),
+            # Not sent over the wire: each worker has it, as on a shared disk.
+            *("--archives", f"local:{self.environment}#environment"),
             *(str(HOME / "jobs" / "nightly.py"), *places, *asked, str(home / lake)),
         ]
-        variables = {"SPARK_CONF_DIR": str(cluster.conf), "SPARK_LOCAL_DIRS": str(elsewhere)}
+        code = str(home / "lib")  # the driver's, where it is not sent
+        variables = {
+            "PYTHONPATH": code,
+            "SPARK_CONF_DIR": str(cluster.conf),
+            "SPARK_LOCAL_DIRS": str(elsewhere),
+        }
         return Job(command, variables, home / f"{lake}.log")
 
     def done(self, cluster: Cluster, job: Job) -> Ended:
@@ -107,8 +113,8 @@ def test_a_night_on_a_cluster_equals_the_laptops(
     ended = packed.done(cluster, packed.start(cluster, "whole", *py_files))
     assert ended.code == 0, ended.said[-3000:]
     assert "Tiny, 2026-03-08: done" in ended.said
-    assert cluster.said("worker0").count("Launching executor") == 1
-    assert cluster.said("worker1").count("Launching executor") == 1
+    assert cluster.said("worker0").count("Asked to launch executor") == 1
+    assert cluster.said("worker1").count("Asked to launch executor") == 1
     wrong = packed.differences("whole")
     chaos_report("night on a standalone cluster", lost=len(wrong))
     assert wrong == []
