@@ -16,8 +16,8 @@ from lakeshop.contracts import read_contracts
 from lakeshop.ledger import Ledger
 from lakeshop.night import STAGES
 from lakeshop.run import Run
-from lakeshop.settings import read_settings
 from lakeshop.secret import HEX_DIGITS
+from lakeshop.settings import read_settings
 from lakeshop.sources.simulator.arguments import Arguments
 from lakeshop.sources.simulator.dirt import SHAPES
 from lakeshop.sources.simulator.simulate import simulate
