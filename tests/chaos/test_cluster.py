@@ -64,8 +64,7 @@ class Packed:
         command = [
             *(str(Path(sys.executable).parent / "spark-submit"), "--master", cluster.url),
             *("--properties-file", str(PROPERTIES), "--load-spark-defaults", *confs, *options),
-            # Not sent over the wire: each worker has it, as on a shared disk.
-            *("--archives", f"local:{self.environment}#environment"),
+            *("--archives", f"{self.environment}#environment"),
             *(str(HOME / "jobs" / "nightly.py"), *places, *asked, str(home / lake)),
         ]
         code = str(home / "lib")  # the driver's, where it is not sent
