@@ -1,12 +1,14 @@
 """Dirt of every kind, from none to most of a delivery: each row ends as the truth says."""
 
-import random
 from collections import Counter
 from datetime import date, timedelta
 
+import hypothesis
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from conftest import HOME
 from lakeshop.errors import QualityError
@@ -96,17 +98,24 @@ RANDOM_KINDS = {
 }
 
 
-def test_any_mixture_of_rows_is_balanced_by_file_and_in_all(spark, contracts, shop):
-    """Two hundred deliveries in one frame, each against a plain loop over its rows."""
-    chance = random.Random(3)
-    rows, expected, kinds = [], Counter(), list(RANDOM_KINDS)
-    for number in range(200):
+ROW = st.tuples(
+    st.sampled_from(list(RANDOM_KINDS)),
+    st.integers(0, 5),
+    st.sampled_from([False, False, False, True]),
+)
+DELIVERIES = st.lists(st.lists(ROW, min_size=1, max_size=14), min_size=40, max_size=60)
+
+
+@hypothesis.settings(max_examples=3, deadline=None, derandomize=True)
+@given(deliveries=DELIVERIES)
+def test_any_mixture_of_rows_is_balanced_by_file_and_in_all(spark, contracts, shop, deliveries):
+    """Many files in one frame, each against a plain loop over its rows."""
+    rows, expected = [], Counter()
+    for number, delivered in enumerate(deliveries):
         file, seen = f"f{number:03}", set()
-        for place in range(chance.randrange(1, 15)):
-            kind, key = chance.choice(kinds), chance.randrange(6)
+        for place, (kind, key, broken) in enumerate(delivered):
             changes, may_be = RANDOM_KINDS[kind]
             text = line(key, f"{file}-", **changes).rstrip("\n")
-            broken = chance.random() < 0.2
             rows.append((FIRST, file, place + 1, text[:-1] if broken else text, None, None))
             is_good = may_be and not broken
             outcome = QUARANTINED if not is_good else REPEATED if key in seen else ACCEPTED
@@ -118,7 +127,7 @@ def test_any_mixture_of_rows_is_balanced_by_file_and_in_all(spark, contracts, sh
     in_all = Counter()
     for (_, outcome), n in expected.items():
         in_all[outcome] += n
-    assert (counts.rows, counts.files) == (len(rows), 200)
+    assert (counts.rows, counts.files) == (len(rows), len(deliveries))
     assert counts.quarantined == in_all[QUARANTINED]
     assert counts.duplicates == in_all[REPEATED]
     Balance(
