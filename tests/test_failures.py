@@ -20,7 +20,27 @@ def test_an_error_of_the_jvm_is_said_in_its_words_and_its_last_causes(spark) -> 
         java.io.FileInputStream("/nowhere")
     assert said(caught.value).startswith("java.io.FileNotFoundException: /nowhere (")
     full = java.io.IOException("No space left on device")
-    aborted = java.lang.RuntimeException("Job aborted.\nmore", java.lang.Exception(full))
+    aborted = java.lang.RuntimeException("Job aborted.", java.lang.Exception(full))
     caught.value.java_exception = aborted
     words = "java.lang.RuntimeException: Job aborted. Cause: java.io.IOException: No space left"
     assert said(caught.value) == f"{words} on device"
+
+
+LOST = "Lost task 0.3: org.apache.spark.SparkException:"
+TRACE = "  File y\n" * 9
+FRAME = "\tat org.apache.spark.api.python.PythonWorkerFactory.create(PythonWorkerFactory.scala:1)"
+
+
+@pytest.mark.parametrize(
+    ("message", "words"),
+    [
+        (f"{LOST}\nError from python worker:\n  No module named 'x'\n{FRAME}\n\nDriver stacktrace:",
+         f"{LOST} Error from python worker: No module named 'x'"),
+        (f"{LOST}\nTraceback:\n{TRACE}KeyError: 'a'\n\n{FRAME}",
+         f"{LOST} KeyError: 'a'"),
+    ],
+)  # fmt: skip
+def test_what_a_task_died_of_is_said_without_the_stack(spark, message, words) -> None:
+    error = ValueError()
+    error.java_exception = spark._jvm.java.io.IOException(message)
+    assert said(error) == f"java.io.IOException: {words}"

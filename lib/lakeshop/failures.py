@@ -1,8 +1,11 @@
 """What a failure says to the person who is called in the night: one line, and the cause of it."""
 
+from itertools import takewhile
 from typing import Any
 
 from pyspark.errors import PythonException
+
+FEW = 6  # lines
 
 
 def said(error: Exception) -> str:
@@ -27,5 +30,12 @@ def _with_cause(thrown: Any) -> str:
     chain = [thrown]
     while (cause := chain[-1].getCause()) is not None:
         chain.append(cause)
-    first, last = (str(one.toString()).splitlines()[0].strip() for one in (chain[0], chain[-1]))
+    first, last = _words(chain[0]), _words(chain[-1])
     return first if last in first else f"{first} Cause: {last}"
+
+
+def _words(thrown: Any) -> str:
+    """A message down to its stack; of one with a task's trace in it the first and the last line."""
+    message = takewhile(lambda line: not line.startswith("\tat "), thrown.toString().splitlines())
+    lines = [line.strip() for line in message if line.strip()]
+    return " ".join(lines if len(lines) <= FEW else (lines[0], lines[-1]))
