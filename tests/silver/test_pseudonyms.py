@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 from pyspark import cloudpickle
 
-from lakeshop.silver import pseudonyms as module
 from lakeshop.silver.pseudonyms import pseudonymiser, pseudonyms
 
 KEY = b"a test key of at least 32 characters"
@@ -60,7 +59,7 @@ def test_distinct_ids_are_hashed_once(monkeypatch):
         hashed.append(message)
         return digest(key, message, method)
 
-    monkeypatch.setattr(module.hmac, "digest", counted)
+    monkeypatch.setattr(hmac, "digest", counted)
     found = pseudonyms(pd.Series(["a", "b", "a", None] * 50), KEY)
     assert sorted(hashed) == [b"a", b"b"]
     assert found.nunique() == 2
