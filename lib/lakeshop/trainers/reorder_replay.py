@@ -30,8 +30,9 @@ def replayed(
 ) -> Judged | None:
     """Figures of the plan and of a fixed rule; None where no series has what a replay needs.
 
-    Series are left out that are not sold in whole units, and those that no origin's night would
-    have ordered: of a lead time so long that its order comes after the last day.
+    Series are left out that are not sold in whole units; that do not keep, since in a replay
+    nothing expires and a rule that orders too much would have no loss of it; and whose lead time
+    is so long that the last order comes after the last day.
 
     Args:
         rows: of features.demand, n series.
@@ -46,7 +47,8 @@ def replayed(
     )
     options, is_fractional = night.settings.reorder, rows["is_fractional"].to_numpy(np.bool_)
     is_counted = held["age"].notna().to_numpy() & ~is_fractional
-    is_counted &= replayable(terms_of(held, options), origins)
+    terms = terms_of(held, options)
+    is_counted &= (terms.shelf_life <= 0) & replayable(terms, origins)
     if not is_counted.any():
         return None
     chosen = np.flatnonzero(is_counted)
@@ -56,8 +58,8 @@ def replayed(
         for age, origin in origins.items()
     }
     aim = Aim(options.service_level, options.shortage_cost, options.holding_cost_per_day)
-    terms = terms_of(held.iloc[chosen], options)
-    return Judged(None, len(chosen), replayed_plan(_history(panel.take(chosen)), told, terms, aim))
+    history, terms = _history(panel.take(chosen)), terms_of(held.iloc[chosen], options)
+    return Judged(None, len(chosen), replayed_plan(history, told, terms, aim))
 
 
 def _demand(origin: Origin, rules: Mapping[str, Rule]) -> Demand:
