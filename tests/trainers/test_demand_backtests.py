@@ -191,13 +191,13 @@ def test_where_stock_is_counted_the_plan_is_replayed_beside_a_fixed_rule(rows, s
             **{"product_id": f"p{n:02}", "on_hand": Decimal(9), "lead_time_days": float(lead)},
             "shelf_life_days": 9 if n == 8 else None,
         }
-        for n, lead in ((4, 2), (5, 3), (6, 3), (7, 40), (8, 3))
+        for n, lead in ((2, 3), (4, 2), (5, 3), (6, 3), (7, 40), (8, 3))
         for store in range(2)
     ]
     found, _ = backtested(rows, small, spark, shop(), stock=counted)
     plan = found["reorder"]
     assert (plan["method"], plan["origins"], plan["series"]) == (None, 4, 3), (
-        "one lead is too long, one expires"
+        "one is too new, one lead is too long, one expires"
     )
     figures = json.loads(plan["figures"])
     assert set(figures) == {"plan", "fixed_rule"}

@@ -30,9 +30,9 @@ def replayed(
 ) -> Judged | None:
     """Figures of the plan and of a fixed rule; None where no series has what a replay needs.
 
-    Series are left out that are not sold in whole units; that do not keep, since in a replay
-    nothing expires and a rule that orders too much would have no loss of it; and whose lead time
-    is so long that the last order comes after the last day.
+    Series are left out that are not sold in whole units; that were not yet sold on the first night; that do
+    not keep, since in a replay nothing expires and a rule that orders too much would have no loss
+    of it; and whose lead time is so long that the last order comes after the last day.
 
     Args:
         rows: of features.demand, n series.
@@ -47,6 +47,7 @@ def replayed(
     )
     options, is_fractional = night.settings.reorder, rows["is_fractional"].to_numpy(np.bool_)
     is_counted = held["age"].notna().to_numpy() & ~is_fractional
+    is_counted &= (panel.until(max(origins)).exposure > 0).any(axis=1)
     terms = terms_of(held, options)
     is_counted &= (terms.shelf_life <= 0) & replayable(terms, origins)
     if not is_counted.any():
