@@ -30,9 +30,9 @@ def replayed(
 ) -> Judged | None:
     """Figures of the plan and of a fixed rule; None where no series has what a replay needs.
 
-    Series are left out that are not sold in whole units; that were not yet sold on the first night; that do
-    not keep, since in a replay nothing expires and a rule that orders too much would have no loss
-    of it; and whose lead time is so long that the last order comes after the last day.
+    Series are left out that are not sold in whole units; that were not sold yet on the first
+    night; that do not keep, since in a replay nothing expires and a rule that orders too much
+    would have no loss of it; and whose lead time is so long that the last order comes too late.
 
     Args:
         rows: of features.demand, n series.
