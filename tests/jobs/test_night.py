@@ -71,6 +71,7 @@ def six_nights(ten_days: TinyShop) -> TinyShop:
     return ten_days
 
 
+@pytest.mark.slow
 def test_a_range_of_days_equals_its_nights(six_nights: TinyShop) -> None:
     run_days(six_nights, "range", FIRST, SIXTH)
     nights = contents(six_nights.lake("nights"), FIRST, SIXTH)
@@ -78,6 +79,7 @@ def test_a_range_of_days_equals_its_nights(six_nights: TinyShop) -> None:
     assert contents(six_nights.lake("range"), FIRST, SIXTH) == nights
 
 
+@pytest.mark.slow
 @pytest.mark.slow
 def test_a_day_delivered_wrong_and_corrected_ends_as_delivered_right(six_nights: TinyShop) -> None:
     right = contents(six_nights.lake("nights"), FIRST, SIXTH)
