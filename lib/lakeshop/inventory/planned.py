@@ -20,7 +20,6 @@ from lakeshop.inventory.tuning import at_equal_service, filled
 
 PLAN, FIXED_RULE = "plan", "fixed_rule"
 WINDOW = 56  # days whose mean the fixed rule covers
-LEVELS = (0.5, 0.7, 0.8, 0.9, 0.95, 0.98)
 COVERS = (0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)  # times lead time and review
 
 Figures = Mapping[str, float]
@@ -68,9 +67,6 @@ def replayed_plan(
             [nights.replayed(rows, _rules(lead, review, aim), make) for lead, rows in groups]
         )
 
-    def planned(of: Aim) -> Replayed:
-        return over(lambda rules, rows: _by_plan(by_days, _take(terms, rows, rules), of, rows))
-
     def fixed(cover: float) -> Replayed:
         return over(
             lambda rules, rows: _in_packs(
@@ -78,9 +74,8 @@ def replayed_plan(
             )
         )
 
-    ours = planned(aim)
-    grid = [ours, *[planned(Aim(level)) for level in LEVELS]]
-    equal = at_equal_service(grid, [fixed(cover) for cover in COVERS], ours.fill_rate)
+    ours = over(lambda rules, rows: _by_plan(by_days, _take(terms, rows, rules), aim, rows))
+    equal = at_equal_service([ours], [fixed(cover) for cover in COVERS], ours.fill_rate)
     found = {PLAN: _figures(ours.fill_rate, ours.average_stock, ours.cost)}
     if equal is not None:
         found[FIXED_RULE] = _figures(equal.fill_rate, equal.stock_of_other, equal.cost_of_other)

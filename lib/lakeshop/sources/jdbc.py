@@ -5,7 +5,6 @@ them, and Spark reads nothing but text.
 """
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,12 +18,10 @@ from lakeshop.shop import Entity
 from lakeshop.sources.jdbc_connection import Connection
 from lakeshop.sources.mapping import source_columns
 
-DRIVER = "org.postgresql.Driver"
 FETCHED_AT_ONCE = 10_000  # rows; the driver would hold a whole answer in memory
 ZONED = "timestamp with time zone"
 TIMES = {ZONED, "timestamp without time zone", "date"}
 NUMBERS = {"smallint", "integer", "bigint", "numeric"}
-_DRIVERS_WORDS = re.compile(r"org\.postgresql\.\S*?Exception: (.*)")
 
 
 @dataclass(frozen=True)
