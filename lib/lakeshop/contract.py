@@ -1,6 +1,7 @@
 """What one table promises, as a frozen value: columns, key, checks, inputs; and its DDL."""
 
 from dataclasses import dataclass, replace
+from datetime import date
 from functools import cached_property
 
 from pyspark.sql import types as T
@@ -147,3 +148,8 @@ def _has_statistics(data_type: T.DataType) -> bool:
 def _quoted(text: str) -> str:
     escaped = " ".join(text.split()).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
+
+
+def within(first: date, last: date) -> str:
+    """The predicate of a closed range of days, as `replaceWhere` takes it."""
+    return f"{DAY} >= DATE'{first}' AND {DAY} <= DATE'{last}'"

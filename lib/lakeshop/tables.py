@@ -1,4 +1,4 @@
-"""The only module that reads and writes Delta.
+"""The only module that reads and writes what Delta tables hold; upkeep has one of its own.
 
 A day, or one closed range of days, is replaced by one `replaceWhere` on `business_date`: one
 atomic commit, which a re-run repeats with the same content and which clears an empty day. A
@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.contract import DAY, Contract
+from lakeshop.contract import DAY, Contract, within
 from lakeshop.errors import ContractError
 
 
@@ -103,7 +104,7 @@ class Lake:
         Raises:
             ContractError: `rows` lack columns of the contract, or the table does not fit it.
         """
-        days = f"{DAY} >= DATE'{first}' AND {DAY} <= DATE'{last}'"
+        days = within(first, last)
         fitting = self.fitting(table, rows)
         if self.contract(table).partition_by:
             placed = fitting.hint("rebalance")
@@ -145,12 +146,17 @@ class Lake:
     def version(self, table: str) -> int:
         """The table's newest version."""
         if table not in self._versions:
-            # The log's newest snapshot here, which only this run moves: DESCRIBE HISTORY would
-            # take two Spark jobs.
-            logs = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
-            log = logs.forTable(self.spark._jsparkSession, self.path(table))
-            self._versions[table] = int(log.unsafeVolatileSnapshot().version())
+            self._versions[table] = int(self.snapshot(table).version())
         return self._versions[table]
+
+    def snapshot(self, table: str) -> Any:
+        """Delta's newest snapshot of a table here, which only this run moves.
+
+        DESCRIBE HISTORY would take two Spark jobs.
+        """
+        logs = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+        log = logs.forTable(self.spark._jsparkSession, self.path(table))
+        return log.unsafeVolatileSnapshot()
 
     def content(self, table: str, first: date, last: date) -> dict[date, Content]:
         """What the table holds now for each day from `first` to `last`; empty days are absent."""

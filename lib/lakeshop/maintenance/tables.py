@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
-from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contract import DAY
+from lakeshop.contract import DAY, within
 from lakeshop.tables import Lake
 
 UPKEEP = "upkeep"  # noted in commits
@@ -31,17 +30,17 @@ class File:
 
 def version(lake: Lake, table: str) -> int:
     """The newest version, which upkeep may just have made."""
-    return Lake(lake.spark, lake.root, lake.contracts).version(table)
+    return int(lake.snapshot(table).version())
 
 
 def is_empty(lake: Lake, table: str) -> bool:
     """Whether the newest version has no file."""
-    return int(_snapshot(lake, table).numOfFiles()) == 0
+    return int(lake.snapshot(table).numOfFiles()) == 0
 
 
 def files_of(lake: Lake, table: str) -> list[File]:
     """The files of the newest version, by their days."""
-    found = DataFrame(_snapshot(lake, table).allFiles().toDF(), lake.spark)
+    found = DataFrame(lake.snapshot(table).allFiles().toDF(), lake.spark)
     rows = found.select("size", "stats", F.col("partitionValues")[DAY].alias(DAY)).collect()
     return sorted(
         (file for row in rows if (file := _file(row["size"], row["stats"], row[DAY]))),
@@ -93,7 +92,7 @@ def compact(lake: Lake, table: str, first: date, last: date) -> None:
     OPTIMIZE would fill files by their size, days mixed, the newest among them: then a day that is
     redone would rewrite them all, and statistics would no longer lead to a day.
     """
-    days = f"{DAY} >= DATE'{first}' AND {DAY} <= DATE'{last}'"
+    days = within(first, last)
     rows = lake.read_raw(table).where(days).coalesce(1)
     writer = rows.write.format("delta").mode("overwrite").option("userMetadata", UPKEEP)
     with lake.guard():
@@ -106,7 +105,7 @@ def set_durations(lake: Lake, table: str, *, keep_days: int, log_days: int) -> N
         "delta.deletedFileRetentionDuration": f"interval {keep_days} days",
         "delta.logRetentionDuration": f"interval {log_days} days",
     }
-    present = _snapshot(lake, table).metadata().configuration()
+    present = lake.snapshot(table).metadata().configuration()
     set_so_far = {name: present.get(name).get() for name in wanted if present.contains(name)}
     changed = dict(wanted.items() - set_so_far.items())
     if changed:
@@ -131,8 +130,3 @@ def size(lake: Lake, table: str) -> int:
     files = root.getFileSystem(lake.spark._jsc.hadoopConfiguration())
     log = files.getContentSummary(folders(root, "_delta_log"))
     return int(files.getContentSummary(root).getLength() - log.getLength())
-
-
-def _snapshot(lake: Lake, table: str) -> Any:
-    logs = lake.spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
-    return logs.forTable(lake.spark._jsparkSession, lake.path(table)).unsafeVolatileSnapshot()
