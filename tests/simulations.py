@@ -9,12 +9,23 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from pyspark.sql import SparkSession
 
+from conftest import HOME
+from lakeshop.contracts import read_contracts
+from lakeshop.ledger import Ledger
+from lakeshop.night import STAGES
+from lakeshop.run import Run
+from lakeshop.settings import read_settings
 from lakeshop.sources.simulator.arguments import Arguments, claim
 from lakeshop.sources.simulator.catalogue import write_products
+from lakeshop.sources.simulator.dirt import ACCEPTED, DUPLICATE, QUARANTINED, SHAPES
 from lakeshop.sources.simulator.events import demand_of, write_events
 from lakeshop.sources.simulator.files import Folders, calendar, parquet
 from lakeshop.sources.simulator.units import shards_of, units_of
+from lakeshop.tables import Lake
+
+Outcome = tuple[str, str, date | None]  # entity, outcome, day of the drop
 
 
 @dataclass(frozen=True)
@@ -68,3 +79,54 @@ def simulated_by_hand(arguments: Arguments, home: Path) -> Simulated:
     (truth / "days").mkdir(exist_ok=True)
     (truth / "days" / "days.parquet").write_bytes(parquet(calendar(arguments)))
     return Simulated(arguments, landing, truth)
+
+
+def cleaned(spark: SparkSession, shop: Simulated, home: Path) -> Lake:
+    """What ingest and clean make of a simulated shop, all days as one range."""
+    lake = Lake(spark, str(home), read_contracts(HOME / "schemas"))
+    settings = read_settings(HOME / "conf", env="local", shop="simulated")
+    own = settings.shop.model_copy(update={"landing": str(shop.landing)})
+    quality = settings.quality.model_copy(update={"max_rejected_rows": 0.5})  # of a few labels
+    days = shop.arguments
+    run = Run(
+        job="test",
+        lake=lake,
+        ledger=Ledger.load(lake),
+        settings=settings.model_copy(update={"shop": own, "quality": quality}),
+        code="code",
+        first=days.start,
+        last=days.date_of(days.days - 1),
+        key=b"a key for tests, of 32 characters or more",
+    )
+    for stage in ("ingest", "clean"):
+        STAGES[stage](run)
+    run.flush()
+    return lake
+
+
+def outcomes(lake: Lake, shop: Simulated) -> tuple[dict[Outcome, int], dict[Outcome, int]]:
+    """Rows by entity, outcome and day, as the lake holds them and as the truth tells them.
+
+    Duplicates are counted over all days: the lake knows their number alone.
+    """
+    days = shop.arguments
+    found: dict[Outcome, int] = {
+        (entity, outcome, day): content.rows
+        for entity in SHAPES
+        for layer, outcome in (("silver", ACCEPTED), ("quarantine", QUARANTINED))
+        for day, content in lake.content(
+            f"{layer}.{entity}", days.start, days.date_of(days.days - 1)
+        ).items()
+    }
+    runs = lake.read("ops.runs").where("table_name LIKE 'silver.%'").toPandas()
+    for table, number in runs.groupby("table_name")["duplicates"].sum().items():
+        found[str(table).removeprefix("silver."), DUPLICATE, None] = int(number)
+    told = shop.told("rows")
+    told.loc[told["outcome"] == DUPLICATE, "business_date"] = None
+    keys = ["entity", "outcome", "business_date"]
+    rows = told.groupby(keys, dropna=False)["rows"].sum()
+    expected = {
+        (entity, outcome, None if pd.isna(day) else day): int(number)
+        for (entity, outcome, day), number in rows.items()
+    }
+    return {key: number for key, number in found.items() if number}, expected

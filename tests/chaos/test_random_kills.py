@@ -22,11 +22,11 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
 def test_killed_at_random(nights: Nights, chaos_report: Report, seed: int) -> None:
     lake = f"seed_{seed}"
     nights.copied("before", lake)
-    chance = random.Random(seed)
+    chance, whole = random.Random(seed), nights.seconds
     kills, faults = 0, []
     for _ in range(KILLS):
         job = nights.start(lake)
-        time.sleep(chance.uniform(0.1, 1.0) * nights.seconds)
+        time.sleep(chance.uniform(0.1, 1.0) * whole)
         job.kill()
         kills += job.wait().was_killed  # else it has come to its end before
         faults += nights.faults(lake)

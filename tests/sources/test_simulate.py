@@ -12,18 +12,13 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conftest import HOME
-from lakeshop.contracts import read_contracts
-from lakeshop.ledger import Ledger
-from lakeshop.night import STAGES
-from lakeshop.run import Run
 from lakeshop.secret import HEX_DIGITS
-from lakeshop.settings import read_settings
 from lakeshop.sources.simulator.arguments import Arguments
 from lakeshop.sources.simulator.dirt import SHAPES
 from lakeshop.sources.simulator.simulate import simulate
 from lakeshop.sources.simulator.world import REGIONS
 from lakeshop.tables import Lake
-from simulations import Simulated, files_below, simulated_by_hand
+from simulations import Simulated, cleaned, files_below, outcomes, simulated_by_hand
 
 # Two chunks of users, two spans of days, two shards of products.
 LARGE = Arguments(users=4200, products=2100, days=16, seed=3, dirt=0.02)
@@ -64,25 +59,7 @@ def dirty(tmp_path_factory: pytest.TempPathFactory) -> Simulated:
 
 @pytest.fixture(scope="module")
 def lake(spark: SparkSession, dirty: Simulated, tmp_path_factory: pytest.TempPathFactory) -> Lake:
-    """What ingest and clean make of the dirty shop, all days as one range."""
-    lake = Lake(spark, str(tmp_path_factory.mktemp("lake")), read_contracts(HOME / "schemas"))
-    settings = read_settings(HOME / "conf", env="local", shop="simulated")
-    shop = settings.shop.model_copy(update={"landing": str(dirty.landing)})
-    quality = settings.quality.model_copy(update={"max_rejected_rows": 0.5})  # of a few labels
-    run = Run(
-        job="test",
-        lake=lake,
-        ledger=Ledger.load(lake),
-        settings=settings.model_copy(update={"shop": shop, "quality": quality}),
-        code="code",
-        first=DIRTY.start,
-        last=DIRTY.date_of(DIRTY.days - 1),
-        key=b"a key for tests, of 32 characters or more",
-    )
-    for stage in ("ingest", "clean"):
-        STAGES[stage](run)
-    run.flush()
-    return lake
+    return cleaned(spark, dirty, tmp_path_factory.mktemp("lake"))
 
 
 def readable(dirty: Simulated, entity: str) -> list[dict[str, object]]:
@@ -95,20 +72,8 @@ def test_every_dirty_row_ends_as_the_truth_says(lake: Lake, dirty: Simulated) ->
     assert set(told["entity"]) == set(SHAPES)
     for kind in ("malformed", "wrong type", "twice", "again", "late", "unknown product"):
         assert told[told["kind"] == kind]["rows"].sum() > 0, kind
-    expected = told.groupby(["entity", "outcome", "business_date"])["rows"].sum().to_dict()
-    found = {
-        (entity, outcome, day): content.rows
-        for entity in SHAPES
-        for layer, outcome in (("silver", "accepted"), ("quarantine", "quarantined"))
-        for day, content in lake.content(
-            f"{layer}.{entity}", DIRTY.start, DIRTY.date_of(DIRTY.days - 1)
-        ).items()
-    }
-    assert found == {key: rows for key, rows in expected.items() if key[1] != "duplicate"}
-    runs = lake.read("ops.runs").where("table_name LIKE 'silver.%'").toPandas()
-    duplicates = runs.groupby("table_name")["duplicates"].sum()
-    by_entity = told[told["outcome"] == "duplicate"].groupby("entity")["rows"].sum()
-    assert duplicates.to_dict() == {f"silver.{e}": by_entity.get(e, 0) for e in SHAPES}
+    found, expected = outcomes(lake, dirty)
+    assert found == expected
 
 
 def test_unknown_products_are_warned_of(lake: Lake, dirty: Simulated) -> None:
