@@ -20,6 +20,9 @@ SECONDS = 900  # a machine may be busy with other tests
 JAVA = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"
 SMALL = {
     "spark.sql.shuffle.partitions": "2",
+    # Compiling plans of a few rows takes half of a cold night.
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.driver.bindAddress": "127.0.0.1",
     "spark.driver.host": "127.0.0.1",
     "spark.driver.memory": "1g",

@@ -23,10 +23,12 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 SECONDS = 900
 PROPERTIES = HOME / "conf" / "spark" / "standalone.conf"
 SMALL = {
-    # Tasks of a few rows, and plans that are not worth adapting.
+    # Tasks of a few rows, and plans that are not worth adapting or compiling.
     "spark.sql.shuffle.partitions": "2",
     "spark.default.parallelism": "2",
     "spark.sql.adaptive.enabled": "false",
+    "spark.sql.codegen.wholeStage": "false",
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.driver.memory": "1g",
     "spark.driver.host": "127.0.0.1",
