@@ -127,6 +127,7 @@ def plain(kind: str) -> object:
         "date": date(2026, 3, 10),
         "timestamp": datetime(2026, 3, 10, 12),
         "array": [],
+        "binary": b"",
     }[kind]
 
 

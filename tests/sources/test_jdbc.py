@@ -17,14 +17,16 @@ from pyspark.sql import functions as F
 
 from conftest import DRIVERS, HOME, collected
 from lakeshop.database import Database
+from lakeshop.erasures import add_to_list
 from lakeshop.errors import ConfigError, InputError
+from lakeshop.maintenance.maintain import maintain
 from lakeshop.sources import jdbc
 from lakeshop.sources.ingest import ingest
 from lakeshop.sources.jdbc import Source, Window
 from lakeshop.sources.jdbc_connection import Connection, Login
 from lakeshop.sources.jdbc_days import end_of, reading
 from lakeshop.sources.mapping import TEXT, typed, with_text
-from shops import SHOP, ZONE, tiny_shop
+from shops import KEY, SHOP, ZONE, tiny_shop
 
 D1, D2, D3, D4 = (date(2020, 3, 7) + timedelta(days=n) for n in range(4))  # clocks change on D2
 USER, PASSWORD = "TINY_DB_USER", "TINY_DB_PASSWORD"
@@ -227,6 +229,55 @@ def test_a_night_killed_before_it_is_remembered_is_done_again(shop, sales):
     assert held(shop) == [(D1, 1, 1, "2.50"), (D2, 1, 1, "9.00"), (D2, 2, 2, "2.50")]
     night(shop, D1)
     assert held(shop) == [(D1, 1, 1, "2.50"), (D2, 1, 1, "9.00"), (D2, 2, 2, "2.50")]
+
+
+@pytest.mark.chaos
+def test_the_erased_do_not_come_back(shop, sales):
+    """Not by the overlap, nor by their own night or history again, nor by what they buy later."""
+    for number in (1, 2, 3):
+        sold(sales, number, f"{D1} 23:00:00")
+    night(shop, D1)
+    run = shop.run(D1)
+    run.erase = ["u1"]
+    maintain(run)
+    run.flush()
+    of_others = [(D1, 1, 2, "2.50"), (D1, 2, 3, "2.50")]
+    assert [row[2:] for row in held(shop)] == [row[2:] for row in of_others]
+    sold(sales, 4, f"{D2} 09:00:00")  # u1 again
+    sold(sales, 5, f"{D2} 10:00:00")
+    night(shop, D2)
+    night(shop, D1)
+    expected = [*of_others, (D2, 1, 5, "2.50")]
+    assert [row[2:] for row in held(shop)] == [row[2:] for row in expected]
+    night(shop, D1, D2, is_history=True)
+    assert sorted(row[2] for row in held(shop)) == [2, 3, 5]
+
+
+@pytest.mark.chaos
+def test_what_retention_removed_is_not_read_again_by_the_next_night(shop, sales):
+    """It is by its own, which is asked for by its date."""
+    late = D1 + timedelta(days=801)
+    sold(sales, 1, f"{D1} 10:00:00")
+    sold(sales, 2, f"{D1} 10:00:00", changed_at=f"{late} 23:30:00 {ZONE}")
+    night(shop, D1)
+    night(shop, late)
+    run = shop.run(late)
+    maintain(run)
+    run.flush()
+    assert days(shop) == [(late, 2)]
+    sold(sales, 3, f"{late + timedelta(days=1)} 10:00:00")
+    night(shop, late + timedelta(days=1))
+    assert days(shop) == [(late, 2), (late + timedelta(days=1), 3)]
+    night(shop, D1)
+    assert days(shop) == [(D1, 1), (late, 2), (late + timedelta(days=1), 3)]
+
+
+def test_who_is_erased_is_not_read(shop, sales):
+    add_to_list(shop.settings.maintenance.erased, ["u1"], KEY.encode())
+    for number in (1, 2, 3, 4):
+        sold(sales, number, f"{D1} 10:00:00")
+    night(shop, D1)
+    assert days(shop) == [(D1, 2), (D1, 3)]
 
 
 def test_its_texts_are_understood_as_those_of_files(shop, sales, contracts):
