@@ -76,12 +76,6 @@ class Nights:
         assert self.seconds > 0
         return held_by(self.home / "right")
 
-    @property
-    def writes(self) -> int:
-        """How often the second night writes; that a table is made is no write."""
-        new, old = self.right.versions, self.before.versions
-        return sum(version - old.get(table, 0) for table, version in new.items())
-
     def copied(self, lake: str, name: str) -> Path:
         """A copy of a lake to go on with."""
         assert self.before.tables, "the first night publishes something"

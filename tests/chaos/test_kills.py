@@ -11,6 +11,7 @@ from chaos.nights import Nights
 from chaos.report import Report
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
+LEAST, MOST = 10, 30  # writes of that night: eight tables, and two of ops once or more
 
 
 @pytest.fixture(scope="module")
@@ -22,20 +23,24 @@ def nights(tmp_path_factory: pytest.TempPathFactory) -> Nights:
 def test_killed_at_every_write(nights: Nights, chaos_report: Report, point: str) -> None:
     lake = f"killed_{point}"
     nights.copied("before", lake)
-    faults = []
-    for number in range(1, nights.writes + 1):
-        ended = nights.start(lake, at=f"{number}:{point}").wait()
-        assert ended.was_killed, ended.said[-3000:]
-        assert number == 1 or "which has died" in ended.said, "the killed night holds the lake"
-        faults += [f"killed at {number}: {fault}" for fault in nights.faults(lake)]
-    recovery = nights.done(lake).seconds
+    kills, faults = 0, []
+    # How often a night writes depends on how long it takes: `ops` is written once a minute.
+    while kills < MOST:
+        ended = nights.start(lake, at=f"{kills + 1}:{point}").wait()
+        assert kills == 0 or "which has died" in ended.said, "the killed night holds the lake"
+        if not ended.was_killed:
+            break
+        kills += 1
+        faults += [f"killed at {kills}: {fault}" for fault in nights.faults(lake)]
+    assert ended.code == 0, ended.said[-3000:]
     faults += faults_at_the_end(held_by(nights.home / lake), nights.right)
     chaos_report(
         f"night killed at each write: {point}",
-        tried=nights.writes,
+        tried=kills,
         lost=len(faults),
-        recovery_seconds=recovery,
+        recovery_seconds=ended.seconds,
     )
+    assert kills >= LEAST
     assert faults == []
     assert not (nights.home / lake / ".lease").exists()
 
@@ -43,7 +48,7 @@ def test_killed_at_every_write(nights: Nights, chaos_report: Report, point: str)
 def test_upkeep_removes_what_killed_nights_left(nights: Nights, chaos_report: Report) -> None:
     nights.copied("before", "cleared")
     place = nights.home / "cleared"
-    for number in (2, nights.writes - 1):
+    for number in (2, LEAST):
         assert nights.start("cleared", at=f"{number}:commit").wait().was_killed
     nights.done("cleared")
     left = unreferenced(place)
