@@ -11,7 +11,7 @@ from chaos.nights import Nights
 from chaos.report import Report
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
-LEAST, MOST = 10, 30  # writes of that night: eight tables, and two of ops once or more
+LEAST, MOST = 6, 30  # writes: ten or more of the whole night, fewer once some are remembered
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,8 @@ def test_killed_at_every_write(nights: Nights, chaos_report: Report, point: str)
     lake = f"killed_{point}"
     nights.copied("before", lake)
     kills, faults = 0, []
-    # How often a night writes depends on how long it takes: `ops` is written once a minute.
+    # How often a night writes depends on how long it takes: `ops` is written once a minute, and
+    # what it remembers then the next one skips.
     while kills < MOST:
         ended = nights.start(lake, at=f"{kills + 1}:{point}").wait()
         assert kills == 0 or "which has died" in ended.said, "the killed night holds the lake"
@@ -48,7 +49,7 @@ def test_killed_at_every_write(nights: Nights, chaos_report: Report, point: str)
 def test_upkeep_removes_what_killed_nights_left(nights: Nights, chaos_report: Report) -> None:
     nights.copied("before", "cleared")
     place = nights.home / "cleared"
-    for number in (2, LEAST):
+    for number in (2, 5):
         assert nights.start("cleared", at=f"{number}:commit").wait().was_killed
     nights.done("cleared")
     left = unreferenced(place)

@@ -10,7 +10,7 @@ from chaos.nights import Nights
 from chaos.report import Report
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
-KILLS = 6  # of each seed
+KILLS = 8  # of each seed
 
 
 @pytest.fixture(scope="module")
