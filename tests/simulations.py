@@ -121,12 +121,9 @@ def outcomes(lake: Lake, shop: Simulated) -> tuple[dict[Outcome, int], dict[Outc
     runs = lake.read("ops.runs").where("table_name LIKE 'silver.%'").toPandas()
     for table, number in runs.groupby("table_name")["duplicates"].sum().items():
         found[str(table).removeprefix("silver."), DUPLICATE, None] = int(number)
-    told = shop.told("rows")
-    told.loc[told["outcome"] == DUPLICATE, "business_date"] = None
-    keys = ["entity", "outcome", "business_date"]
-    rows = told.groupby(keys, dropna=False)["rows"].sum()
-    expected = {
-        (entity, outcome, None if pd.isna(day) else day): int(number)
-        for (entity, outcome, day), number in rows.items()
-    }
-    return {key: number for key, number in found.items() if number}, expected
+    expected: dict[Outcome, int] = {(entity, DUPLICATE, None): 0 for entity in SHAPES}
+    told = shop.told("rows").groupby(["entity", "outcome", "business_date"])["rows"].sum()
+    for (entity, outcome, day), number in told.items():
+        key = entity, outcome, None if outcome == DUPLICATE else day
+        expected[key] = expected.get(key, 0) + int(number)
+    return found, expected

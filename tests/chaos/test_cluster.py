@@ -16,25 +16,17 @@ import pytest
 from chaos.cluster import Cluster, until
 from chaos.lakes import Days, held_by
 from chaos.nights import DAY, Nights
-from chaos.process import HOME, JAVA, Ended, Job
+from chaos.process import HOME, SMALL, Ended, Job
 from chaos.report import Report
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 SECONDS = 900
 PROPERTIES = HOME / "conf" / "spark" / "standalone.conf"
-SMALL = {
-    # Tasks of a few rows, and plans that are not worth adapting or compiling.
-    "spark.sql.shuffle.partitions": "2",
+ON_CLUSTER = SMALL | {
     "spark.default.parallelism": "2",
+    # Plans that are not worth adapting.
     "spark.sql.adaptive.enabled": "false",
-    "spark.sql.codegen.wholeStage": "false",
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     "spark.databricks.delta.snapshotPartitions": "1",
-    "spark.driver.memory": "1g",
-    "spark.driver.host": "127.0.0.1",
-    "spark.driver.bindAddress": "127.0.0.1",
-    "spark.driver.extraJavaOptions": JAVA,
-    "spark.executor.extraJavaOptions": JAVA,
     "spark.executor.memory": "1g",
     "spark.cores.max": "2",
 }
@@ -60,7 +52,7 @@ class Packed:
         """A night as docs/clusters.md submits it, started in a folder that holds nothing."""
         home, elsewhere = self.nights.home, self.nights.home / "elsewhere"
         elsewhere.mkdir(exist_ok=True)
-        confs = [part for pair in SMALL.items() for part in ("--conf", "=".join(pair))]
+        confs = [part for pair in ON_CLUSTER.items() for part in ("--conf", "=".join(pair))]
         places = ["--conf", str(home / "conf"), "--schemas", str(home / "schemas")]
         asked = ["--shop", "tiny", "--env", "cluster", "--date", str(DAY), "--lake"]
         command = [

@@ -20,13 +20,13 @@ def test_a_key_stays_while_a_silver_row_bears_it(spark, tmp_path, rows):
     ages = {"gone": 900, "buys": 900, "looks": 900, "is known": 900, "young": 2}
     keys = [{"user_id": user, "business_date": day(age)} for user, age in ages.items()]
     run.publish(KEYS, rows(KEYS, *keys), day(900), LAST, started=0.0)
-    for table, user, age in (
-        ("silver.transactions", "buys", 3),
-        ("silver.user_actions", "looks", 3),
-        ("silver.users", "is known", 900),  # its newest version
-    ):
-        action = {"action": "view"} if table == "silver.user_actions" else {}
-        row = {"user_id": user, "business_date": day(age)} | action
+    bearers = {
+        "silver.transactions": {"user_id": "buys", "business_date": day(3)},
+        "silver.user_actions": {"user_id": "looks", "business_date": day(3), "action": "view"},
+        # Its newest version.
+        "silver.users": {"user_id": "is known", "business_date": day(900)},
+    }
+    for table, row in bearers.items():
         run.publish(table, rows(table, row), day(900), LAST, started=0.0)
     run.flush()
     assert remove_old(run) == {KEYS: 1}
