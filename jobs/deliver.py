@@ -5,11 +5,11 @@ Without Spark. A shop that delivers its own drops has nothing to do here.
 
 import argparse
 import sys
-from datetime import date
 from pathlib import Path
 
 from lakeshop.errors import ShopError
-from lakeshop.job import placed
+from lakeshop.guard import local_folder
+from lakeshop.job import business_day, placed
 from lakeshop.settings import read_settings
 from lakeshop.sources import complete_journey
 
@@ -22,15 +22,16 @@ def main() -> int:
     arguments = argparse.ArgumentParser(prog="deliver.py", description=__doc__)
     arguments.add_argument("--shop", default="complete_journey")
     arguments.add_argument("--conf", type=Path, default=HOME / "conf")
-    arguments.add_argument("--landing", type=Path)
-    arguments.add_argument("--from", type=date.fromisoformat, dest="first", required=True)
-    arguments.add_argument("--to", type=date.fromisoformat, dest="last", required=True)
+    arguments.add_argument("--landing")
+    arguments.add_argument("--from", type=business_day, dest="first", required=True)
+    arguments.add_argument("--to", type=business_day, dest="last", required=True)
     options = arguments.parse_args()
     try:
         settings = read_settings(options.conf, env="local", shop=options.shop)
         if options.shop in PACKAGED:
             home = options.conf.resolve().parent
-            landing = Path(placed(str(options.landing or settings.shop.landing), home))
+            place = settings.shop.landing if options.landing is None else options.landing
+            landing = local_folder(placed(place, home))
             drops = PACKAGED[options.shop](landing, options.first, options.last)
             sys.stdout.write(f"{len(drops)} drops of {settings.shop.name} in {landing}\n")
     except ShopError as error:

@@ -5,14 +5,14 @@ The same arguments give the same bytes. Run it by spark-submit, as every job.
 
 import argparse
 import sys
-from datetime import date
 from pathlib import Path
 
 from lakeshop.errors import ShopError
-from lakeshop.job import placed
+from lakeshop.job import business_day, placed
 from lakeshop.session import spark_session
 from lakeshop.settings import read_settings
-from lakeshop.sources.simulator.arguments import FIRST_DAY, asked_for
+from lakeshop.sources.simulator.arguments import FIRST_DAY, asked_for, claim
+from lakeshop.sources.simulator.files import Folders
 from lakeshop.sources.simulator.simulate import simulate
 
 HOME = Path(__file__).resolve().parent.parent
@@ -25,8 +25,8 @@ def parser() -> argparse.ArgumentParser:
     add("--users", type=int, required=True, help="how many there are in the end")
     add("--products", type=int, required=True, help="how many there ever are")
     add("--days", type=int, help="how many; or say --end")
-    add("--end", type=date.fromisoformat, help="the last day")
-    add("--start", type=date.fromisoformat, default=FIRST_DAY, help=f"by default {FIRST_DAY}")
+    add("--end", type=business_day, help="the last day")
+    add("--start", type=business_day, default=FIRST_DAY, help=f"by default {FIRST_DAY}")
     add("--seed", type=int, required=True, help="another one gives another shop")
     add("--dirt", type=float, default=0.0, help="share of rows that get some, up to 0.5")
     add("--shop", default="simulated", help="the shop, from conf/shops")
@@ -43,9 +43,11 @@ def main() -> int:
         asked = asked_for(given)
         settings = read_settings(given.conf, env="local", shop=given.shop)
         home = given.conf.resolve().parent
-        landing = placed(given.landing or settings.shop.landing, home)
-        truth = placed(given.truth or f"{landing.rstrip('/')}_truth", home)
-        rows = simulate(spark_session("simulate"), asked, landing, truth)
+        landing = placed(settings.shop.landing if given.landing is None else given.landing, home)
+        truth = f"{landing.rstrip('/')}_truth" if given.truth is None else given.truth
+        truth = placed(truth, home)
+        folders = Folders(*claim(asked, landing, truth))
+        rows = simulate(spark_session("simulate"), asked, folders)
         told = ", ".join(f"{number:,} {entity}" for entity, number in rows.items())
         sys.stdout.write(f"{told} in {landing}, the truth in {truth}\n")
     except ShopError as error:

@@ -52,6 +52,40 @@ def assert_place(what: str, place: str, *, refused: str = "") -> None:
         raise ConfigError(msg)
 
 
+def local_path(what: str, place: str) -> str:
+    """A place as it is, but for one of this machine, which is the path of its `file:` address.
+
+    A path and its address must be one place: only a path is held, and looked at, by a run.
+
+    Raises:
+        ConfigError: the address has no absolute path, or is one of another machine.
+    """
+    scheme, _, rest = place.partition(":")
+    if scheme.lower() != "file":
+        return place
+    path = rest.removeprefix("//") if rest.startswith("///") else rest
+    if not path.startswith("/") or path.startswith("//"):
+        msg = f"{what} should be a path, or file:///path. Received {place[:100]!r}."
+        raise ConfigError(msg)
+    return path
+
+
+def local_folder(place: str) -> Path:
+    """A folder that drops are written to without Spark.
+
+    Raises:
+        ConfigError: it is an address, or a file.
+    """
+    if "://" in place:
+        msg = (
+            f"Drops should be written to a folder that all nodes mount. Received {place}; give "
+            "one without a scheme."
+        )
+        raise ConfigError(msg)
+    assert_no_file("The landing folder", Path(place))
+    return Path(place)
+
+
 def assert_no_file(what: str, folder: Path) -> None:
     """A folder that is there or can be made.
 

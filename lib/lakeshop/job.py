@@ -20,7 +20,7 @@ from lakeshop.contracts import read_contracts
 from lakeshop.erasures import requested
 from lakeshop.errors import ConfigError, ShopError
 from lakeshop.failures import said
-from lakeshop.guard import FIRST_DAY, LAST_DAY, assert_no_file, assert_place
+from lakeshop.guard import FIRST_DAY, LAST_DAY, assert_no_file, assert_place, local_path
 from lakeshop.journal import LOG
 from lakeshop.lease import held
 from lakeshop.ledger import Ledger
@@ -86,9 +86,9 @@ def parser(job: str) -> argparse.ArgumentParser:
     home = Path(sys.argv[0]).resolve().parent.parent
     arguments = argparse.ArgumentParser(prog=f"{job}.py", description=f"Lakeshop's job {job}.")
     add = arguments.add_argument
-    add("--date", type=_day, help="the business date, YYYY-MM-DD")
-    add("--from", type=_day, dest="first", help="first business date of a range")
-    add("--to", type=_day, dest="last", help="last business date of a range")
+    add("--date", type=business_day, help="the business date, YYYY-MM-DD")
+    add("--from", type=business_day, dest="first", help="first business date of a range")
+    add("--to", type=business_day, dest="last", help="last business date of a range")
     add("--history", action="store_true", help="first delivery: file rows by event day")
     add("--shop", default="complete_journey", help="the shop, from conf/shops")
     add("--env", default="local", help="the environment, from conf")
@@ -101,7 +101,12 @@ def parser(job: str) -> argparse.ArgumentParser:
     return arguments
 
 
-def _day(text: str) -> date:
+def business_day(text: str) -> date:
+    """A day as an argument, YYYY-MM-DD and nothing else.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or lies out of any shop's time.
+    """
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -160,8 +165,9 @@ def _assert_known(settings: Settings, contracts: Mapping[str, Contract]) -> None
 
 
 def placed(place: str, home: Path) -> str:
-    """A place with a scheme (s3a://, hdfs://) as it is, any other as a path below `home`."""
+    """A place with a scheme (s3a://, hdfs://) as it is, any other as a path, below `home`."""
     assert_place("A place", place)
+    place = local_path("A place", place)
     return place if "://" in place else str(home / place)
 
 

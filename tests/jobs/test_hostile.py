@@ -1,13 +1,16 @@
 """Hostile arguments, configurations and contracts: 2, before Spark starts, and nothing touched."""
 
+import runpy
 import shutil
+import sys
 from datetime import date
+from pathlib import Path
 
 import pytest
 import yaml
 
 from conftest import HOME, collected
-from lakeshop import job
+from lakeshop import job, session
 from lakeshop.contracts import read_contracts
 from lakeshop.guard import predicate_faults
 from lakeshop.tables import Lake
@@ -26,6 +29,7 @@ def home(tmp_path, monkeypatch):
         raise AssertionError(msg)
 
     monkeypatch.setattr(job, "spark_session", no_session)
+    monkeypatch.setattr(session, "spark_session", no_session)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -63,12 +67,19 @@ def test_names_that_are_paths_or_worse(home, caplog, option, name):
 
 
 LAKES = ["a`b", "a\nb", "", "  ", "a\0b", "s3a://b/`x`", "*", "a?", "{a,b}", "%41", "a;b", "a$b"]
+LAKES += ["file:x", "file://host/x", "FILE:////x", "file:///a`b"]
 LAKES += ["a\\b", "x" * 300, "y/" * 3000, "conf/base.yaml", "conf/base.yaml/lake"]
 
 
 @pytest.mark.parametrize("lake", LAKES, ids=lambda lake: repr(lake[:20]))
 def test_lakes_that_sql_or_a_file_system_takes_for_something_else(home, caplog, lake):
     assert_refused(home, caplog, f"--lake={lake}")
+
+
+@pytest.mark.parametrize("place", ["file:///a/b", "file:/a/b", "FILE:///a/b", "/a/b"])
+def test_a_place_of_this_machine_is_a_path_however_it_is_written(tmp_path, place):
+    """Else a run would hold a path, and another one its address."""
+    assert Path(job.placed(place, tmp_path / "home")).resolve() == Path("/a/b")
 
 
 @pytest.mark.parametrize("landing", ["", "a\0b", "a\nb", "z" * 2000])
@@ -91,6 +102,47 @@ DAYS += ["2026-03-10\n", "", "x" * 9999]
 @pytest.mark.parametrize("day", DAYS, ids=lambda day: repr(day[:20]))
 def test_days_that_are_none_or_out_of_any_shops_time(home, caplog, day):
     assert_refused(home, caplog, day=day)
+
+
+PLACED = ["--from", "2017-01-01", "--to", "2017-01-01"]
+DELIVERIES = [
+    ["--from", "20170101", "--to", "2017-01-01"],
+    ["--from", "2017-01-01", "--to", "2017-W01-1"],
+    ["--from", "2017-01-02", "--to", "2017-01-01'"],
+    [*PLACED, "--landing", ""],
+    [*PLACED, "--landing", "s3a://a/b"],
+    [*PLACED, "--landing", "conf/base.yaml"],
+    [*PLACED, "--shop", "../base"],
+]
+SIZES = ["--users", "10", "--products", "100", "--days", "2"]
+SIMULATIONS = [
+    [*SIZES, "--seed", "x"],
+    [*SIZES, "--seed", "1", "--dirt", "nan"],
+    [*SIZES, "--seed", "1", "--start", "20260101"],
+    [*SIZES, "--seed", "1", "--landing", ""],
+    [*SIZES, "--seed", "1", "--landing", "s3a://a/b"],
+    [*SIZES, "--seed", "1", "--landing", "conf/base.yaml"],
+    [*SIZES, "--seed", "1", "--truth", "a\nb"],
+    [*SIZES, "--seed", "1", "--shop", "*"],
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("deliver", one) for one in DELIVERIES] + [("simulate", one) for one in SIMULATIONS],
+    ids=lambda given: " ".join(given)[-40:] if isinstance(given, list) else given,
+)
+def test_drops_that_cannot_be_asked_for(home, capsys, monkeypatch, name, arguments):
+    before = below(home)
+    script = str(HOME / "jobs" / f"{name}.py")
+    monkeypatch.setattr(sys, "argv", [script, "--conf", str(home / "conf"), *arguments])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(script, run_name="__main__")
+    assert ended.value.code == 2
+    assert below(home) == before
+    said = capsys.readouterr().err
+    assert "should" in said or "invalid" in said
+    assert "Traceback" not in said
 
 
 # -- configuration ---------------------------------------------------------------------------------

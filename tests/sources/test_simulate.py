@@ -13,8 +13,9 @@ from pyspark.sql import SparkSession
 
 from conftest import HOME
 from lakeshop.secret import HEX_DIGITS
-from lakeshop.sources.simulator.arguments import Arguments
+from lakeshop.sources.simulator.arguments import Arguments, claim
 from lakeshop.sources.simulator.dirt import SHAPES
+from lakeshop.sources.simulator.files import Folders
 from lakeshop.sources.simulator.simulate import simulate
 from lakeshop.sources.simulator.world import REGIONS
 from lakeshop.tables import Lake
@@ -38,8 +39,9 @@ def test_the_bytes_do_not_depend_on_how_the_work_is_divided(
     shuffles = spark.conf.get("spark.sql.shuffle.partitions")
     spark.conf.set("spark.sql.shuffle.partitions", str(tasks))
     landing, truth = tmp_path / "landing", tmp_path / "truth"
+    folders = Folders(*claim(LARGE, str(landing), str(truth)))
     try:
-        rows = simulate(spark, LARGE, str(landing), str(truth), tasks=tasks)
+        rows = simulate(spark, LARGE, folders, tasks=tasks)
     finally:
         spark.conf.set("spark.sql.shuffle.partitions", shuffles)
     found = files_below(landing, truth)

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from lakeshop.errors import ConfigError
+from lakeshop.guard import local_folder
 from lakeshop.sources.drops import put
 from lakeshop.sources.simulator.world import WORLD
 
@@ -102,13 +103,7 @@ def claim(arguments: Arguments, landing: str, truth: str) -> tuple[Path, Path]:
         ConfigError: a folder is not a local path, is the other one or within it, or holds
             anything else. Nothing was written.
     """
-    folders = (Path(landing), Path(truth))
-    if "://" in landing or "://" in truth:
-        msg = (
-            "Drops should be written to a folder that all nodes mount. Received "
-            f"{landing} and {truth}; give --landing and --truth without a scheme."
-        )
-        raise ConfigError(msg)
+    folders = (local_folder(landing), local_folder(truth))
     if folders[1].resolve().is_relative_to(folders[0].resolve()):
         msg = f"The truth should lie outside the landing folder {landing}. Received {truth}."
         raise ConfigError(msg)

@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from lakeshop.sources.drops import put
-from lakeshop.sources.simulator.arguments import Arguments, claim
+from lakeshop.sources.simulator.arguments import Arguments
 from lakeshop.sources.simulator.catalogue import write_products
 from lakeshop.sources.simulator.events import demand_of, write_events
 from lakeshop.sources.simulator.files import Folders, calendar, parquet
@@ -31,8 +31,7 @@ Batches = Iterable[pd.DataFrame]
 def simulate(
     spark: SparkSession,
     arguments: Arguments,
-    landing: str,
-    truth: str,
+    folders: Folders,
     *,
     tasks: int | None = None,
 ) -> dict[str, int]:
@@ -41,14 +40,9 @@ def simulate(
     Args:
         spark: the session.
         arguments: what to simulate.
-        landing: folder of the drops.
-        truth: folder of the truth.
+        folders: of the drops and of the truth, claimed for it.
         tasks: among which the units are divided, by default four per core.
-
-    Raises:
-        ConfigError: a folder holds anything else.
     """
-    folders = Folders(*claim(arguments, landing, truth))
     put(folders.truth / "days" / "days.parquet", parquet(calendar(arguments)))
     tasks = tasks or 4 * spark.sparkContext.defaultParallelism
     units = spark.range(0, len(units_of(arguments)), 1, tasks)
