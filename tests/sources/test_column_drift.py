@@ -229,6 +229,33 @@ def test_hostile_names_of_columns_are_bounded(spark, contracts):
     assert len(told) < 1500
 
 
+PERSON = "Xk3v9TqLw7ZrB2mNp8sYd4Hc"
+
+
+@pytest.mark.parametrize("drift", ["evolve", "discard_row", "freeze"])
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [("csv", f"{PERSON},p1,1\nq,p2,2\n"), ("json", f'{{"{PERSON}": 1}}\n')],
+)
+def test_what_stands_where_no_column_is_known_is_not_told(spark, contracts, kind, content, drift):
+    """A file without its header has a person's row there, an object may be keyed by persons."""
+    entity = entity_of(kind, drift)
+    rows, counts = judged_files(spark, contracts, entity, strange=content.encode())
+    assert PERSON not in repr((counts.drifts, collected(rows, "reasons")))
+    with pytest.raises(InputError, match="names unlike all of these") as caught:
+        outcome(entity, contracts, counts.drifts, rows)
+    assert PERSON not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["a\rb", '"a\nb', "x" * 200_000], ids=["cr", "quote", "long"])
+def test_a_header_that_is_none_makes_its_rows_malformed(spark, contracts, header):
+    content = f"{header}\np1,t\n".encode()
+    rows, counts = judged_files(spark, contracts, entity_of("csv"), strange=content)
+    assert counts.quarantined == counts.rows > 0
+    for [reasons] in collected(rows, "reasons"):
+        assert any(reason.startswith(("malformed", "missing")) for reason in reasons)
+
+
 def test_a_name_that_stands_twice_in_an_object_spoils_its_row(spark, contracts):
     twice = b'{"sku":"p1","title":"a","title":"b"}\n{"sku":"p2","title":"c","x":{"title":"d"}}\n'
     rows, counts = judged_files(spark, contracts, entity_of("json"), twice=twice)

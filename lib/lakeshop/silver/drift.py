@@ -22,6 +22,7 @@ from lakeshop.errors import InputError
 from lakeshop.shop import Entity
 from lakeshop.sources.mapping import KEYS, MALFORMED, source_columns, with_text
 
+UNLIKE = "names unlike all of these"
 NEW, MISSING = "_new_columns", "_missing_columns"
 NAMES_SHOWN, LETTERS_SHOWN, FILES_SHOWN = 20, 60, 5
 
@@ -60,11 +61,24 @@ def required_columns(entity: Entity, contract: Contract) -> list[str]:
 
 def with_drift(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
     """Add the names of a row's new and missing columns; NULL where the row cannot be read."""
-    known = {*source_columns(entity.columns.values()), *entity.ignored}
     is_read = ~F.col(MALFORMED) & F.col("fault").isNull()
-    new = F.array_except(KEYS, _names(sorted(known)))
+    new = F.array_except(_told_of(entity), _names(_known(entity)))
     missing = F.array_except(_names(expected_columns(entity, contract)), F.col(KEYS))
     return rows.withColumns({NEW: F.when(is_read, new), MISSING: F.when(is_read, missing)})
+
+
+def _known(entity: Entity) -> list[str]:
+    return sorted({*source_columns(entity.columns.values()), *entity.ignored})
+
+
+def _told_of(entity: Entity) -> Column:
+    """A row's columns, as messages may name them.
+
+    Where not one is known, a file has a row in the place of its header, or an object is keyed by
+    something else than columns: what then stands there may be a person's, and is not told on.
+    """
+    is_strange = (F.size(KEYS) > 0) & ~F.arrays_overlap(KEYS, _names(_known(entity)))
+    return F.when(is_strange, _names([UNLIKE])).otherwise(F.col(KEYS))
 
 
 def drift_reasons(entity: Entity) -> list[Column]:
@@ -180,7 +194,7 @@ def _listed(names: Collection[str]) -> str:
 def _found_in(rows: DataFrame, entity: Entity, files: list[str]) -> dict[str, list[str]]:
     """The columns of the files: of each those of the row that has the most."""
     raw = rows.where(F.col("source_file").isin(files)).select("source_file", "raw", "header")
-    most = F.max(F.struct(F.size(KEYS).alias("n"), _cut(KEYS).alias("names")))
+    most = F.max(F.struct(F.size(KEYS).alias("n"), _cut(_told_of(entity)).alias("names")))
     found = with_text(raw, entity).groupBy("source_file").agg(most).collect()
     return {row[0]: row[1]["names"] for row in found}
 
@@ -189,7 +203,7 @@ def _names(names: Collection[str]) -> Column:
     return F.array(*map(F.lit, names)).cast("array<string>")
 
 
-def _cut(names: str) -> Column:
+def _cut(names: str | Column) -> Column:
     """The first of the names, none of them long: they come from files that may hold anything."""
     return F.transform(
         F.slice(names, 1, NAMES_SHOWN), lambda name: F.left(name, F.lit(LETTERS_SHOWN))

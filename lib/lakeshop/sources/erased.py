@@ -1,11 +1,13 @@
 """Delivered rows that speak of erased persons: which they are, and a delivery without them.
 
 A row speaks of a person whose id it bears where any entity of the shop has its user, or, where
-the id is long enough to be no mere number, anywhere in it. A row that cannot be read is searched
-for ids of any length: rather one row of dirt too many than a person.
+the id is long enough to be no mere number, anywhere in it. A row that cannot be read, or whose file
+has no column of users where it should, is searched for ids of any length: rather one row of dirt
+too many than a person. A file's first row may be a person's too, and then stands as its header.
 """
 
 from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
 
 import pandas as pd
 from pyspark import StorageLevel
@@ -17,9 +19,10 @@ from lakeshop.erasures import Erased, read_list
 from lakeshop.journal import Counts
 from lakeshop.run import Run
 from lakeshop.shop import Entity, Origin, Shop
-from lakeshop.sources.mapping import MALFORMED, TEXT, with_text
+from lakeshop.sources.mapping import KEYS, MALFORMED, TEXT, source_columns, with_text
 
 IS_ERASED = "is_erased"
+SHORT = 1000  # letters: texts that may well come again
 
 
 def without_erased(run: Run, rows: DataFrame, entity: Entity) -> tuple[DataFrame, Counts | None]:
@@ -42,11 +45,20 @@ def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> 
     """Add `is_erased`: whether a delivered row speaks of an erased person."""
     by_user = entity.model_copy(update={"columns": user_origins(shop)})
     parsed = with_text(rows, by_user)
-    is_broken = F.col(MALFORMED) | F.col("fault").isNotNull()
+    is_broken = F.col(MALFORMED) | F.col("fault").isNotNull() | _lacks_users(entity)
     users = F.array(*[F.col(TEXT)[name] for name in by_user.columns])
-    texts = F.array("raw", "fault")
+    texts = F.array("raw", "fault", "header")
     is_erased = speaks_of(rows.sparkSession, erased)(users, texts, is_broken)
     return parsed.withColumn(IS_ERASED, is_erased).select(*rows.columns, IS_ERASED)
+
+
+def _lacks_users(entity: Entity) -> Column:
+    """Whether a file lacks the entity's column of users; JSON may leave it out of a row."""
+    origin = entity.columns.get("user_id")
+    if origin is None or entity.format == "json":
+        return F.lit(False)
+    columns = F.array(*map(F.lit, source_columns([origin]))).cast("array<string>")
+    return F.size(F.array_except(columns, KEYS)) > 0
 
 
 def user_origins(shop: Shop) -> Mapping[str, Origin]:
@@ -74,24 +86,19 @@ def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
     @pandas_udf("boolean")  # type: ignore[call-overload,untyped-decorator,unused-ignore]
     def spoken(users: pd.Series, texts: pd.Series, is_broken: pd.Series) -> pd.Series:
         gone = shared.value
-        known: dict[tuple[str, bool | None], bool] = {}  # who acts once mostly does again
-
-        def is_one(user: str) -> bool:
-            if (user, None) not in known:
-                known[user, None] = gone.is_one(user)
-            return known[user, None]
+        is_one = cache(gone.is_one)  # who acts once mostly does again
 
         def is_in(text: str, broken: bool) -> bool:
-            if len(text) > 64:
-                return gone.is_in(text, long_ones_alone=not broken)
-            if (text, broken) not in known:
-                found = gone.is_in(text, long_ones_alone=not broken)
-                known[text, broken] = found or text in gone.pseudonyms
-            return known[text, broken]
+            found = gone.is_in(text, long_ones_alone=not broken)
+            return found or text in gone.pseudonyms
+
+        is_in_short = lru_cache(10_000)(is_in)  # and a file has one header
 
         return pd.Series(
             any(is_one(user) for user in who if user)
-            or any(is_in(text, broken) for text in what if text)
+            or any(
+                (is_in_short if len(text) < SHORT else is_in)(text, broken) for text in what if text
+            )
             for who, what, broken in zip(users, texts, is_broken, strict=True)
         )
 

@@ -138,7 +138,10 @@ def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Colu
     }
     parsers, keys = [], []
     for header in sorted(row["header"] for row in headers):
-        delivered = next(csv.reader([header], delimiter=entity.separator))
+        try:
+            delivered = next(csv.reader([header], delimiter=entity.separator))
+        except csv.Error:  # none that could be one: its rows are malformed
+            continue
         # By position: a header may hold any text, even the same name twice (the first counts).
         places = {name: f"_{place}" for place, name in reversed(list(enumerate(delivered)))}
         schema = [f"_{place} STRING" for place in range(len(delivered))]

@@ -1,0 +1,49 @@
+"""Which delivered rows speak of an erased person, wherever in a file the person stands."""
+
+import pytest
+
+from conftest import collected
+from lakeshop.erasures import erased_of
+from lakeshop.shop import Entity, Shop
+from lakeshop.sources.erased import IS_ERASED, with_erased
+from lakeshop.sources.lines import Limits, lines_of
+
+KEY = b"a key for tests, of 32 characters or more"
+LONG = "Xk3v9TqLw7ZrB2mNp8sYd4Hc"
+ERASED = erased_of(["7", LONG], KEY)
+LIMITS = Limits(delivered=2**20, unpacked=2**20)
+
+
+def shop_of(kind):
+    columns = {"transaction_id": "id", "user_id": "user", "quantity": "n"}
+    lines = {"path": "{date}", "format": kind, "columns": columns}
+    products = {"path": "{date}.p", "format": kind, "columns": {"product_id": "id", "name": "name"}}
+    entities = {"transactions": lines, "products": products}
+    return Shop.model_validate({"name": "s", "zone": "UTC", "landing": "l", "entities": entities})
+
+
+@pytest.mark.parametrize(
+    ("entity", "kind", "content", "gone"),
+    [
+        ("transactions", "csv", "id,user,n\n1,7,2\n2,8,7\n3,,7\n", [1]),
+        # Without its header a file has its first row there.
+        ("transactions", "csv", f"1,{LONG},2\n2,8,3\n3,9,4\n", [1, 2]),
+        ("transactions", "csv", "1,7,2\n2,8,3\n", [1]),
+        ("transactions", "csv", "1,8,2\n2,7,3\n3,9,4\n", [1]),
+        ("transactions", "csv", "id,buyer,n\n1,7,2\n2,8,3\n", [1]),
+        ("products", "csv", "id,name\n7,seven\n8,7 of 9\n", []),
+        ("products", "csv", f"id,name\n7,{LONG}\n8,7 of 9\n", [1]),
+        ("transactions", "json", '{"id": 1, "n": 7}\n{"id": 2, "user": 7}\n{"7": 1, "us\n', [2, 3]),
+        ("transactions", "json", f'{{"{LONG}": 1}}\n{{"id": 7, "user": 8}}\n', [1]),
+    ],
+)
+def test_rows_go_that_speak_of_a_person_and_no_others(spark, entity, kind, content, gone):
+    shop = shop_of(kind)
+    chosen: Entity = shop.entities[entity]
+    lines = list(lines_of(content.encode(), "x", chosen, LIMITS))
+    rows = spark.createDataFrame(
+        [(place, line.raw, line.header, line.fault) for place, line in enumerate(lines, 1)],
+        "place INT, raw STRING, header STRING, fault STRING",
+    )
+    found = with_erased(rows, chosen, shop, ERASED)
+    assert [place for place, is_gone in collected(found, "place", IS_ERASED) if is_gone] == gone
