@@ -10,7 +10,9 @@ import sys
 import time
 from contextlib import ExitStack
 from datetime import date
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -225,6 +227,18 @@ def test_a_process_of_another_machine_may_live_until_it_is_silent(ours, tmp_path
     Lease(tmp_path, ours).take(wait_seconds=20)
     assert time.monotonic() - began >= QUICK
     assert "on there, which has not renewed its lease for" in caplog.text
+
+
+def test_a_lease_that_expires_between_two_glances_at_the_clock_is_taken_over(
+    ours, tmp_path, monkeypatch
+):
+    """The owner is silent; it would be refused as one of the same days if it were at work."""
+    left(tmp_path, dataclasses.replace(ours, token="f", host="there", machine="x"))
+    readings = (QUICK * 0.4 * number for number in count())
+    clock = SimpleNamespace(monotonic=lambda: next(readings), sleep=lambda _seconds: None)
+    monkeypatch.setattr(lease, "time", clock)
+    Lease(tmp_path, ours).take(wait_seconds=20)
+    assert Owner.from_json((tmp_path / ".lease").read_text()) == ours
 
 
 def test_an_owner_of_another_machine_that_renews_is_at_work(ours, tmp_path):

@@ -194,22 +194,28 @@ class Watch:
     is_at_work: bool = False
     _renewed: int = 0
     _seen: float = 0.0
+    _looked: float = 0.0
 
     def look(self) -> None:
-        """Read the lease again; what changed since the last look was done by a living owner."""
+        """Read the lease again; what changed since the last look was done by a living owner.
+
+        What is said of the owner is as of this moment: who may not be taken over from at one look
+        has not expired before the next.
+        """
         owner, renewed = _read(self.file)
+        self._looked = time.monotonic()
         if owner != self.owner:
             self.owner, self.is_at_work = owner, False
         elif renewed != self._renewed:
             self.is_at_work = True
         else:
             return
-        self._renewed, self._seen = renewed, time.monotonic()
+        self._renewed, self._seen = renewed, self._looked
 
     @property
     def has_expired(self) -> bool:
         """Whether the owner did not do what it promised."""
-        return self.owner is not None and time.monotonic() - self._seen > self.owner.seconds
+        return self.owner is not None and self._looked - self._seen > self.owner.seconds
 
     @property
     def is_decided(self) -> bool:
@@ -221,7 +227,7 @@ class Watch:
         """What the owner does, in words."""
         if not self.has_expired:
             return "is at work"
-        return f"has not renewed its lease for {time.monotonic() - self._seen:.0f} s"
+        return f"has not renewed its lease for {self._looked - self._seen:.0f} s"
 
 
 def _read(file: Path) -> tuple[Owner | None, int]:
