@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 from conftest import collected
 from lakeshop.contract import Check, Column, Contract
 from lakeshop.errors import ContractError
+from lakeshop.migrations import migration
 from lakeshop.tables import Lake
 
 D1 = date(2026, 3, 10)
@@ -272,6 +273,54 @@ def test_other_changes_are_refused_and_told(lake, contract, told):
     assert rows_of(again(lake)) == [(D1, 1, "x", None)]
 
 
+def constraints(lake):
+    held = list(log_entries(lake.path(TABLE), "metaData"))[-1]["configuration"]
+    return {n.split(".")[-1]: c for n, c in held.items() if n.startswith("delta.constraints.")}
+
+
+def minima(lake, day):
+    """Columns of which the log has the least value in the files of a day."""
+    adds = [json.loads(add["stats"]) for add in log_entries(lake.path(TABLE), "add")]
+    of_day = [stats for stats in adds if stats["minValues"].get("id") == day.day]
+    return set(of_day[-1]["minValues"])
+
+
+def test_checks_and_statistics_follow_the_contract(lake):
+    replaced(lake, (D1, D1.day, "x"))
+    assert "a" in minima(lake, D1)
+    changed = replace(
+        T1,
+        checks=(
+            Check("id_is_positive", "id>=-1 AND id != 0", "fail", "ids should not be 0"),
+            Check("a_is_short", "length(a) <= 3", "quarantine", "a should be short"),
+        ),
+        columns=tuple(replace(c, personal=c.name in {"a", "b"}) for c in T1.columns),
+    )
+    other = again(lake, changed)
+    other.replace_days(TABLE, frame(lake, (D2, D2.day, "y")), D2, D2, run_id="r")
+    assert "a" not in minima(other, D2), "personal columns have no statistics"
+    assert set(constraints(other)) == {"id_is_positive", "a_is_short"}
+    other.replace_days(TABLE, frame(lake, (D3, -1, "z")), D3, D3, run_id="r")
+    for bad in ((D3, 0, "z"), (D3, 3, "long")):
+        with pytest.raises(PySparkException, match="CHECK"):
+            other.replace_days(TABLE, frame(lake, bad), D3, D3, run_id="r")
+    before = other.version(TABLE)
+    once_more = again(lake, changed)
+    once_more.ensure(TABLE)
+    assert once_more.version(TABLE) == before, "what follows the contract is left alone"
+    without = again(lake, replace(T1, checks=()))
+    without.replace_days(TABLE, frame(lake, (D3, 0, "long")), D3, D3, run_id="r")
+    assert constraints(without) == {}
+
+
+def test_a_check_that_stored_rows_break_is_refused_and_named(lake):
+    replaced(lake, (D1, 1, "x"))
+    tight = replace(T1, checks=(Check("id_is_large", "id > 1", "fail", "ids are large"),))
+    with pytest.raises(ContractError, match="rows break: `id_is_large`"):
+        again(lake, tight).ensure(TABLE)
+    assert rows_of(again(lake)) == [(D1, 1, "x", None)]
+
+
 # -- what other engines see ------------------------------------------------------------------------
 
 
@@ -298,6 +347,8 @@ def test_every_table_can_be_read_by_readers_of_version_1(spark, tmp_path, contra
             "timestampNtz",
         }
         stored = spark.read.format("delta").load(path).schema
+        properties = list(log_entries(path, "metaData"))[-1]["configuration"]
+        assert migration(contract, path, stored, properties) == [], "made as it should be"
         assert [(f.name, f.dataType) for f in stored] == [
             (f.name, f.dataType) for f in contract.struct
         ]

@@ -16,12 +16,14 @@ from datetime import date
 from typing import Any
 
 from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.contract import DAY, Contract, within
 from lakeshop.errors import ContractError
+from lakeshop.migrations import broken_by, migration
 
 
 @dataclass(frozen=True)
@@ -192,7 +194,7 @@ class Lake:
         return self.version(table)
 
     def ensure(self, table: str) -> None:
-        """Create the table, or add columns that its contract gained; refuse any other change."""
+        """Create the table, or have it follow its contract; refuse what its rows do not fit."""
         if table in self._checked:
             return
         contract = self.contract(table)
@@ -204,23 +206,19 @@ class Lake:
         self._checked.add(table)
 
     def _migrate(self, contract: Contract) -> None:
-        stored = {f.name: f for f in self.read_raw(contract.name).schema.fields}
-        wrong = [
-            f"{c.name} {c.type.simpleString()}, stored {stored[c.name].dataType.simpleString()}"
-            for c in contract.columns
-            if c.name in stored and stored[c.name].dataType != c.type
-        ]
-        new = [c for c in contract.columns if c.name not in stored]
-        wrong += [f"{c.name}, required and not stored" for c in new if c.required]
-        if wrong:
-            msg = (
-                f"{contract.name} at {self.path(contract.name)} should fit its contract. "
-                f"Different: {'; '.join(wrong)}. Move the table away and load its days again."
-            )
-            raise ContractError(msg)
-        if new:
-            added = ", ".join(f"`{c.name}` {c.type.simpleString()}" for c in new)
-            self.spark.sql(f"ALTER TABLE delta.`{self.path(contract.name)}` ADD COLUMNS ({added})")
+        stored = self.read_raw(contract.name).schema
+        kept = self.snapshot(contract.name).metadata().configuration().iterator()
+        properties = {}
+        while kept.hasNext():
+            pair = kept.next()
+            properties[pair._1()] = pair._2()
+        for statement in migration(contract, self.path(contract.name), stored, properties):
+            try:
+                self.spark.sql(statement)
+            except AnalysisException as error:
+                if error.getCondition() != "DELTA_NEW_CHECK_CONSTRAINT_VIOLATION":
+                    raise
+                raise ContractError(broken_by(contract, statement)) from None
 
     def read_raw(self, table: str) -> DataFrame:
         """A table as it is stored, whatever its contract says."""
