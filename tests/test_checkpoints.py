@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import date
+from threading import Event
 
 import numpy as np
 import pytest
@@ -83,6 +84,38 @@ def test_a_commit_that_fails_is_told_before_long(checkpoints, monkeypatch):
     checkpoints.write(Checkpoint(progress(1), WEIGHTS, WEIGHTS))
     with pytest.raises(OSError, match="disk is full"):
         checkpoints.wait()
+
+
+def test_after_a_commit_that_failed_none_is_made(checkpoints, monkeypatch):
+    """The third round waits in the queue when the second one fails, this once."""
+    third_waits, usual = Event(), Lake.append
+
+    def failing(lake, *arguments, transaction, **others):
+        if transaction[1] == 2 and third_waits.wait(60):
+            message = "the store is away"
+            raise OSError(message)
+        return usual(lake, *arguments, transaction=transaction, **others)
+
+    monkeypatch.setattr(Lake, "append", failing)
+    for number in (1, 2, 3):
+        checkpoints.write(Checkpoint(progress(number), WEIGHTS, WEIGHTS))
+    third_waits.set()
+    for _ in range(2):
+        with pytest.raises(OSError, match="store is away"):
+            checkpoints.wait()
+    assert checkpoints.history() == [progress(1)]
+
+
+def test_a_history_with_a_gap_is_begun_anew_under_another_name(lake, checkpoints):
+    for number in (1, 3):
+        checkpoints.commit(Checkpoint(progress(number), WEIGHTS, WEIGHTS))
+    assert checkpoints.begun() == []
+    assert checkpoints.training_id == "t1.1"
+    checkpoints.commit(Checkpoint(progress(1), WEIGHTS + 1, WEIGHTS))
+    again = Checkpoints(lake, "t1", DAY)
+    assert again.begun() == [progress(1)]
+    np.testing.assert_array_equal(again.weights(1)[0], WEIGHTS + 1)
+    again.close()
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,20 @@ class Checkpoints:
     business_date: date
     _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _waiting: list[Future[None]] = field(default_factory=list)
+    _failed: BaseException | None = None
+
+    def begun(self) -> list[Progress]:
+        """Figures of the rounds to go on after; from then on the training bears the name they do.
+
+        Rounds after a gap were trained on from weights that are not there: such a training begins
+        anew, as `<training_id>.1` or a later number.
+        """
+        asked, attempts, history = self.training_id, 0, self.history()
+        while [done.round for done in history] != [*range(1, len(history) + 1)]:
+            attempts += 1
+            self.training_id = f"{asked}.{attempts}"
+            history = self.history()
+        return history
 
     def history(self) -> list[Progress]:
         """Figures of all rounds, in order."""
@@ -84,10 +98,11 @@ class Checkpoints:
         """Commit a round, after those before it, while the next one is trained.
 
         A commit takes longer than many a round. Whatever a kill leaves uncommitted is trained again
-        and comes out the same. An error of an earlier commit is raised here or by `wait`.
+        and comes out the same. An error of an earlier commit is raised here or by `wait`; none
+        after it is committed.
         """
         self.wait(at_most=IN_FLIGHT - 1)
-        self._waiting.append(self._writer.submit(self.commit, checkpoint))
+        self._waiting.append(self._writer.submit(self._commit_next, checkpoint))
 
     def wait(self, at_most: int = 0) -> None:
         """Wait until no more commits than that are open."""
@@ -116,6 +131,16 @@ class Checkpoints:
     def close(self) -> None:
         """End the thread that commits; what waits is still committed."""
         self._writer.shutdown()
+
+    def _commit_next(self, checkpoint: Checkpoint) -> None:
+        """Commit a round unless one before it failed: a history with a gap cannot be gone on."""
+        if self._failed is not None:
+            raise self._failed
+        try:
+            self.commit(checkpoint)
+        except BaseException as error:
+            self._failed = error
+            raise
 
     def _rows(self) -> DataFrame:
         return self.lake.read(ROUNDS).where(F.col("training_id") == self.training_id)

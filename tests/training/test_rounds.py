@@ -1,12 +1,14 @@
 """Trainings on Spark: exact, stopped early, clear about bad input, whole after a killed worker."""
 
 from dataclasses import replace
+from threading import Event
 
 import numpy as np
 import pytest
 from pyspark.sql import functions as F
 from toy_trainings import COLUMNS, TOY, committed, hash_of, labelled, ship_networks, trained
 
+from lakeshop.checkpoints import Checkpoints
 from lakeshop.errors import InputError
 from lakeshop.tables import Lake
 from lakeshop.training import tasks
@@ -99,6 +101,36 @@ def test_a_killed_worker_is_replaced_and_nothing_changes(spark, lake, monkeypatc
     hashes = committed(lake, whole.training_id)
     assert committed(lake, disturbed.training_id) == hashes
     assert len(set(hashes.values())) == 3, "each round changed the weights; the end is the best"
+
+
+def test_a_commit_that_fails_once_changes_nothing(spark, lake, contracts, tmp_path, monkeypatch):
+    """While the third round waits to be committed, the second one cannot be."""
+    rows, plan = spark.createDataFrame(labelled()), replace(SHORT, rounds=4)
+    whole = trained(Lake(spark, str(tmp_path / "whole"), contracts), rows, plan)
+    third_waits, write, append = Event(), Checkpoints.write, Lake.append
+
+    def written(checkpoints, checkpoint):
+        write(checkpoints, checkpoint)
+        if checkpoint.progress.round == 3:
+            third_waits.set()
+
+    def failing(lake, *arguments, transaction, **others):
+        if transaction[1] == 2 and third_waits.wait(60):
+            msg = "the store is away"
+            raise OSError(msg)
+        return append(lake, *arguments, transaction=transaction, **others)
+
+    with monkeypatch.context() as disturbed:
+        disturbed.setattr(Checkpoints, "write", written)
+        disturbed.setattr(Lake, "append", failing)
+        with pytest.raises(OSError, match="store is away"):
+            trained(lake, rows, plan)
+    assert list(committed(lake, whole.training_id)) == [1]
+    done = trained(lake, rows, plan)
+    assert hash_of(done.weights) == hash_of(whole.weights)
+    assert [p.round for p in done.history] == [1, 2, 3, 4]
+    expected = committed(Lake(spark, str(tmp_path / "whole"), contracts), whole.training_id)
+    assert committed(lake, done.training_id) == expected
 
 
 def test_early_stopping_keeps_the_best_weights(spark, lake):

@@ -84,7 +84,7 @@ def train(
     named = training_id(recipe, plan, repr((data_version, tuple(key), held_out)))
     checkpoints = Checkpoints(where.lake, named, where.business_date)
     try:
-        history = checkpoints.history()
+        history = checkpoints.begun()
         if not (history and history[-1].is_finished):
             shards = packed(rows, recipe, plan, key, held_out=held_out)
             try:
@@ -94,9 +94,8 @@ def train(
         weights, _ = checkpoints.weights(history[-1].round)
         end = history[-1]
         assert end.best_round is not None
-        return Trained(
-            recipe, named, weights, end.best_round, end.validation_loss, tuple(history[:-1])
-        )
+        found, rounds = checkpoints.training_id, tuple(history[:-1])
+        return Trained(recipe, found, weights, end.best_round, end.validation_loss, rounds)
     finally:
         checkpoints.close()
 
