@@ -21,6 +21,15 @@ def test_key_from_the_file_without_its_newline(tmp_path):
     assert pseudonym_key(pseudonyms, {}) == KEY.encode()
 
 
+def test_a_key_is_the_same_with_a_line_break_after_it_wherever_it_comes_from():
+    assert pseudonym_key(Pseudonyms(key_variable="S"), {"S": f" {KEY}\n"}) == KEY.encode()
+
+
+def test_a_key_file_that_cannot_be_read_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="should be a readable file"):
+        pseudonym_key(Pseudonyms(key_variable="S", key_file=tmp_path), {})
+
+
 def test_key_of_exactly_32_characters_is_enough():
     assert pseudonym_key(Pseudonyms(key_variable="S"), {"S": "a" * 32}) == b"a" * 32
 

@@ -26,7 +26,7 @@ from lakeshop.lease import held
 from lakeshop.ledger import Ledger
 from lakeshop.room import assert_room
 from lakeshop.run import Run
-from lakeshop.secret import pseudonym_key
+from lakeshop.secret import USER_KEYS, pseudonym_key, pseudonym_of
 from lakeshop.session import spark_session
 from lakeshop.settings import Settings, read_settings
 from lakeshop.tables import Lake
@@ -56,6 +56,7 @@ def main(job: str, work: Work, argv: Sequence[str] | None = None) -> int:
             assert_room(settings.lake, settings.maintenance.least_free_mib)
         with held(settings.lake, job, first, last, settings.lease) as guard:
             lake = Lake(spark_session(job), settings.lake, contracts, guard)
+            _assert_same_key(lake, key)
             run = Run(
                 job=job,
                 lake=lake,
@@ -160,6 +161,18 @@ def _assert_known(settings: Settings, contracts: Mapping[str, Contract]) -> None
         msg = (
             f"shop.entities should be some of {', '.join(sorted(known))}. Received "
             f"{', '.join(map(repr, unknown))[:300]}; a new one is a contract in schemas/bronze."
+        )
+        raise ConfigError(msg)
+
+
+def _assert_same_key(lake: Lake, key: bytes) -> None:
+    """See to it that persons go on under the pseudonyms that the lake has for them."""
+    known = lake.read(USER_KEYS).first() if lake.exists(USER_KEYS) else None
+    if known is not None and pseudonym_of(known["raw_user_id"], key) != known["user_id"]:
+        msg = (
+            f"The key of the pseudonyms should be the one that {lake.root} was written with. "
+            "Received another: every person would become a second one. Give the old key, or "
+            "load the shop anew into another lake."
         )
         raise ConfigError(msg)
 

@@ -3,23 +3,26 @@
 import hmac
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from lakeshop.errors import ConfigError
 from lakeshop.settings import Pseudonyms
 
 HEX_DIGITS = 32
+USER_KEYS = "restricted.user_keys"  # which id each pseudonym stands for
 
 
 def pseudonym_key(pseudonyms: Pseudonyms, environment: Mapping[str, str] = os.environ) -> bytes:
     """The secret of the pseudonyms, from the environment if set there, else from the file.
 
+    White space around it is none of it: it differs by how a key was put there.
+
     Raises:
-        ConfigError: there is no key, or it has fewer than 32 characters.
+        ConfigError: there is no key, it cannot be read, or has fewer than 32 characters.
     """
-    key = environment.get(pseudonyms.key_variable, "")
-    if not key and pseudonyms.key_file is not None and pseudonyms.key_file.is_file():
-        # Bytes that are no text leave too short a key.
-        key = pseudonyms.key_file.read_text(encoding="utf-8", errors="ignore").strip()
+    key = environment.get(pseudonyms.key_variable, "").strip()
+    if not key and pseudonyms.key_file is not None:
+        key = _read(pseudonyms.key_file).strip()
     if len(key) < 32:
         msg = (
             "The key of the pseudonyms should have at least 32 characters. Received "
@@ -28,6 +31,17 @@ def pseudonym_key(pseudonyms: Pseudonyms, environment: Mapping[str, str] = os.en
         )
         raise ConfigError(msg)
     return key.encode()
+
+
+def _read(file: Path) -> str:
+    try:
+        # Bytes that are no text leave too short a key.
+        return file.read_text(encoding="utf-8", errors="ignore")
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        msg = f"pseudonyms.key_file, {file}, should be a readable file. {error.strerror}."
+        raise ConfigError(msg) from None
 
 
 def pseudonym_of(identifier: str, key: bytes) -> str:

@@ -15,6 +15,7 @@ from lakeshop.inputs import read_inputs
 from lakeshop.journal import Counts
 from lakeshop.quality import Balance
 from lakeshop.run import Run
+from lakeshop.secret import USER_KEYS
 from lakeshop.silver.cleaning import REASONS, Cleaning, judged
 from lakeshop.silver.counting import ACCEPTED, OUTCOME, QUARANTINED, REPEATED, counted
 from lakeshop.silver.drift import assert_columns
@@ -48,7 +49,6 @@ CLEANINGS: Mapping[str, Cleaning] = {
 }
 # Who somebody is, by the shop's own ids: of the user, the card or account, the device.
 IDENTIFIERS = ("user_id", "payment_id", "device_id")
-USER_KEYS = "restricted.user_keys"
 
 
 def clean(run: Run) -> None:
