@@ -205,10 +205,28 @@ def csv_text(rows: Sequence[Row]) -> str:
 Contents = Mapping[str, Mapping[date, Content]]
 
 
-def ten_day_shop(spark: SparkSession, home: Path) -> TinyShop:
+# Of a shop so young: its few lines teach a network of fraud on its first Monday.
+TAUGHT: dict[str, object] = {
+    "fraud": {
+        "maturity_days": 0,
+        "validation_days": 1,
+        "unlabelled": {
+            "autoencoder": {
+                "arguments": {"width": 8, "bottleneck": 2},
+                "batch_size": 8,
+                "epochs": 2.0,
+                "local_steps": 2,
+            }
+        },
+    }
+}
+
+
+def ten_day_shop(spark: SparkSession, home: Path, **overlay: object) -> TinyShop:
     """Ten days of drops with repeated, late, evening and dirty rows, and a changed product."""
     similarity = {"min_support": 1, "blocks": 2, "linear_ridge": 1}
-    shop = tiny_shop(spark, home, similarity=similarity, quality={"max_rejected_rows": 0.4})
+    keys: dict[str, object] = {"similarity": similarity, "quality": {"max_rejected_rows": 0.4}}
+    shop = tiny_shop(spark, home, **keys | overlay)
     for n, day in enumerate(days_between(FIRST, LAST)):
         shop.deliver("transactions", day, lines_of_day(n, day))
         actions = [action(n, f"{day} 09:00:00"), action(n // 2, f"{day} 10:00:00")]

@@ -6,13 +6,16 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from pyspark import InheritableThread
 from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from chaos.cluster import until
 from conftest import collected
 from lakeshop.contract import Check, Column, Contract
 from lakeshop.errors import ContractError
+from lakeshop.failures import said
 from lakeshop.migrations import migration
 from lakeshop.tables import Lake
 
@@ -230,6 +233,37 @@ def test_a_digest_ignores_order_and_partitioning(lake):
 )
 def test_a_digest_sees_a_value_that_moved(lake, one, other):
     assert digest(lake, one) != digest(lake, other)
+
+
+def test_of_two_writers_of_a_day_at_once_the_second_fails_and_says_why(lake):
+    """Where no lease is held, as on an object store, Delta sees to it that nothing is lost."""
+    replaced(lake, (D1, 1, "old"))
+    delta = lake.spark._jvm.org.apache.spark.sql.delta
+    phases = delta.fuzzer.OptimisticTransactionPhases.forName("late")
+    for phase in ("initial", "prepare", "backfill", "postCommit"):
+        getattr(phases, f"{phase}Phase")().entryBarrier().unblock()
+    failed = []
+
+    def write_late():
+        observers = getattr(delta, "TransactionExecutionObserver$")
+        observer = delta.fuzzer.PhaseLockingTransactionExecutionObserver(phases)
+        getattr(observers, "MODULE$").setObserver(observer)  # of this thread
+        try:
+            replaced(again(lake), (D1, 2, "late"))
+        except PySparkException as error:
+            failed.append(said(error))
+
+    lake.ensure(TABLE)
+    late = InheritableThread(target=write_late)
+    late.start()
+    until(phases.commitPhase().hasReached, "The late writer should come to its commit")
+    replaced(lake, (D1, 3, "soon"))
+    phases.commitPhase().entryBarrier().unblock()
+    late.join(60)
+    assert not late.is_alive()
+    assert rows_of(again(lake)) == [(D1, 3, "soon", None)]
+    assert len(failed) == 1
+    assert "Concurrent" in failed[0] or "CONCURRENT" in failed[0]
 
 
 # -- contracts that change -------------------------------------------------------------------------

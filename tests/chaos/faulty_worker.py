@@ -1,4 +1,4 @@
-"""Python workers of Spark that fail on the first attempt of a task, as the environment says.
+"""Lakeshop's Python workers of Spark, failing on the first attempt of a task if told to.
 
 Named by `spark.python.daemon.module`, so that what runs is the product's code and Spark's own.
 LAKESHOP_FAULT is what happens, in the first LAKESHOP_FAULTS tasks; a file each in the folder
@@ -33,6 +33,7 @@ def hung() -> None:
 def greedy() -> None:
     """Ask for more memory than the worker may have: it is never touched."""
     bytearray(BEYOND)
+    Path(os.environ["LAKESHOP_FAULT_NOTES"], "unbounded").touch()
 
 
 def executor() -> None:
@@ -69,4 +70,4 @@ def failing(usual):
 if __name__ == "__main__":
     for name in ("read_udfs", "read_udtf", "read_command"):
         setattr(pyspark.worker, name, failing(getattr(pyspark.worker, name)))
-    runpy.run_module("pyspark.daemon", run_name="__main__")
+    runpy.run_module("lakeshop.daemon", run_name="__main__")

@@ -4,7 +4,7 @@ The environment says where: LAKESHOP_KILL_AT=7:commit kills the whole process gr
 included, at that point of the seventh write. The points are `before` and `after` the write, and
 between them Delta's own phases, as Delta's tests tell them apart: `prepare`, where the data files
 are written and nothing is committed; `commit`, just before the entry of the log; `postCommit`,
-just after it.
+just after it. At `create` it is just before the entry of the log by which its table comes to be.
 
 LAKESHOP_REDUCED=1 makes a small night: bronze, silver and one table of features.
 """
@@ -71,6 +71,8 @@ def killed_at(number: int, point: str, write: Callable[..., int]) -> Callable[..
             is_due = count[0] == number
         if is_due and point == "before":
             kill_all()
+        if is_due and point == "create":
+            stop_in_phase(lake, "commit")
         if is_due and point in PHASES:
             lake.ensure(table)  # a transaction of its own
             stop_in_phase(lake, point)

@@ -1,7 +1,8 @@
 """Two nights of a tiny shop, the second of which is killed, doubled or shuffled."""
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
 from pathlib import Path
@@ -26,9 +27,10 @@ class Nights:
 
     home: Path
     is_reduced: bool
+    overlay: Mapping[str, object] = field(default_factory=dict)  # of the shop's configuration
 
     def __post_init__(self) -> None:
-        ten_day_shop(NO_SPARK, self.home)
+        ten_day_shop(NO_SPARK, self.home, **self.overlay)
         without = shutil.ignore_patterns("__pycache__")
         shutil.copytree(HOME / "lib", self.home / "lib", ignore=without)
         # Upkeep that clears at once what a killed night has left, not after a week.

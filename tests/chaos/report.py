@@ -9,13 +9,14 @@ has looked at what is left; lines of the same kind are added up:
         chaos_report("night on a full disk", lost=missing_rows, recovery_seconds=seconds)
         assert missing_rows == 0
 
-`python -m chaos.report` writes build/chaos.json, build/chaos.md and, where every test passed, the
-table of docs/survival.md.
+`python -m chaos.report` writes build/chaos.json, build/chaos.md and, where every test passed and
+nothing was left out that the page tells of, the table of docs/survival.md.
 """
 
 import argparse
 import json
 import os
+import re
 import statistics
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,7 @@ import pytest
 HOME = Path(__file__).resolve().parents[2]
 RECORDS = HOME / "build" / "chaos.jsonl"
 PAGE = HOME / "docs" / "survival.md"
+LEAST_KILLED = 50  # nights, at points that differ
 BEGIN, END = "<!-- written by make chaos -->", "<!-- end -->"
 
 
@@ -115,6 +117,16 @@ def as_markdown(rows: Sequence[Mapping[str, object]], day: str) -> str:
     return "\n".join(lines)
 
 
+def left_out(rows: Sequence[Mapping[str, Any]], page: str) -> list[str]:
+    """What the page tells of and was not tried, as where a test was skipped; too few kills."""
+    tried = {row["kind"] for row in rows}
+    kinds = re.findall(r"^\| ([^|]+) \| \d", page.partition(BEGIN)[2], re.MULTILINE)
+    missing = [f"not tried: {kind}" for kind in kinds if kind not in tried]
+    killed = sum(row["tried"] for row in rows if "night killed" in row["kind"])
+    enough = killed >= LEAST_KILLED
+    return missing + [f"nights killed: {killed}, should be {LEAST_KILLED} or more"] * (not enough)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Write the report; the exit code of the tests is handed on."""
     parser = argparse.ArgumentParser(prog="python -m chaos.report", description=__doc__)
@@ -132,7 +144,11 @@ def main(arguments: Sequence[str]) -> int:
     if failed or any(row["lost"] for row in rows):
         sys.stdout.write("FAILED: docs/survival.md stays as it was.\n")
         return failed or 1
-    before, _, rest = PAGE.read_text(encoding="utf-8").partition(BEGIN)
+    page = PAGE.read_text(encoding="utf-8")
+    if missing := left_out(rows, page):
+        sys.stdout.write("\n".join([*missing, "docs/survival.md stays as it was.\n"]))
+        return 1
+    before, _, rest = page.partition(BEGIN)
     after = rest.partition(END)[2]
     PAGE.write_text(f"{before}{BEGIN}\n{table}\n{END}{after}", encoding="utf-8")
     return 0

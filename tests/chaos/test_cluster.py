@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from datetime import timedelta
 from functools import cached_property
 from pathlib import Path
 
@@ -18,9 +19,11 @@ from chaos.lakes import Days, held_by
 from chaos.nights import DAY, Nights
 from chaos.process import HOME, SMALL, Ended, Job
 from chaos.report import Report
+from shops import TAUGHT
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 SECONDS = 900
+DAYS = DAY, DAY + timedelta(days=1)  # the second is a Monday, on which models are trained
 PROPERTIES = HOME / "conf" / "spark" / "standalone.conf"
 ON_CLUSTER = SMALL | {
     "spark.default.parallelism": "2",
@@ -36,7 +39,7 @@ class Packed:
     """The shop, the code as a zip, and the libraries, as a night on a cluster is given them."""
 
     def __init__(self, home: Path) -> None:
-        self.nights = Nights(home, is_reduced=False)
+        self.nights = Nights(home, is_reduced=False, overlay=TAUGHT)
         (home / "conf" / "cluster.yaml").write_text("")
         self.zip = home / "lakeshop.zip"
         self.environment = home / "environment.tar.gz"
@@ -54,7 +57,8 @@ class Packed:
         elsewhere.mkdir(exist_ok=True)
         confs = [part for pair in ON_CLUSTER.items() for part in ("--conf", "=".join(pair))]
         places = ["--conf", str(home / "conf"), "--schemas", str(home / "schemas")]
-        asked = ["--shop", "tiny", "--env", "cluster", "--date", str(DAY), "--lake"]
+        days = ["--from", str(DAYS[0]), "--to", str(DAYS[1])]
+        asked = ["--shop", "tiny", "--env", "cluster", *days, "--lake"]
         command = [
             *(str(Path(sys.executable).parent / "spark-submit"), "--master", cluster.url),
             *("--properties-file", str(PROPERTIES), "--load-spark-defaults", *confs, *options),
@@ -77,7 +81,7 @@ class Packed:
     @cached_property
     def right(self) -> Mapping[str, Days]:
         """What the night leaves on a laptop."""
-        self.nights.done("laptop", DAY)
+        self.nights.done("laptop", *DAYS)
         return held_by(self.nights.home / "laptop").without_ops
 
     def differences(self, lake: str) -> list[str]:
@@ -105,7 +109,9 @@ def test_a_night_on_a_cluster_equals_the_laptops(
     py_files = ("--py-files", str(packed.zip))
     ended = packed.done(cluster, packed.start(cluster, "whole", *py_files))
     assert ended.code == 0, ended.said[-3000:]
-    assert "Tiny, 2026-03-08: done" in ended.said
+    assert "Tiny, 2026-03-08 to 2026-03-09: done" in ended.said
+    assert "table=gold.fraud_scores business_date=2026-03-09" in ended.said
+    assert "no fraud model" not in ended.said
     assert cluster.said("worker0").count("Asked to launch executor") == 1
     assert cluster.said("worker1").count("Asked to launch executor") == 1
     wrong = packed.differences("whole")

@@ -6,11 +6,13 @@ kill every table's day is the old one or the new one, whole.
 
 import pytest
 
-from chaos.lakes import faults_at_the_end, held_by, unreferenced
+from chaos.lakes import Held, faults_at_the_end, faults_of_killed, held_by, unreferenced
 from chaos.nights import Nights
 from chaos.report import Report
+from shops import FIRST
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
+NOTHING_HELD = Held({}, {}, {}, ())
 LEAST, MOST = 6, 30  # writes: ten or more of the whole night, fewer once some are remembered
 
 
@@ -44,6 +46,28 @@ def test_killed_at_every_write(nights: Nights, chaos_report: Report, point: str)
     assert kills >= LEAST
     assert faults == []
     assert not (nights.home / lake / ".lease").exists()
+
+
+def test_killed_as_each_table_comes_to_be(nights: Nights, chaos_report: Report) -> None:
+    """The very first night of a lake; once no table is to be made it dies at a write."""
+    lake, kills, faults = nights.home / "made", 0, []
+    right = nights.before
+    while kills < MOST:
+        ended = nights.start(lake.name, FIRST, at=f"{kills + 1}:create").wait()
+        if not ended.was_killed:
+            break
+        kills += 1
+        faults += faults_of_killed(held_by(lake), NOTHING_HELD, right)
+    assert ended.code == 0, ended.said[-3000:]
+    faults += faults_at_the_end(held_by(lake), right)
+    chaos_report(
+        "first night killed as tables are made",
+        tried=kills,
+        lost=len(faults),
+        recovery_seconds=ended.seconds,
+    )
+    assert kills >= LEAST
+    assert faults == []
 
 
 def test_upkeep_removes_what_killed_nights_left(nights: Nights, chaos_report: Report) -> None:

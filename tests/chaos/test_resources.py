@@ -69,6 +69,7 @@ def test_a_night_whose_workers_fail_ends_as_any(
     ended = night(nights, nights.home / fault, FAULTY | dict(confs), variables)
     assert ended.code == 0, ended.said[-3000:]
     tried = len(list(tmp_path.iterdir()))
+    assert not (tmp_path / "unbounded").exists(), "the worker got all the memory it asked for"
     faults = faults_at_the_end(held_by(nights.home / fault), nights.right)
     chaos_report(f"Python worker of a task: {fault}", tried=tried, lost=len(faults))
     assert 2 <= tried <= times

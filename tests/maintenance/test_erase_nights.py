@@ -8,7 +8,7 @@ from bytescan import files_with
 from lakeshop.maintenance.maintain import maintain
 from lakeshop.night import STAGES
 from lakeshop.secret import pseudonym_of
-from shops import FIRST, KEY, action, line, run_stages, ten_day_shop
+from shops import FIRST, KEY, TAUGHT, action, line, run_stages, ten_day_shop
 
 ID = "Xk3v9TqLw7ZrB2mNp8sYd4Hc"
 LAST = FIRST + timedelta(days=4)  # a Monday is among the days: models are trained
@@ -16,7 +16,7 @@ LAST = FIRST + timedelta(days=4)  # a Monday is among the days: models are train
 
 @pytest.mark.chaos
 def test_nobody_is_left_of_whole_nights_and_the_next_night_works(spark, tmp_path):
-    shop = ten_day_shop(spark, tmp_path)
+    shop = ten_day_shop(spark, tmp_path, **TAUGHT)
     for n in range(5):
         day = FIRST + timedelta(days=n)
         path = shop.landing / "transactions" / f"{day}.jsonl"
@@ -24,6 +24,9 @@ def test_nobody_is_left_of_whole_nights_and_the_next_night_works(spark, tmp_path
         path.write_bytes(path.read_bytes() + more.read_bytes() + f'{{"u": "{ID}"\n'.encode())
         shop.deliver("user_actions", day, [action(90 + n, f"{day} 09:00:00", user=ID)])
     run_stages(shop, "lake", FIRST, LAST, list(STAGES))
+    models = shop.lake().read("ops.models").where("model IS NOT NULL")
+    assert not models.isEmpty(), "a network has learned from these lines"
+    assert not shop.lake().read("ops.rounds").isEmpty()
     names = [ID, pseudonym_of(ID, KEY.encode())]
     layers = {path.split("/")[0] for path in files_with(shop.home / "lake", names)}
     assert {"bronze", "quarantine", "restricted", "silver", "features", "gold"} <= layers

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from lakeshop.maintenance import tables
 from lakeshop.maintenance.maintain import maintain
 from lakeshop.run import Run
 from lakeshop.tables import NOTHING, Lake
+from lakeshop.upkeep import Maintenance
 from shops import LAST, tiny_shop
 
 CONTRACTS = read_contracts(HOME / "schemas")
@@ -95,6 +97,43 @@ def test_upkeep(shop, caplog):
     assert (removed.is_removed, removed.content.rows) == (True, 1)
     kept = [ledger.publication(PRODUCTS, d) for d in ledger.days(PRODUCTS)]
     assert not any(p.is_removed for p in kept if p)
+
+
+def log_cleaned(lake, table):
+    """What Delta does of itself once entries are old: all before a checkpoint go."""
+    logs = lake.spark._jvm.org.apache.spark.sql.delta.DeltaLog
+    log = logs.forTable(lake.spark._jsparkSession, lake.path(table))
+    log.checkpoint()
+    entries = sorted(Path(lake.path(table), "_delta_log").glob("*.json"))
+    for entry in entries[:-1]:
+        entry.unlink()
+        entry.with_suffix(".crc").unlink(missing_ok=True)
+    logs.clearCache()
+    return len(entries) - 1
+
+
+def test_what_has_lost_its_old_log_is_read_kept_and_gone_on_with(shop, rows):
+    """Nothing here reads an old version."""
+    lake = shop.lake()
+    before = lake.content(REJECTED, day(90), day(0))
+    assert log_cleaned(lake, REJECTED) > 2
+    assert log_cleaned(lake, "ops.publications") > 0
+    run = shop.run(LAST)
+    assert run.lake.content(REJECTED, day(90), day(0)) == before
+    noted = {n: run.ledger.publication(REJECTED, day(n)) for n in (0, 1, 2)}
+    assert {n: found.content for n, found in noted.items()} == {n: before[day(n)] for n in noted}
+    maintain(run)
+    made = rows(REJECTED, {"business_date": day(0), "source_line": 9, **REASON})
+    run.publish(REJECTED, made, day(0), day(0), started=0.0)
+    run.flush()
+    assert shop.lake().content(REJECTED, day(0), day(0)) != {day(0): before[day(0)]}
+    assert shop.lake().content(REJECTED, day(2), day(1)) == {day(n): before[day(n)] for n in (1, 2)}
+
+
+def test_logs_are_kept_as_long_as_files_at_least(settings):
+    kept = settings.maintenance.model_dump()
+    with pytest.raises(ValueError, match="log_days should be keep_days or more"):
+        Maintenance(**{**kept, "keep_days": 8, "log_days": 7})
 
 
 def test_a_day_far_after_the_newest_night_is_refused(settings):
