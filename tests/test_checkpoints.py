@@ -109,11 +109,11 @@ def test_after_a_commit_that_failed_none_is_made(checkpoints, monkeypatch):
 def test_a_history_with_a_gap_is_begun_anew_under_another_name(lake, checkpoints):
     for number in (1, 3):
         checkpoints.commit(Checkpoint(progress(number), WEIGHTS, WEIGHTS))
-    assert checkpoints.begun() == []
+    assert checkpoints.resume() == []
     assert checkpoints.training_id == "t1.1"
     checkpoints.commit(Checkpoint(progress(1), WEIGHTS + 1, WEIGHTS))
     again = Checkpoints(lake, "t1", DAY)
-    assert again.begun() == [progress(1)]
+    assert again.resume() == [progress(1)]
     np.testing.assert_array_equal(again.weights(1)[0], WEIGHTS + 1)
     again.close()
 

@@ -64,14 +64,15 @@ class Checkpoints:
     _waiting: list[Future[None]] = field(default_factory=list)
     _failed: BaseException | None = None
 
-    def begun(self) -> list[Progress]:
+    def resume(self) -> list[Progress]:
         """Figures of the rounds to go on after; from then on the training bears the name they do.
 
-        Rounds after a gap were trained on from weights that are not there: such a training begins
-        anew, as `<training_id>.1` or a later number.
+        Rounds after a gap were trained on from weights that are not there. Delta skips a round
+        whose number its log knows, also where its row was removed since. In both cases the
+        training begins anew, as `<training_id>.1` or a later number.
         """
         asked, attempts, history = self.training_id, 0, self.history()
-        while [done.round for done in history] != [*range(1, len(history) + 1)]:
+        while not self._can_resume(history):
             attempts += 1
             self.training_id = f"{asked}.{attempts}"
             history = self.history()
@@ -133,7 +134,7 @@ class Checkpoints:
         self._writer.shutdown()
 
     def _commit_next(self, checkpoint: Checkpoint) -> None:
-        """Commit a round unless one before it failed: a history with a gap cannot be gone on."""
+        """Commit a round unless one before it failed: a history with a gap cannot be resumed."""
         if self._failed is not None:
             raise self._failed
         try:
@@ -141,6 +142,12 @@ class Checkpoints:
         except BaseException as error:
             self._failed = error
             raise
+
+    def _can_resume(self, history: Sequence[Progress]) -> bool:
+        """Whether its rounds are all there, and the next one would be committed."""
+        if history or not self.lake.exists(ROUNDS):
+            return [done.round for done in history] == [*range(1, len(history) + 1)]
+        return not self.lake.snapshot(ROUNDS).transactions().contains(self.training_id)
 
     def _rows(self) -> DataFrame:
         return self.lake.read(ROUNDS).where(F.col("training_id") == self.training_id)

@@ -1,15 +1,17 @@
 """Trainings on Spark: exact, stopped early, clear about bad input, whole after a killed worker."""
 
 from dataclasses import replace
+from datetime import timedelta
 from threading import Event
 
 import numpy as np
 import pytest
 from pyspark.sql import functions as F
-from toy_trainings import COLUMNS, TOY, committed, hash_of, labelled, ship_networks, trained
+from toy_trainings import COLUMNS, DAY, TOY, committed, hash_of, labelled, ship_networks, trained
 
 from lakeshop.checkpoints import Checkpoints
 from lakeshop.errors import InputError
+from lakeshop.maintenance.tables import delete_before
 from lakeshop.tables import Lake
 from lakeshop.training import tasks
 from lakeshop.training.backend import compiled_model
@@ -131,6 +133,17 @@ def test_a_commit_that_fails_once_changes_nothing(spark, lake, contracts, tmp_pa
     assert [p.round for p in done.history] == [1, 2, 3, 4]
     expected = committed(Lake(spark, str(tmp_path / "whole"), contracts), whole.training_id)
     assert committed(lake, done.training_id) == expected
+
+
+def test_rounds_that_were_removed_are_trained_and_kept_again(spark, lake):
+    """Delta's log still knows their numbers, and would skip them."""
+    rows, plan = spark.createDataFrame(labelled(100)), replace(SHORT, rounds=2)
+    first = trained(lake, rows, plan)
+    delete_before(lake, "ops.rounds", DAY + timedelta(days=1))
+    again = trained(lake, rows, plan)
+    assert hash_of(again.weights) == hash_of(first.weights)
+    assert list(committed(lake, again.training_id)) == [1, 2, 3]
+    assert trained(lake, rows, plan).history == again.history, "answered from the table"
 
 
 def test_early_stopping_keeps_the_best_weights(spark, lake):

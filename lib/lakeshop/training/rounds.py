@@ -84,7 +84,7 @@ def train(
     named = training_id(recipe, plan, repr((data_version, tuple(key), held_out)))
     checkpoints = Checkpoints(where.lake, named, where.business_date)
     try:
-        history = checkpoints.begun()
+        history = checkpoints.resume()
         if not (history and history[-1].is_finished):
             shards = packed(rows, recipe, plan, key, held_out=held_out)
             try:
