@@ -2,6 +2,7 @@
 
 import logging
 import os
+import pickle
 import shutil
 from datetime import date
 from pathlib import Path
@@ -11,7 +12,7 @@ import yaml
 from pyspark.errors import PythonException
 
 from conftest import HOME
-from lakeshop import job, lease
+from lakeshop import job, lease, night
 from lakeshop.errors import (
     BusyError,
     ConfigError,
@@ -22,7 +23,10 @@ from lakeshop.errors import (
 )
 from lakeshop.job import code_digest, main, placed, said
 from lakeshop.lease import held
+from lakeshop.secret import pseudonym_of
 from lakeshop.settings import Holding
+from lakeshop.tables import Lake
+from lakeshop.training.registry import sha256_of
 
 GOLDEN = Path(__file__).parent / "golden"
 KEY_VARIABLE = "LAKESHOP_PSEUDONYM_KEY"
@@ -215,6 +219,74 @@ def test_an_error_of_spark_is_told_in_few_lines(with_spark, caplog):
     assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
     assert "DIVIDE_BY_ZERO" in told(caplog)
     assert "at org.apache.spark" not in told(caplog)
+
+
+def test_a_lake_is_gone_on_with_under_its_own_key(with_spark, monkeypatch, rows, caplog):
+    """Under another one each of its persons would be two."""
+    key = "a key for tests, of 32 characters or more"
+    known = {"user_id": pseudonym_of("u1", key.encode()), "raw_user_id": "u1"}
+    made, seen = rows("restricted.user_keys", known), []
+
+    def publish(run):
+        run.lake.overwrite("restricted.user_keys", made, run_id="test")
+
+    for work in (publish, seen.append):
+        monkeypatch.setenv(KEY_VARIABLE, f"{key}\n")
+        assert ran(with_spark, "--date", "2026-03-10", work=work) == 0
+    monkeypatch.setenv(KEY_VARIABLE, f"{key}!")
+    assert ran(with_spark, "--date", "2026-03-11", work=seen.append) == 2
+    assert len(seen) == 1
+    assert "should be the one that" in told(caplog)
+    assert key not in told(caplog)
+    assert "u1" not in told(caplog)
+
+
+# -- the night -------------------------------------------------------------------------------------
+
+PICKLED = pickle.dumps({"weights": [1.0]})
+DAY = date(2026, 3, 10)
+
+
+@pytest.fixture
+def with_champion(with_spark, spark, contracts, rows):
+    """Puts a file into `ops.models`, promoted on the day before under a digest."""
+    lake, day = Lake(spark, str(with_spark / "lake"), contracts), date(2026, 3, 9)
+
+    def promote(sha256):
+        row = {"business_date": day, "name": "fraud", "is_champion": True}
+        made = rows("ops.models", {**row, "model": PICKLED, "sha256": sha256})
+        lake.replace_days("ops.models", made, day, day, run_id="test")
+        return with_spark
+
+    return promote
+
+
+def below(home):
+    """What lies in the lake, but for the lock that takers of the lease share."""
+    return {str(path) for path in (home / "lake").rglob("*") if path.name != ".lock"}
+
+
+@pytest.mark.parametrize(
+    ("sha256", "text"),
+    [
+        (sha256_of(b"another"), f"Received {sha256_of(PICKLED)}: it was altered. Restore the"),
+        (sha256_of(PICKLED), "A model's file should be one that Keras saved. Received another:"),
+    ],
+    ids=["altered", "a pickle"],
+)
+def test_a_model_in_use_that_is_none_ends_a_run_before_anything_is_touched(
+    with_champion, caplog, sha256, text
+):
+    home = with_champion(sha256)
+    before = below(home)
+    for name, work in {"nightly": night.nightly, **night.STAGES}.items():
+        if name in {"nightly", "train", "publish"}:
+            caplog.clear()
+            assert ran(home, "--date", f"{DAY}", work=work, name=name) == 2
+            assert f"{name} failed: ops.models, fraud of 2026-03-09: A model's file" in told(caplog)
+            assert text in told(caplog)
+            assert "Traceback" not in told(caplog)
+    assert below(home) == before
 
 
 # -- one run per lake ------------------------------------------------------------------------------

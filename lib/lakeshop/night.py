@@ -13,6 +13,7 @@ from lakeshop.ops.report import show_examples
 from lakeshop.run import Run
 from lakeshop.silver.clean import clean
 from lakeshop.sources.ingest import ingest
+from lakeshop.trainers.champions import verify_champions
 
 Stage = Callable[[Run], None]
 
@@ -22,6 +23,12 @@ def build(tables: Mapping[str, Builder], run: Run) -> None:
     run.build(tables)
 
 
+def build_with_models(tables: Mapping[str, Builder], run: Run) -> None:
+    """Make the tables of a stage that uses the models there are."""
+    verify_champions(run)
+    build(tables, run)
+
+
 # Those that others wait for come first.
 BUILT = {**similarity.TABLES, **features.TABLES, **trainers.TABLES, **gold.TABLES}
 STAGES: Mapping[str, Stage] = {
@@ -29,8 +36,8 @@ STAGES: Mapping[str, Stage] = {
     "clean": clean,
     "build_features": partial(build, features.TABLES),
     "build_similarity": partial(build, similarity.TABLES),
-    "train": partial(build, trainers.TABLES),
-    "publish": partial(build, gold.TABLES),
+    "train": partial(build_with_models, trainers.TABLES),
+    "publish": partial(build_with_models, gold.TABLES),
     "evaluate": evaluate,
 }
 
@@ -41,7 +48,7 @@ def nightly(run: Run) -> None:
     What is built from silver is made as one, so that a table waits for its own inputs only.
     """
     started = time.monotonic()
-    for stage in (ingest, clean, partial(build, BUILT), evaluate):
+    for stage in (verify_champions, ingest, clean, partial(build, BUILT), evaluate):
         stage(run)
     summary(run, time.monotonic() - started)
 
