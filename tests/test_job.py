@@ -289,6 +289,25 @@ def test_a_model_in_use_that_is_none_ends_a_run_before_anything_is_touched(
     assert below(home) == before
 
 
+def test_metrics_and_a_summary_that_fail_do_not_fail_the_night(with_spark, monkeypatch, caplog):
+    def failing(*_given):
+        msg = "division by zero"
+        raise ArithmeticError(msg)
+
+    for stage in ("ingest", "clean"):
+        monkeypatch.setattr(night, stage, lambda run: None)
+    monkeypatch.setattr(night, "BUILT", {})
+    monkeypatch.setattr(night, "evaluate", failing)
+    monkeypatch.setattr(night, "summary", failing)
+    assert ran(with_spark, "--date", f"{DAY}", work=night.nightly, name="nightly") == 0
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert [text.partition(" failed, all tables are published")[0] for text in warnings] == [
+        "metrics of 2026-03-10",
+        "the summary of 2026-03-10",
+    ]
+    assert all(text.endswith("again: ArithmeticError: division by zero") for text in warnings)
+
+
 # -- one run per lake ------------------------------------------------------------------------------
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from lakeshop import features, gold, similarity, trainers
 from lakeshop.builder import Builder
+from lakeshop.failures import said
 from lakeshop.frames import latest_versions
 from lakeshop.journal import LOG
 from lakeshop.ops.metrics import evaluate
@@ -45,12 +46,25 @@ STAGES: Mapping[str, Stage] = {
 def nightly(run: Run) -> None:
     """All stages in order, then a summary.
 
-    What is built from silver is made as one, so that a table waits for its own inputs only.
+    What is built from silver is made as one, so that a table waits for its own inputs only. What
+    comes after it only tells of the night: where that fails, a warning says so.
     """
     started = time.monotonic()
-    for stage in (verify_champions, ingest, clean, partial(build, BUILT), evaluate):
+    for stage in (verify_champions, ingest, clean, partial(build, BUILT)):
         stage(run)
-    summary(run, time.monotonic() - started)
+    told("metrics", evaluate, run)
+    told("the summary", lambda run: summary(run, time.monotonic() - started), run)
+
+
+def told(what: str, tell: Stage, run: Run) -> None:
+    """Tell of a night whose tables are published: they are right, whatever goes wrong here."""
+    try:
+        tell(run)
+    except Exception as error:
+        LOG.warning(
+            "%s of %s failed, all tables are published; jobs/evaluate.py makes metrics again: %s",
+            *(what, run.last, said(error)),
+        )
 
 
 def summary(run: Run, seconds: float) -> None:
