@@ -12,7 +12,7 @@ from lakeshop.journal import LOG
 from lakeshop.ops.metrics import evaluate
 from lakeshop.ops.report import show_examples
 from lakeshop.run import Run
-from lakeshop.silver.clean import clean
+from lakeshop.silver.clean import clean, verify_mapping
 from lakeshop.sources.ingest import ingest
 from lakeshop.trainers.champions import verify_champions
 
@@ -24,6 +24,12 @@ def build(tables: Mapping[str, Builder], run: Run) -> None:
     run.build(tables)
 
 
+def load(run: Run) -> None:
+    """Load what was delivered, if it could be cleaned."""
+    verify_mapping(run)
+    ingest(run)
+
+
 def build_with_models(tables: Mapping[str, Builder], run: Run) -> None:
     """Make the tables of a stage that uses the models there are."""
     verify_champions(run)
@@ -33,7 +39,7 @@ def build_with_models(tables: Mapping[str, Builder], run: Run) -> None:
 # Those that others wait for come first.
 BUILT = {**similarity.TABLES, **features.TABLES, **trainers.TABLES, **gold.TABLES}
 STAGES: Mapping[str, Stage] = {
-    "ingest": ingest,
+    "ingest": load,
     "clean": clean,
     "build_features": partial(build, features.TABLES),
     "build_similarity": partial(build, similarity.TABLES),
@@ -50,7 +56,7 @@ def nightly(run: Run) -> None:
     comes after it only tells of the night: where that fails, a warning says so.
     """
     started = time.monotonic()
-    for stage in (verify_champions, ingest, clean, partial(build, BUILT)):
+    for stage in (verify_champions, load, clean, partial(build, BUILT)):
         stage(run)
     told("metrics", evaluate, run)
     told("the summary", lambda run: summary(run, time.monotonic() - started), run)

@@ -8,10 +8,10 @@ from pyspark.sql import SparkSession
 
 from conftest import TwoNights
 from lakeshop.days import days_between
-from lakeshop.errors import QualityError
+from lakeshop.errors import ConfigError, QualityError
 from lakeshop.gold import TABLES
 from lakeshop.night import STAGES, nightly
-from shops import FIRST, TinyShop, contents, line, product, run_days, run_stages, tiny_shop
+from shops import FIRST, SHOP, TinyShop, contents, line, product, run_days, run_stages, tiny_shop
 
 SECOND = FIRST + timedelta(days=1)
 SIXTH = FIRST + timedelta(days=5)  # after the clocks went forward
@@ -106,6 +106,21 @@ def test_too_many_bad_rows_stop_the_run_before_silver(spark: SparkSession, tmp_p
     assert not lake.exists("silver.transactions")
     reasons = lake.read("quarantine.transactions").select("reasons").collect()
     assert [r["reasons"] for r in reasons] == [["wrong type: occurred_at should be timestamp"]] * 6
+
+
+@pytest.mark.parametrize("is_history", [False, True])
+def test_a_shop_that_could_not_be_cleaned_is_refused_before_it_is_loaded(
+    spark: SparkSession, tmp_path: Path, is_history: bool
+) -> None:
+    lines = SHOP["entities"]["transactions"]
+    columns = {name: origin for name, origin in lines["columns"].items() if name != "occurred_at"}
+    entities = {"transactions": lines | {"columns": columns}}
+    shop = tiny_shop(spark, tmp_path, shop=SHOP | {"entities": entities})
+    shop.deliver("transactions", FIRST, [line(1, f"{FIRST} 10:00:00")])
+    shop.deliver("transactions", "", [line(1, f"{FIRST} 10:00:00")])
+    with pytest.raises(ConfigError, match="missing: occurred_at"):
+        STAGES["ingest"](shop.run(FIRST, is_history=is_history))
+    assert not shop.lake().exists("bronze.transactions")
 
 
 def test_a_first_night_without_sales_publishes_the_fallback(

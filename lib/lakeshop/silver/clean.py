@@ -59,14 +59,27 @@ def clean(run: Run) -> None:
         InputError: files lack a required column, or drift where the shop allows none.
         QualityError: too many rows or files are bad, or rows were lost.
     """
-    entities = [name for name in CLEANINGS if name in run.settings.shop.entities]
-    for name in entities:
-        derived = CLEANINGS[name].derived | {DAY}
-        contract = run.lake.contract(f"silver.{name}")
-        assert_mapped(name, run.settings.shop.entities[name], contract, derived)
+    verify_mapping(run)
+    entities = _entities(run)
     tables = [f"{layer}.{name}" for name in entities for layer in ("silver", "quarantine")]
     for first, last in run.todo(*tables, USER_KEYS):
         _clean_days(run, entities, first, last)
+
+
+def verify_mapping(run: Run) -> None:
+    """Refuse to start with a shop that could be delivered and not be cleaned.
+
+    Raises:
+        ConfigError: the shop does not map an entity as its contract asks.
+    """
+    for name in _entities(run):
+        derived = CLEANINGS[name].derived | {DAY}
+        contract = run.lake.contract(f"silver.{name}")
+        assert_mapped(name, run.settings.shop.entities[name], contract, derived)
+
+
+def _entities(run: Run) -> list[str]:
+    return [name for name in CLEANINGS if name in run.settings.shop.entities]
 
 
 def _clean_days(run: Run, entities: list[str], first: date, last: date) -> None:
