@@ -208,7 +208,7 @@ Contents = Mapping[str, Mapping[date, Content]]
 # Of a shop so young: its few lines teach a network of fraud on its first Monday.
 TAUGHT: dict[str, object] = {
     "fraud": {
-        "maturity_days": 0,
+        "maturity_days": 1,
         "validation_days": 1,
         "unlabelled": {
             "autoencoder": {

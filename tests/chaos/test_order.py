@@ -80,7 +80,12 @@ def test_an_old_day_delivered_again_changes_nothing(
     assert lost == []
 
 
-def test_one_row_corrected_late(shop: TinyShop, in_order: Contents, chaos_report: Report) -> None:
+def test_one_row_corrected_late(
+    shop: TinyShop,
+    in_order: Contents,
+    chaos_report: Report,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """As if it had been right from the start, and on the way back again."""
     drop = drop_of(shop, DAYS[0])
     wrong = drop.read_text()
@@ -88,7 +93,10 @@ def test_one_row_corrected_late(shop: TinyShop, in_order: Contents, chaos_report
     rows[1] |= {"amount": "8.75", "product": "p3"}
     drop.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
     right = run_nights(shop, "right_from_the_start", DAYS)
-    late = run_nights(shop, "in_order", [DAYS[0]])
+    with caplog.at_level("INFO", "lakeshop"):
+        late = run_nights(shop, "in_order", [DAYS[0]])
+    stale = f"{DAYS[1]} of gold.recommendations is stale, its inputs have changed: redone"
+    assert stale in caplog.text
     drop.write_text(wrong)
     back = run_nights(shop, "in_order", [DAYS[0]])
     lost = different(late, right) + different(back, in_order)
