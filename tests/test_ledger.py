@@ -1,15 +1,18 @@
 """What was published from what; most of it without Spark."""
 
+import shutil
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from conftest import HOME
+from conftest import HOME, collected
 from lakeshop.contract import Input
 from lakeshop.contracts import read_contracts
 from lakeshop.ledger import PUBLICATIONS, Ledger, Publication, digest_of
+from lakeshop.sources.ingest import ingest
 from lakeshop.tables import NOTHING, Content, Lake
+from shops import SHOP, line, tiny_shop
 
 D = date(2026, 3, 10)
 NOW = datetime(2026, 3, 11, 2, tzinfo=UTC)
@@ -148,6 +151,17 @@ def test_a_day_made_from_other_tables_is_older_not_stale():
     assert ledger.is_stale(gained, D), "an input that was declared counts, even before it exists"
 
 
+def test_what_is_published_as_one_is_remembered_as_one():
+    ledger = ledger_of()
+    other = publication(0, table=TARGET)
+    with ledger.as_one(SOURCE):
+        ledger.record([publication(0), other])
+        assert ledger._new == [other], "another table's thread may flush now"
+        assert ledger.publication(SOURCE, D) == publication(0)
+        ledger.record([publication(1)])
+    assert ledger._new == [other, publication(0), publication(1)]
+
+
 def test_the_newest_version():
     ledger = ledger_of(publication(0, version=4), publication(1, version=3))
     assert ledger.newest_version(SOURCE) == 4
@@ -197,3 +211,45 @@ def test_a_table_moved_away_is_forgotten(spark, tmp_path):
     found = Ledger.load(Lake(spark, lake.root, CONTRACTS))
     assert found.days(SOURCE) == [D]
     assert found.days(TARGET) == [], "it was never written, or moved away"
+    assert [found.is_gone(table) for table in (SOURCE, TARGET)] == [False, True]
+
+
+def test_a_table_moved_away_comes_back_by_its_new_days_alone(spark, tmp_path):
+    lake = Lake(spark, str(tmp_path / "lake"), CONTRACTS)
+    ledger = ledger_of(publication(0, table=TARGET), publication(1, table=TARGET), lake=lake)
+    ledger.flush(NOW)
+    ledger = Ledger.load(lake)
+    ledger.forget(TARGET, NOW + timedelta(days=1), "of the night")
+    assert not ledger.is_gone(TARGET)
+    again = publication(1, "again", table=TARGET, version=0)
+    ledger.record([again])
+    ledger.flush(NOW + timedelta(days=1))  # no later: the version tells it from what was
+    lake.ensure(TARGET)
+    found = Ledger.load(Lake(spark, lake.root, CONTRACTS))
+    assert found.days(TARGET) == [day(1)]
+    assert found.publication(TARGET, day(1)) == again
+    assert not found.is_gone(TARGET)
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_a_table_moved_away_is_loaded_again_day_by_day(spark, tmp_path, is_killed):
+    """Each day by a run of its own; killed ones have written their day and remember nothing."""
+    table, days = "bronze.transactions", (D, day(1))
+    lines_alone = SHOP | {"entities": {"transactions": SHOP["entities"]["transactions"]}}
+    shop = tiny_shop(spark, tmp_path, shop=lines_alone)
+    for number, delivered in enumerate(days):
+        shop.deliver("transactions", delivered, [line(number, f"{delivered} 10:00:00")])
+
+    def load(*asked, is_remembered=True):
+        run = shop.run(*asked)
+        ingest(run)
+        if is_remembered:
+            run.flush()
+
+    load(*days)
+    loaded = collected(shop.lake().read(table))
+    shutil.rmtree(shop.lake().path(table))
+    load(D, is_remembered=not is_killed)
+    assert shop.run(D).ledger.days(table) == ([] if is_killed else [D])
+    load(day(1), is_remembered=not is_killed)
+    assert collected(shop.lake().read(table)) == loaded

@@ -8,13 +8,14 @@ stale, whatever the order in which days were delivered and run.
 import hashlib
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from itertools import accumulate
 
 from lakeshop.contract import DAY, Contract, Input
-from lakeshop.tables import Content, Lake
+from lakeshop.tables import NOTHING, Content, Lake
 
 PUBLICATIONS = "ops.publications"
 
@@ -35,6 +36,11 @@ class Publication:
     def reads(self) -> set[str]:
         """The tables it was made from; `inputs` are these with their versions."""
         return {declared.partition("@")[0] for declared in self.inputs}
+
+
+def _tombstone(table: str, day: date) -> Publication:
+    """What says that a day is not there; older than version 0, with which a table begins anew."""
+    return Publication(table, day, run_id="", input_digest="", content=NOTHING, version=-1)
 
 
 def digest_of(*parts: object) -> str:
@@ -58,6 +64,8 @@ class Ledger:
     _by_table: dict[str, dict[date, Publication]] = field(default_factory=lambda: defaultdict(dict))
     _sums: dict[str, tuple[list[date], list[int]]] = field(default_factory=dict)
     _new: list[Publication] = field(default_factory=list)
+    _waiting: dict[str, list[Publication]] = field(default_factory=dict)  # for `as_one` to end
+    _gone: dict[str, list[date]] = field(default_factory=dict)  # days of tables moved away
 
     @classmethod
     def load(cls, lake: Lake) -> "Ledger":
@@ -66,21 +74,24 @@ class Ledger:
         # The newest of a day comes last and stays. By time first: versions begin anew where a
         # table was moved away and loaded again.
         found = lake.read(PUBLICATIONS).collect()
-        present = {name for name in {row["table_name"] for row in found} if lake.exists(name)}
         for row in sorted(found, key=lambda row: (row["published_at"], row["table_version"])):
-            if row["table_name"] not in present:
-                continue  # moved away: nothing of it is published any more
-            content = Content(row["rows"], row["content_digest"])
-            ledger._by_table[row["table_name"]][row[DAY]] = Publication(
+            days = ledger._by_table[row["table_name"]]
+            if not row["run_id"]:  # a tombstone
+                days.pop(row[DAY], None)
+                continue
+            days[row[DAY]] = Publication(
                 table=row["table_name"],
                 day=row[DAY],
                 run_id=row["run_id"],
                 input_digest=row["input_digest"],
-                content=content,
+                content=Content(row["rows"], row["content_digest"]),
                 version=row["table_version"],
                 inputs=tuple(row["inputs"]),
                 is_removed=bool(row["is_removed"]),
             )
+        for table in [t for t, days in ledger._by_table.items() if days and not lake.exists(t)]:
+            # Moved away: nothing of it is published any more.
+            ledger._gone[table] = sorted(ledger._by_table.pop(table))
         return ledger
 
     def publication(self, table: str, day: date) -> Publication | None:
@@ -105,12 +116,36 @@ class Ledger:
         for publication in publications:
             self._by_table[publication.table][publication.day] = publication
             self._sums.pop(publication.table, None)
-            self._new.append(publication)
+            self._waiting.get(publication.table, self._new).append(publication)
+
+    @contextmanager
+    def as_one(self, table: str) -> Iterator[None]:
+        """Keep what is recorded of a table from `flush` until all of it is published.
+
+        Where that fails, nothing of it is flushed.
+        """
+        self._waiting[table] = []
+        yield
+        self._new.extend(self._waiting.pop(table))
 
     def record_removed(self, table: str, before: date) -> None:
         """Remember that retention removes the rows of all days before that one."""
         old = [p for day, p in self._by_table[table].items() if day < before and p.content.rows]
         self.record([replace(p, is_removed=True) for p in old if not p.is_removed])
+
+    def is_gone(self, table: str) -> bool:
+        """Whether a table was moved away with days that are yet to be forgotten."""
+        return table in self._gone
+
+    def forget(self, table: str, published_at: datetime, run_id: str) -> None:
+        """Write that none of the days of a table moved away is there, before it is made anew.
+
+        Else they would count as published again from its first new day on. Not earlier: a table
+        that is moved back has its days back.
+        """
+        gone = [_tombstone(table, day) for day in self._gone[table]]
+        self._append(gone, published_at, run_id)
+        del self._gone[table]
 
     def flush(self, published_at: datetime, after: Callable[[], None] = lambda: None) -> None:
         """Append what was recorded since the last flush to `ops.publications`.
@@ -122,8 +157,10 @@ class Ledger:
         """
         new, self._new = self._new, []  # other threads go on recording
         after()
-        if not new:
-            return
+        if new:
+            self._append(new, published_at, new[-1].run_id)
+
+    def _append(self, new: Sequence[Publication], published_at: datetime, run_id: str) -> None:
         rows = [
             {
                 "business_date": p.day,
@@ -141,7 +178,7 @@ class Ledger:
         ]
         contract = self.lake.contract(PUBLICATIONS)
         frame = self.lake.spark.createDataFrame(rows, contract.struct)
-        self.lake.append(PUBLICATIONS, frame, run_id=new[-1].run_id)
+        self.lake.append(PUBLICATIONS, frame, run_id=run_id)
 
     def is_stale(self, contract: Contract, day: date) -> bool:
         """Whether what a published day was made from has changed since.

@@ -178,6 +178,9 @@ class Run:
         """
         run_id = self.run_id(table, last)
         contract = self.lake.contract(table)
+        if self.ledger.is_gone(table):
+            with self._flushing:
+                self.ledger.forget(table, datetime.now(UTC), run_id)
         version, contents = self._replace(table, rows, first, last, contents)
         if contract.has_latest_twin and last >= max(self.ledger.days(table), default=last):
             self.lake.overwrite(f"{table}_latest", rows, run_id=run_id)
