@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -24,7 +26,7 @@ from lakeshop.sources import jdbc
 from lakeshop.sources.ingest import ingest
 from lakeshop.sources.jdbc import Source, Window
 from lakeshop.sources.jdbc_connection import Connection, Login
-from lakeshop.sources.jdbc_days import end_of, reading
+from lakeshop.sources.jdbc_days import end_of, load_table, reading
 from lakeshop.sources.mapping import TEXT, typed, with_text
 from shops import KEY, SHOP, ZONE, tiny_shop
 
@@ -231,6 +233,51 @@ def test_a_night_killed_before_it_is_remembered_is_done_again(shop, sales):
     assert held(shop) == [(D1, 1, 1, "2.50"), (D2, 1, 1, "9.00"), (D2, 2, 2, "2.50")]
 
 
+@pytest.mark.parametrize("is_flushed", [False, True], ids=["alone", "as another table is remembered"])
+def test_a_late_day_killed_before_it_took_its_rows_from_a_later_one(
+    spark, tmp_path, sales, is_flushed
+):
+    """They are on both days then, in the database no more, and one of them is there twice."""
+    sales.do(
+        f"""CREATE VIEW till.shown AS SELECT * FROM till.sales
+        UNION ALL SELECT * FROM till.sales WHERE id = 1;
+        GRANT SELECT ON till.shown TO {READER}"""
+    )
+    shop = shop_of(spark, tmp_path, sales, table="till.shown")
+    for number, day in enumerate((D1, D1, D2, D3), 1):
+        sold(sales, number, f"{day} 10:00:00")
+    for lake in ("undisturbed", "killed"):
+        night(shop, D3, lake=lake)
+    night(shop, D1, lake="undisturbed")
+    kill_at_second_commit(shop.run(D1, lake="killed"), is_flushed=is_flushed)
+    assert len(held(shop, "killed")) == 8
+    sales.do("DELETE FROM till.sales")
+    for day, moved in ((D1, 3), (D2, 1)):
+        night(shop, day, lake="killed")
+        night(shop, day, lake="undisturbed")
+        right = collected(shop.lake("undisturbed").read(TABLE))
+        assert collected(shop.lake("killed").read(TABLE)) == right
+        assert [row[0] for row in right].count(day) == moved
+
+
+def kill_at_second_commit(run, *, is_flushed):
+    """Between the two of a day and a later one; another table's thread may remember just then."""
+    before, died = run.lake.version(TABLE), []
+
+    @contextmanager
+    def guard():
+        if run.lake.version(TABLE) > before and not died:
+            died.append(True)
+            if is_flushed:
+                run.flush()
+            raise KeyboardInterrupt
+        yield
+
+    run.lake = replace(run.lake, guard=guard)
+    with pytest.raises(KeyboardInterrupt):
+        ingest(run)
+
+
 @pytest.mark.chaos
 def test_the_erased_do_not_come_back(shop, sales):
     """Not by the overlap, nor by their own night or history again, nor by what they buy later."""
@@ -419,6 +466,20 @@ def test_a_connection_cut_while_rows_are_read(spark, tmp_path, sales, monkeypatc
     )
     night(shop, D1)
     assert len(held(shop)) == 600
+
+
+def test_a_login_that_is_refused_once_rows_are_to_be_read(shop, sales):
+    """By then others may have taken all connections; the server's words name who asks."""
+    run = shop.run(D1)
+    look = reading(run, "transactions", shop.settings.shop.entities["transactions"])
+    sales.do(f"ALTER ROLE {READER} CONNECTION LIMIT 0")
+    try:
+        with pytest.raises(InputError) as caught:
+            load_table(run, look, lambda rows: rows)
+    finally:
+        sales.do(f"ALTER ROLE {READER} CONNECTION LIMIT -1")
+    assert 'too many connections for role "***"' in str(caught.value)
+    assert not run.lake.exists(TABLE)
 
 
 def test_plans_show_no_login(shop, sales):

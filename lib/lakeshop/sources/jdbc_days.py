@@ -97,10 +97,10 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
         return
     unpublished = [] if run.is_history else [day for day, was in published.items() if was is None]
     later = _later(run, reading.table) if unpublished else None
-    # Kept while it is divided into what is known and what is new: it is read once.
-    read = _raw_rows(reading).persist(StorageLevel.MEMORY_AND_DISK)
-    rows = _filed(run, reading, read, unpublished, later, by_event_day)
-    with reading.source.connection.explained():
+    with reading.source.connection.explained():  # to look at the columns, Spark connects at once
+        # Kept while it is divided into what is known and what is new: it is read once.
+        read = _raw_rows(reading).persist(StorageLevel.MEMORY_AND_DISK)
+        rows = _filed(run, reading, read, unpublished, later, by_event_day)
         rows, left_out = without_erased(run, rows, reading.source.entity)
         # Not cached, checkpointed: the next publish would have a cache made anew, since these rows
         # come from the table that is published.
@@ -108,19 +108,18 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
     read.unpersist()
     found = _contents(run, reading.table, rows)
     asked = rows.where(F.col(DAY) <= F.lit(run.last))
-    run.publish(
-        *(reading.table, asked, run.first, run.last),
-        started=started,
-        counts=left_out,
-        contents={day: content for day, content in found.items() if day <= run.last},
-        input_digests=prints,
-    )
-    if later is not None and found.get(later.day) != later.content:
-        left = rows.where(F.col(DAY) == F.lit(later.day))
-        was = {later.day: later.input_digest}
+    with run.ledger.as_one(reading.table):  # a row that moves is on both days in between
         run.publish(
-            *(reading.table, left, later.day, later.day), started=started, input_digests=was
+            *(reading.table, asked, run.first, run.last),
+            started=started,
+            counts=left_out,
+            contents={day: content for day, content in found.items() if day <= run.last},
+            input_digests=prints,
         )
+        if later is not None and found.get(later.day) != later.content:
+            left = rows.where(F.col(DAY) == F.lit(later.day))
+            days, was = (later.day, later.day), {later.day: later.input_digest}
+            run.publish(reading.table, left, *days, started=started, input_digests=was)
 
 
 def _contents(run: Run, table: str, rows: DataFrame) -> dict[date, Content]:
@@ -165,7 +164,7 @@ def _filed(
         new = new.withColumn(DAY, F.least(changed_on, F.lit(run.last)))
     # The same state of the same row, read with other columns than before, takes its place.
     kept = held.join(new.select(_KEY, _CHANGED_AT), on=[_KEY, _CHANGED_AT], how="left_anti")
-    kept = kept.withColumn(DAY, _moved(unpublished))
+    kept = _moved(kept, unpublished, before)
     return _numbered(kept.unionByName(new), reading.place).select(*RAW_ROW.names)
 
 
@@ -193,9 +192,7 @@ def _raw_rows(reading: Reading) -> DataFrame:
         F.lit(None).cast("date").alias(DAY),
         F.lit(reading.place).alias("source_file"),
         F.lit(0).cast("long").alias("source_line"),
-        "raw",
-        absent.alias("header"),
-        absent.alias("fault"),
+        *("raw", absent.alias("header"), absent.alias("fault")),
     )
 
 
@@ -220,7 +217,20 @@ def _timed(reading: Reading, shop_zone: str) -> Callable[[DataFrame], DataFrame]
     return timed
 
 
-def _moved(unpublished: list[date]) -> Column:
+def _moved(kept: DataFrame, unpublished: list[date], before: DataFrame) -> DataFrame:
+    """Rows on their days, moved where these had not been published.
+
+    A row that is on an earlier day as well was moved by a run that was killed before it took it
+    from the later one: no state of a row is delivered twice.
+    """
+    placed = kept.withColumn("_to", _own_day(unpublished))
+    stay = placed.where(F.col("_to") == F.col(DAY)).drop("_to")
+    there = stay.select("raw").unionByName(before.select("raw"))
+    moving = placed.where(F.col("_to") < F.col(DAY)).drop(DAY).withColumnRenamed("_to", DAY)
+    return stay.unionByName(moving.join(there, on="raw", how="left_anti"))
+
+
+def _own_day(unpublished: list[date]) -> Column:
     """A row's day, or an earlier one where that had not been published and is the row's own."""
     if not unpublished:
         return F.col(DAY)
