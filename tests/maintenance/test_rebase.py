@@ -1,4 +1,4 @@
-"""Contents change, and no day is judged otherwise because of it; no Spark."""
+"""Contents change, and no day is judged otherwise because of it; most of it without Spark."""
 
 from dataclasses import replace
 from datetime import date, timedelta
@@ -9,10 +9,14 @@ from conftest import HOME
 from lakeshop.contracts import read_contracts
 from lakeshop.errors import InputError
 from lakeshop.ledger import Ledger, Publication
+from lakeshop.maintenance import erase as erasing
+from lakeshop.maintenance.erase import erase
 from lakeshop.maintenance.rebase import rebase
+from lakeshop.night import STAGES
 from lakeshop.removed import assert_inputs_remain, is_to_be_redone
 from lakeshop.run import Run
 from lakeshop.tables import NOTHING, Content, Lake
+from shops import SHOP, contents, line, run_days, tiny_shop
 
 D = date(2026, 3, 10)
 DAYS = [D - timedelta(days=1), D]
@@ -117,3 +121,60 @@ def test_what_was_removed_is_not_redone(run):
     assert is_to_be_redone(run.ledger, CONTRACTS[table], DAYS[0])
     run.ledger.record_removed(table, D)
     assert not is_to_be_redone(run.ledger, CONTRACTS[table], DAYS[0])
+
+
+# -- what killed runs have left ------------------------------------------------------------------
+
+GONE, ALSO = "QwErTyUiOpAsDfGhJkLz", "ZxCvBnMaSdFgHjKlQwEr"
+
+
+@pytest.fixture
+def shop(spark, tmp_path):
+    """A day on which both buy."""
+    lines_alone = SHOP | {"entities": {"transactions": SHOP["entities"]["transactions"]}}
+    shop = tiny_shop(spark, tmp_path, shop=lines_alone)
+    shop.deliver("transactions", D, lines())
+    return shop
+
+
+def lines(**of_nobody):
+    bought = [line(1, f"{D} 09:00:00", user=GONE), line(2, f"{D} 10:00:00", user=ALSO)]
+    return [*bought, line(3, f"{D} 11:00:00", **of_nobody)]
+
+
+@pytest.mark.parametrize(
+    "stages",
+    [("ingest",), pytest.param(("ingest", "clean"), marks=pytest.mark.chaos)],
+    ids=" ".join,
+)
+def test_what_a_killed_night_has_replaced_is_made_again_after_an_erasure(shop, stages):
+    """Its corrected drop is in the tables, and nothing that the ledger knows was made from it."""
+    run_days(shop, "lake", D, D)
+    shop.deliver("transactions", D, lines(amount="9.99"))
+    killed = shop.run(D)
+    for stage in stages:
+        STAGES[stage](killed)
+    erase(shop.run(D), [GONE])
+    run_days(shop, "lake", D, D)
+    run_days(shop, "undisturbed", D, D)
+    assert contents(shop.lake(), D, D) == contents(shop.lake("undisturbed"), D, D)
+
+
+def test_an_erasure_after_a_killed_one_of_somebody_else_knows_what_is_left(shop, monkeypatch):
+    """Then the ledger knows neither what is there nor what is to be, and yet nothing is lost."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    loaded = shop.run(D)
+    STAGES["ingest"](loaded)
+    loaded.flush()
+    with monkeypatch.context() as patched:
+        patched.setattr(erasing.tables, "delete", killed)
+        with pytest.raises(KeyboardInterrupt):
+            erase(shop.run(D), [GONE])
+    erase(shop.run(D), [ALSO])
+    run = shop.run(D)
+    there = run.lake.content(TABLES[0], D, D)[D]
+    assert run.ledger.publication(TABLES[0], D).content == there
+    assert there.rows == 1

@@ -4,13 +4,14 @@ First the list, then the ledger, then rows: killed anywhere, the same again ends
 what is still there is found again, and the ledger is told the same once more.
 """
 
-from collections.abc import Collection, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from lakeshop.contract import DAY
@@ -20,6 +21,7 @@ from lakeshop.journal import LOG
 from lakeshop.maintenance import tables
 from lakeshop.maintenance.persons import BRONZE, QUARANTINE, marked, places, tables_of_persons
 from lakeshop.maintenance.rebase import rebase
+from lakeshop.maintenance.unknown import unknown_days
 from lakeshop.parallel import in_parallel
 from lakeshop.run import Run
 from lakeshop.sources.erased import IS_ERASED
@@ -86,7 +88,20 @@ def _found(run: Run, table: str, erased: Erased) -> Found | None:
     left = contents_of(row for row in sums if not row[IS_ERASED])
     doomed = rows.where(F.col(IS_ERASED)).select(*places(contract)).distinct()
     contents = {row[DAY]: left.get(row[DAY], NOTHING) for row in gone}
+    for day in unknown_days(run, table, contents, _whole(sums)):
+        LOG.info("erase: %s of %s was replaced by a run that was killed: run it again", day, table)
+        del contents[day]
     return Found(doomed, sum(row["rows"] for row in gone), contents)
+
+
+def _whole(sums: Iterable[Row]) -> dict[date, Content]:
+    """What days hold with the rows that are to go."""
+    rows: Counter[date] = Counter()
+    digests: Counter[date] = Counter()
+    for row in sums:
+        rows[row[DAY]] += row["rows"]
+        digests[row[DAY]] += int(row["digest"])
+    return {day: Content(number, f"{digests[day]:x}") for day, number in rows.items()}
 
 
 def _delete(run: Run, table: str, rows: DataFrame) -> None:
