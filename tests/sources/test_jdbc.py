@@ -233,7 +233,9 @@ def test_a_night_killed_before_it_is_remembered_is_done_again(shop, sales):
     assert held(shop) == [(D1, 1, 1, "2.50"), (D2, 1, 1, "9.00"), (D2, 2, 2, "2.50")]
 
 
-@pytest.mark.parametrize("is_flushed", [False, True], ids=["alone", "as another table is remembered"])
+@pytest.mark.parametrize(
+    "is_flushed", [False, True], ids=["alone", "as another table is remembered"]
+)
 def test_a_late_day_killed_before_it_took_its_rows_from_a_later_one(
     spark, tmp_path, sales, is_flushed
 ):
