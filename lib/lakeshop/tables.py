@@ -207,11 +207,10 @@ class Lake:
 
     def _migrate(self, contract: Contract) -> None:
         stored = self.read_raw(contract.name).schema
-        kept = self.snapshot(contract.name).metadata().configuration().iterator()
-        properties = {}
-        while kept.hasNext():
-            pair = kept.next()
-            properties[pair._1()] = pair._2()
+        kept = self.snapshot(contract.name).metadata().configuration()
+        # In one call: each look into the JVM takes its time, and a night looks at all tables.
+        pairs = [pair.partition(" -> ") for pair in kept.mkString("\x1e").split("\x1e")]
+        properties = {name: value for name, _, value in pairs}
         for statement in migration(contract, self.path(contract.name), stored, properties):
             try:
                 self.spark.sql(statement)
