@@ -234,7 +234,9 @@ def test_a_night_killed_before_it_is_remembered_is_done_again(shop, sales):
 
 
 @pytest.mark.parametrize(
-    "is_flushed", [False, True], ids=["alone", "as another table is remembered"]
+    "is_flushed",
+    [pytest.param(False, marks=pytest.mark.chaos), True],
+    ids=["alone", "as another table is remembered"],
 )
 def test_a_late_day_killed_before_it_took_its_rows_from_a_later_one(
     spark, tmp_path, sales, is_flushed
