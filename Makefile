@@ -51,6 +51,7 @@ test-slow: $(READY) ## the tests that take minutes each
 
 .PHONY: chaos
 chaos: $(READY) ## kill, double and shuffle nights; build/chaos.json, docs/survival.md
+	@.ci/postgres.sh
 	@rm -f build/chaos.jsonl
 	@status=0; $(PYTEST) -m chaos || status=$$?; \
 	  PYTHONPATH=tests python -m chaos.report --exit $$status
