@@ -32,55 +32,52 @@ LAST = date(2026, 3, 14)  # ten days; the clocks of New York go forward on the 8
 KEY = "a key for tests, of 32 characters or more"
 ZONE = "America/New_York"
 LOCAL = {"column": "at", "format": "yyyy-MM-dd HH:mm:ss", "zone": ZONE}
-SHOP: dict[str, object] = {
-    "name": "Tiny",
-    "zone": ZONE,
-    "landing": "landing",
-    "entities": {
-        "transactions": {
-            "path": "transactions/{date}.jsonl*",
-            "history": "history/transactions*.jsonl*",
-            "format": "json",
-            "columns": {
-                "transaction_id": "id",
-                "order_id": "order",
-                "user_id": "user",
-                "product_id": "product",
-                "store_id": "store",
-                "quantity": "quantity",
-                "amount": "amount",
-                "currency": {"constant": "USD"},
-                "occurred_at": LOCAL,
-            },
+ENTITIES: dict[str, object] = {
+    "transactions": {
+        "path": "transactions/{date}.jsonl*",
+        "history": "history/transactions*.jsonl*",
+        "format": "json",
+        "columns": {
+            "transaction_id": "id",
+            "order_id": "order",
+            "user_id": "user",
+            "product_id": "product",
+            "store_id": "store",
+            "quantity": "quantity",
+            "amount": "amount",
+            "currency": {"constant": "USD"},
+            "occurred_at": LOCAL,
         },
-        "user_actions": {
-            "path": "user_actions/{date}.jsonl*",
-            "history": "history/user_actions*.jsonl*",
-            "required": False,
-            "format": "json",
-            "columns": {
-                "action_id": "id",
-                "user_id": "user",
-                "action": "action",
-                "product_id": "product",
-                "occurred_at": LOCAL,
-            },
+    },
+    "user_actions": {
+        "path": "user_actions/{date}.jsonl*",
+        "history": "history/user_actions*.jsonl*",
+        "required": False,
+        "format": "json",
+        "columns": {
+            "action_id": "id",
+            "user_id": "user",
+            "action": "action",
+            "product_id": "product",
+            "occurred_at": LOCAL,
         },
-        "products": {
-            "path": "products/{date}.csv*",
-            "history": "history/products*.csv*",
-            "required": False,
-            "format": "csv",
-            "columns": {
-                "product_id": "sku",
-                "name": "title",
-                "department": "department",
-                "category": "category",
-                "brand": "brand",
-            },
+    },
+    "products": {
+        "path": "products/{date}.csv*",
+        "history": "history/products*.csv*",
+        "required": False,
+        "format": "csv",
+        "columns": {
+            "product_id": "sku",
+            "name": "title",
+            "department": "department",
+            "category": "category",
+            "brand": "brand",
         },
     },
 }
+SHOP = {"name": "Tiny", "zone": ZONE, "landing": "landing", "entities": ENTITIES}
+LINES_ALONE = SHOP | {"entities": {"transactions": ENTITIES["transactions"]}}
 Row = Mapping[str, object]
 
 
@@ -277,6 +274,17 @@ def run_days(shop: TinyShop, lake: str, first: date, last: date) -> None:
     by_day = "features.user_product_days"
     run.build({by_day: FEATURES[by_day]})
     run.flush()
+
+
+def stale_days(shop: TinyShop, day: date) -> set[tuple[str, date]]:
+    """What a night of that day finds made from other rows than there are now."""
+    run = shop.run(day, redo_stale=True)
+    return {
+        (table, made)
+        for table, contract in run.lake.contracts.items()
+        for made in run.ledger.days(table)
+        if contract.inputs and run.ledger.is_stale(contract, made)
+    }
 
 
 def contents(lake: Lake, first: date, last: date) -> Contents:

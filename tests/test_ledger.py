@@ -12,7 +12,7 @@ from lakeshop.contracts import read_contracts
 from lakeshop.ledger import PUBLICATIONS, Ledger, Publication, digest_of
 from lakeshop.sources.ingest import ingest
 from lakeshop.tables import NOTHING, Content, Lake
-from shops import SHOP, line, tiny_shop
+from shops import LINES_ALONE, line, tiny_shop
 
 D = date(2026, 3, 10)
 NOW = datetime(2026, 3, 11, 2, tzinfo=UTC)
@@ -235,8 +235,7 @@ def test_a_table_moved_away_comes_back_by_its_new_days_alone(spark, tmp_path):
 def test_a_table_moved_away_is_loaded_again_day_by_day(spark, tmp_path, is_killed):
     """Each day by a run of its own; killed ones have written their day and remember nothing."""
     table, days = "bronze.transactions", (D, day(1))
-    lines_alone = SHOP | {"entities": {"transactions": SHOP["entities"]["transactions"]}}
-    shop = tiny_shop(spark, tmp_path, shop=lines_alone)
+    shop = tiny_shop(spark, tmp_path, shop=LINES_ALONE)
     for number, delivered in enumerate(days):
         shop.deliver("transactions", delivered, [line(number, f"{delivered} 10:00:00")])
 

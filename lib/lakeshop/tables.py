@@ -160,6 +160,13 @@ class Lake:
         log = logs.forTable(self.spark._jsparkSession, self.path(table))
         return log.unsafeVolatileSnapshot()
 
+    def properties(self, table: str) -> dict[str, str]:
+        """A table's properties as Delta keeps them, constraints among them."""
+        kept = self.snapshot(table).metadata().configuration()
+        # In one call: each look into the JVM takes its time, and a night looks at all tables.
+        pairs = [pair.partition(" -> ") for pair in kept.mkString("\x1e").split("\x1e")]
+        return {name: value for name, _, value in pairs}
+
     def content(self, table: str, first: date, last: date) -> dict[date, Content]:
         """What the table holds now for each day from `first` to `last`; empty days are absent."""
         per_day = self.read(table, first, last).groupBy(DAY)
@@ -207,11 +214,8 @@ class Lake:
 
     def _migrate(self, contract: Contract) -> None:
         stored = self.read_raw(contract.name).schema
-        kept = self.snapshot(contract.name).metadata().configuration()
-        # In one call: each look into the JVM takes its time, and a night looks at all tables.
-        pairs = [pair.partition(" -> ") for pair in kept.mkString("\x1e").split("\x1e")]
-        properties = {name: value for name, _, value in pairs}
-        for statement in migration(contract, self.path(contract.name), stored, properties):
+        kept = self.properties(contract.name)
+        for statement in migration(contract, self.path(contract.name), stored, kept):
             try:
                 self.spark.sql(statement)
             except AnalysisException as error:

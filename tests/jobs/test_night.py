@@ -11,7 +11,18 @@ from lakeshop.days import days_between
 from lakeshop.errors import ConfigError, QualityError
 from lakeshop.gold import TABLES
 from lakeshop.night import STAGES, nightly
-from shops import FIRST, SHOP, TinyShop, contents, line, product, run_days, run_stages, tiny_shop
+from shops import (
+    ENTITIES,
+    FIRST,
+    SHOP,
+    TinyShop,
+    contents,
+    line,
+    product,
+    run_days,
+    run_stages,
+    tiny_shop,
+)
 
 SECOND = FIRST + timedelta(days=1)
 SIXTH = FIRST + timedelta(days=5)  # after the clocks went forward
@@ -112,7 +123,7 @@ def test_too_many_bad_rows_stop_the_run_before_silver(spark: SparkSession, tmp_p
 def test_a_shop_that_could_not_be_cleaned_is_refused_before_it_is_loaded(
     spark: SparkSession, tmp_path: Path, is_history: bool
 ) -> None:
-    lines = SHOP["entities"]["transactions"]
+    lines = ENTITIES["transactions"]
     columns = {name: origin for name, origin in lines["columns"].items() if name != "occurred_at"}
     entities = {"transactions": lines | {"columns": columns}}
     shop = tiny_shop(spark, tmp_path, shop=SHOP | {"entities": entities})

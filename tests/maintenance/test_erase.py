@@ -17,7 +17,7 @@ from lakeshop.maintenance import tables
 from lakeshop.maintenance.maintain import maintain
 from lakeshop.maintenance.persons import person_columns, tables_of_persons
 from lakeshop.secret import pseudonym_of
-from shops import FIRST, KEY, SHOP, contents, line, run_days, tiny_shop
+from shops import FIRST, KEY, LINES_ALONE, contents, line, run_days, stale_days, tiny_shop
 
 D1, D2, D3 = (FIRST + timedelta(days=n) for n in range(3))
 CHANCE = random.Random(5)
@@ -49,9 +49,8 @@ def delivered(shop, day, n):
 def shop(spark, tmp_path_factory):
     home = tmp_path_factory.mktemp("erased")
     quality = {"max_rejected_rows": 0.9, "max_unreadable_files": 1}
-    lines_alone = SHOP | {"entities": {"transactions": SHOP["entities"]["transactions"]}}
     upkeep = {"keep_days": 0}
-    shop = tiny_shop(spark, home, shop=lines_alone, quality=quality, maintenance=upkeep)
+    shop = tiny_shop(spark, home, shop=LINES_ALONE, quality=quality, maintenance=upkeep)
     for n, day in enumerate((D1, D2), 1):
         delivered(shop, day, n)
     run_days(shop, "lake", D1, D2)
@@ -64,16 +63,6 @@ def erased(shop, *users, day=D2):
     maintain(run)
     run.flush()
     return run
-
-
-def stale_days(shop):
-    run = shop.run(D2)
-    return {
-        (table, day)
-        for table, contract in run.lake.contracts.items()
-        for day in run.ledger.days(table)
-        if contract.inputs and run.ledger.is_stale(contract, day)
-    }
 
 
 def files(shop, *texts):
@@ -123,7 +112,7 @@ def test_a_killed_erasure_ends_the_same_when_it_is_run_again(shop, monkeypatch, 
 
 
 def test_what_was_current_is_current_and_the_ledger_knows_what_is_there(shop):
-    assert stale_days(shop) == set()
+    assert stale_days(shop, D2) == set()
     run = shop.run(D1, D2, redo_stale=True)
     for table, days in contents(run.lake, D1, D2).items():
         for day in (D1, D2):
@@ -154,4 +143,4 @@ def test_a_day_delivered_again_and_a_new_night_bring_nobody_back(shop, caplog):
     again = collected(shop.lake().read("silver.transactions", D1, D1))
     assert again == redone, "bronze holds what it held: nothing had to be redone"
     assert len(collected(shop.lake().read("silver.transactions", D3, D3))) == 2
-    assert stale_days(shop) == set()
+    assert stale_days(shop, D2) == set()

@@ -8,20 +8,10 @@ from bytescan import files_with
 from lakeshop.maintenance.maintain import maintain
 from lakeshop.night import STAGES
 from lakeshop.secret import pseudonym_of
-from shops import FIRST, KEY, TAUGHT, action, line, run_stages, ten_day_shop
+from shops import FIRST, KEY, TAUGHT, action, line, run_stages, stale_days, ten_day_shop
 
 ID = "Xk3v9TqLw7ZrB2mNp8sYd4Hc"
 LAST = FIRST + timedelta(days=4)  # a Monday is among the days: models are trained
-
-
-def stale_days(shop):
-    run = shop.run(FIRST, LAST, redo_stale=True)
-    return {
-        (table, day)
-        for table, contract in run.lake.contracts.items()
-        for day in run.ledger.days(table)
-        if contract.inputs and run.ledger.is_stale(contract, day)
-    }
 
 
 @pytest.mark.chaos
@@ -41,7 +31,7 @@ def test_nobody_is_left_of_whole_nights_and_the_next_night_works(spark, tmp_path
     layers = {path.split("/")[0] for path in files_with(shop.home / "lake", names)}
     assert {"bronze", "quarantine", "restricted", "silver", "features", "gold"} <= layers
 
-    stale = stale_days(shop)
+    stale = stale_days(shop, LAST)
     run = shop.run(LAST)
     upkeep = run.settings.maintenance.model_copy(update={"keep_days": 0})
     run.settings = run.settings.model_copy(update={"maintenance": upkeep})
@@ -51,6 +41,6 @@ def test_nobody_is_left_of_whole_nights_and_the_next_night_works(spark, tmp_path
     assert files_with(shop.home / "lake", names) == []
 
     assert {table for table, _ in stale} <= {"ops.metrics"}, "which names its sources by itself"
-    assert stale_days(shop) == stale, "nothing is made anew because of it"
+    assert stale_days(shop, LAST) == stale, "nothing is made anew because of it"
     run_stages(shop, "lake", LAST, LAST + timedelta(days=1), list(STAGES))
     assert files_with(shop.home / "lake", names) == []

@@ -16,7 +16,7 @@ from lakeshop.night import STAGES
 from lakeshop.removed import assert_inputs_remain, is_to_be_redone
 from lakeshop.run import Run
 from lakeshop.tables import NOTHING, Content, Lake
-from shops import SHOP, contents, line, run_days, tiny_shop
+from shops import LINES_ALONE, contents, line, run_days, tiny_shop
 
 D = date(2026, 3, 10)
 DAYS = [D - timedelta(days=1), D]
@@ -131,8 +131,7 @@ GONE, ALSO = "QwErTyUiOpAsDfGhJkLz", "ZxCvBnMaSdFgHjKlQwEr"
 @pytest.fixture
 def shop(spark, tmp_path):
     """A day on which both buy."""
-    lines_alone = SHOP | {"entities": {"transactions": SHOP["entities"]["transactions"]}}
-    shop = tiny_shop(spark, tmp_path, shop=lines_alone)
+    shop = tiny_shop(spark, tmp_path, shop=LINES_ALONE)
     shop.deliver("transactions", D, lines())
     return shop
 

@@ -28,12 +28,12 @@ from lakeshop.sources.jdbc import Source, Window
 from lakeshop.sources.jdbc_connection import Connection, Login
 from lakeshop.sources.jdbc_days import end_of, load_table, reading
 from lakeshop.sources.mapping import TEXT, typed, with_text
-from shops import KEY, SHOP, ZONE, tiny_shop
+from shops import ENTITIES, KEY, SHOP, ZONE, tiny_shop
 
 D1, D2, D3, D4 = (date(2020, 3, 7) + timedelta(days=n) for n in range(4))  # clocks change on D2
 USER, PASSWORD = "TINY_DB_USER", "TINY_DB_PASSWORD"
 TABLE = "bronze.transactions"
-COLUMNS = SHOP["entities"]["transactions"]["columns"] | {
+COLUMNS = ENTITIES["transactions"]["columns"] | {
     "order_id": "order_id",
     "user_id": "customer",
     "occurred_at": {"column": "sold_at", "zone": ZONE},

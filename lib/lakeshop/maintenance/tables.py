@@ -105,9 +105,7 @@ def set_durations(lake: Lake, table: str, *, keep_days: int, log_days: int) -> N
         "delta.deletedFileRetentionDuration": f"interval {keep_days} days",
         "delta.logRetentionDuration": f"interval {log_days} days",
     }
-    present = lake.snapshot(table).metadata().configuration()
-    set_so_far = {name: present.get(name).get() for name in wanted if present.contains(name)}
-    changed = dict(wanted.items() - set_so_far.items())
+    changed = dict(wanted.items() - lake.properties(table).items())
     if changed:
         pairs = ", ".join(f"'{name}' = '{value}'" for name, value in sorted(changed.items()))
         with lake.guard():
