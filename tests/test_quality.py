@@ -4,11 +4,20 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pyspark.sql import functions as F
 
 from lakeshop.contract import Check
 from lakeshop.errors import QualityError
-from lakeshop.quality import Balance, all_reasons, assert_share, reason_unless, reasons_of
+from lakeshop.quality import (
+    Balance,
+    all_reasons,
+    assert_share,
+    reason_unless,
+    reasons_of,
+    unusual_share,
+)
 
 DAY = date(2026, 3, 10)
 
@@ -71,3 +80,40 @@ def test_a_share_up_to_the_limit_passes(bad, total, limit):
 def test_a_share_above_the_limit_stops(bad, total, limit):
     with pytest.raises(QualityError, match=rf"bad rows\. Received {bad} of {total}.*quarantine\.x"):
         assert_share("silver.x", "rows", bad, total, limit)
+
+
+USUAL = {  # bad, total, bad before, rows before
+    "as always": (10, 1000, 300, 28_000),
+    "twice, by a little": (20, 1000, 280, 28_000),
+    "many times, by chance": (2, 20, 9, 560),
+    "the first one among many": (1, 1000, 0, 28_000),
+    "no day before": (500, 1000, 0, 0),
+    "nothing before but bad rows": (900, 1000, 28_000, 28_000),
+    "no rows": (0, 0, 280, 28_000),
+    "none bad": (0, 1000, 280, 28_000),
+}
+UNUSUAL = {
+    "three times": (30, 1000, 280, 28_000),
+    "some where none ever was": (10, 1000, 0, 28_000),
+    "most of few": (5, 10, 3, 280),
+    "all": (1000, 1000, 280, 28_000),
+}
+
+
+@pytest.mark.parametrize("counts", USUAL.values(), ids=USUAL)
+def test_a_share_as_before_is_not_told(counts):
+    assert unusual_share(*counts) is None
+
+
+@pytest.mark.parametrize("counts", UNUSUAL.values(), ids=UNUSUAL)
+def test_a_share_far_above_that_before_is_told_with_its_numbers(counts):
+    bad, total, bad_before, total_before = counts
+    told = unusual_share(*counts)
+    assert f"{bad} of {total} rows rejected" in told
+    assert f"{bad_before} of {total_before} " in told
+
+
+@given(st.integers(0, 500), st.integers(500, 1000), st.integers(0, 500), st.integers(500, 10_000))
+def test_a_worse_day_is_told_where_a_better_one_is(bad, total, bad_before, total_before):
+    if unusual_share(bad, total, bad_before, total_before):
+        assert unusual_share(bad + 1, total, bad_before, total_before)

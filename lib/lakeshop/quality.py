@@ -4,6 +4,7 @@ A rejected row keeps all its reasons. Whether every row is accounted for is asse
 counts that were read back from the tables, not on the frames that were to be written.
 """
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
@@ -13,6 +14,8 @@ from pyspark.sql import functions as F
 
 from lakeshop.contract import Check
 from lakeshop.errors import QualityError
+
+USUAL_DAYS = 28  # before a delivery, in which the usual share of bad rows is seen
 
 
 def reason_unless(holds: Column, reason: str) -> Column:
@@ -73,3 +76,20 @@ def assert_share(table: str, what: str, bad: int, total: int, limit: float) -> N
             "raise the limit under `quality` in the configuration."
         )
         raise QualityError(msg)
+
+
+def unusual_share(bad: int, total: int, bad_before: int, total_before: int) -> str | None:
+    """What to say of bad rows within the limit that are many for this shop, else None.
+
+    Many is more than twice what the days before let expect, and more than chance would give: three
+    standard deviations of a Poisson count. One bad row is expected anywhere.
+    """
+    if not total or not total_before:
+        return None
+    expected = max(1.0, bad_before / total_before * total)
+    if bad <= max(2 * expected, expected + 3 * math.sqrt(expected)):
+        return None
+    return (
+        f"unusual: {bad} of {total} rows rejected ({bad / total:.1%}), {bad_before} of "
+        f"{total_before} ({bad_before / total_before:.1%}) in the {USUAL_DAYS} days before"
+    )

@@ -119,6 +119,23 @@ def test_too_many_bad_rows_stop_the_run_before_silver(spark: SparkSession, tmp_p
     assert [r["reasons"] for r in reasons] == [["wrong type: occurred_at should be timestamp"]] * 6
 
 
+def test_a_share_of_bad_rows_far_above_that_of_days_before_is_a_warning(
+    spark: SparkSession, tmp_path: Path
+) -> None:
+    """The same six bad rows each day: they are told of once, where they are new."""
+    shop = tiny_shop(spark, tmp_path, quality={"max_rejected_rows": 0.6})
+    for n, day in enumerate(days_between(FIRST, FIRST + timedelta(days=2))):
+        bad = [line(100 * n + i, "not a time") for i in range(6 if n else 0)]
+        good = [line(100 * n + 50 + i, f"{day} 10:00:00") for i in range(6)]
+        shop.deliver("transactions", day, [*good, *bad])
+        run_stages(shop, "lake", day, day, ("ingest", "clean"))
+    told = shop.lake().read("ops.runs").where("table_name = 'silver.transactions'").collect()
+    said = "unusual: 6 of 12 rows rejected (50.0%), 0 of 6 (0.0%) in the 28 days before"
+    assert len(told) == 3
+    assert [row["business_date"] for row in told if said in row["warnings"]] == [SECOND]
+    assert "unusual" not in str([row["warnings"] for row in told if said not in row["warnings"]])
+
+
 @pytest.mark.parametrize("is_history", [False, True])
 def test_a_shop_that_could_not_be_cleaned_is_refused_before_it_is_loaded(
     spark: SparkSession, tmp_path: Path, is_history: bool

@@ -13,7 +13,7 @@ from lakeshop.contract import DAY, Contract
 from lakeshop.days import days_between
 from lakeshop.inputs import read_inputs
 from lakeshop.journal import Counts
-from lakeshop.quality import Balance
+from lakeshop.quality import USUAL_DAYS, Balance, unusual_share
 from lakeshop.run import Run
 from lakeshop.secret import USER_KEYS
 from lakeshop.silver.cleaning import REASONS, Cleaning, judged
@@ -117,6 +117,8 @@ def _clean_entity(
     drift = assert_columns(entity, contract, counts.drifts, rows)
     held_back = _publish_rejected(run, name, rows, counts.quarantined, first, last)
     counts.assert_shares(contract.name, run.settings.quality)
+    unusual = _unusual_share(run, name, first, held_back, counts.rows)
+    warnings = (*counts.warnings, *unusual, *drift)
     good = rows.where(F.col(OUTCOME) == ACCEPTED)
     published = run.publish(
         contract.name,
@@ -125,7 +127,7 @@ def _clean_entity(
         last,
         started=started,
         contents={} if counts.rows == held_back + counts.duplicates else None,
-        counts=Counts(counts.rows, held_back, counts.duplicates, (*counts.warnings, *drift)),
+        counts=Counts(counts.rows, held_back, counts.duplicates, warnings),
     )
     Balance(
         contract.name,
@@ -137,6 +139,16 @@ def _clean_entity(
         duplicates=counts.duplicates,
     ).assert_even()
     return good.select(*[c for c in (DAY, "user_id") if c in contract.column_names])
+
+
+def _unusual_share(run: Run, name: str, first: date, rejected: int, rows: int) -> tuple[str, ...]:
+    """What to warn of where a delivery is far worse than those before it."""
+    since, until = first - timedelta(days=USUAL_DAYS), first - timedelta(days=1)
+    rejected_before, rows_before = (
+        run.ledger.rows(f"{layer}.{name}", since, until) for layer in ("quarantine", "bronze")
+    )
+    told = unusual_share(rejected, rows, rejected_before, rows_before)
+    return (told,) if told else ()
 
 
 def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
