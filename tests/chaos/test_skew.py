@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from deltalake import DeltaTable
 
+from benchmarks.memory import family
 from chaos.nights import NO_SPARK
 from chaos.process import NIGHT, Ended, Job, submitted
 from chaos.report import Report
@@ -19,7 +20,7 @@ pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 DAYS, LINES = 2, 20_000  # lines a day
 USERS, PRODUCTS = 1500, 1500  # more products than a history keeps
 SHARE = 0.3
-TICKS, MIB = os.sysconf("SC_CLK_TCK"), 2**20
+TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def delivered(home: Path, share: float) -> None:
 
 
 def night(home: Path) -> Spent:
-    """All days as one night, watched; daemons of Python have groups of their own, one session."""
+    """All days as one night, watched."""
     days = ("--from", str(FIRST), "--to", str(FIRST + timedelta(days=DAYS - 1)))
     many = {"spark.sql.shuffle.partitions": "8"}  # as on a cluster: one holds his rows
     command = submitted(NIGHT, home, *days, "--lake", str(home / "lake"), confs=many)
@@ -58,31 +59,18 @@ def night(home: Path) -> Spent:
     seconds: dict[int, float] = defaultdict(float)
     largest = 0.0
     while job.process.poll() is None:
-        for pid, is_python in processes(job.process.pid):
+        for pid in family(job.process.pid):
             try:
                 fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
                 status = Path(f"/proc/{pid}/status").read_text()
             except OSError:
                 continue  # it has just ended
             seconds[pid] = max(seconds[pid], (int(fields[11]) + int(fields[12])) / TICKS)
-            if is_python and "VmHWM:" in status:
+            if status.startswith("Name:\tpython") and "VmHWM:" in status:
                 kib = int(status.partition("VmHWM:")[2].split()[0])
-                largest = max(largest, kib * 1024 / MIB)
+                largest = max(largest, kib / 1024)
         time.sleep(0.5)
     return Spent(job.wait(), sum(seconds.values()), largest)
-
-
-def processes(session: int) -> list[tuple[int, bool]]:
-    """The processes of a session, each with whether it is a Python."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            name, _, fields = (folder / "stat").read_text().rpartition(")")
-        except OSError:
-            continue
-        if int(fields.split()[3]) == session:
-            found.append((int(folder.name), "python" in name))
-    return found
 
 
 def test_one_user_with_a_third_of_all_rows(tmp_path: Path, chaos_report: Report) -> None:
