@@ -1,9 +1,13 @@
-"""Python workers: the archives of their path are read once, whatever a task asks of importers."""
+"""Python workers: the archives of their path are read once, and one that fails is made good."""
 
 import os
+import signal
 import subprocess
 import sys
+import time
 import zipfile
+
+import pytest
 
 READS = """
 import importlib, sys, zipfile
@@ -49,3 +53,35 @@ def test_workers_are_forked_from_it(spark):
     rows = spark.range(0, 6, 1, 6).mapInPandas(workers, "pid INT, kept STRING").collect()
     assert len({row["pid"] for row in rows}) <= 2
     assert {row["kept"] for row in rows} == {"__main__"}
+
+
+FAULTS = {
+    "killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "hung": lambda: time.sleep(600),
+    "greedy": lambda: bytearray(2**60),
+}
+IMPATIENT = {"idleTimeoutSeconds": "3", "killOnIdleTimeout": "true"}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_task_of_one_that_fails_is_tried_again(spark, tmp_path, fault):
+    first, fail = tmp_path / "first", FAULTS[fault]
+
+    def failing_once(batches):
+        try:
+            first.touch(exist_ok=False)
+        except FileExistsError:
+            yield from batches
+        else:
+            fail()
+
+    options = {f"spark.sql.execution.pyspark.udf.{name}": v for name, v in IMPATIENT.items()}
+    for name, value in options.items():
+        spark.conf.set(name, value)
+    try:
+        rows = spark.range(0, 6, 1, 2).mapInPandas(failing_once, "id BIGINT").collect()
+    finally:
+        for name in options:
+            spark.conf.unset(name)
+    assert first.exists()
+    assert sorted(row["id"] for row in rows) == list(range(6))

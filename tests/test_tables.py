@@ -13,6 +13,7 @@ from pyspark.sql import types as T
 
 from chaos.cluster import until
 from conftest import collected
+from disks import leave, resize, small_disk
 from lakeshop.contract import Check, Column, Contract
 from lakeshop.errors import ContractError
 from lakeshop.failures import said
@@ -119,6 +120,24 @@ def test_a_row_that_does_not_belong_leaves_the_old_day_whole(lake, row):
     other = again(lake)
     assert other.version(TABLE) == version
     assert rows_of(other) == [(D1, 1, "old", None)]
+
+
+@pytest.mark.parametrize("left", [0, 8192], ids=["for nothing", "for the rows alone"])
+def test_a_full_disk_leaves_the_old_day_whole(lake, left):
+    root = Path(lake.root)
+    with small_disk(root):
+        replaced(lake, (D1, 1, "old"))
+        version = lake.version(TABLE)
+        leave(root, left)
+        with pytest.raises(Exception) as failed:  # noqa: PT011
+            replaced(lake, (D1, 2, "new"))
+        assert "No space left on device" in said(failed.value)
+        resize(root)
+        other = again(lake)
+        assert other.version(TABLE) == version
+        assert rows_of(other) == [(D1, 1, "old", None)]
+        replaced(other, (D1, 2, "new"))
+        assert rows_of(other) == [(D1, 2, "new", None)]
 
 
 def test_missing_columns_are_told_and_others_dropped(lake):

@@ -13,16 +13,28 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyspark
 
+from chaos.process import HOME
+
 SPARK = Path(pyspark.__file__).parent
 DEPLOY = "org.apache.spark.deploy"
 PATIENCE = 60.0  # seconds for a JVM to be ready, or gone
+PROPERTIES = HOME / "conf" / "spark" / "standalone.conf"
+# Beside those of a small laptop.
+SMALL = {
+    "spark.default.parallelism": "2",
+    # Plans that are not worth adapting.
+    "spark.sql.adaptive.enabled": "false",
+    "spark.databricks.delta.snapshotPartitions": "1",
+    "spark.executor.memory": "1g",
+    "spark.cores.max": "2",
+}
 DEFAULTS = {
     "spark.authenticate": "true",
     "spark.network.crypto.enabled": "true",
@@ -76,6 +88,17 @@ class Cluster:
         found = re.search(r"spark://127\.0\.0\.1:\d+", self.said("master"))
         assert found
         return found.group()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Of spark-submit, for a job that is to run here; with the variables of `variables`."""
+        properties = ("--properties-file", str(PROPERTIES), "--load-spark-defaults")
+        return "--master", self.url, *properties
+
+    @property
+    def variables(self) -> Mapping[str, str]:
+        """What a driver finds in its environment; it leaves nothing in the project's folder."""
+        return {"SPARK_CONF_DIR": str(self.conf), "SPARK_LOCAL_DIRS": str(self.home)}
 
     @property
     def conf(self) -> Path:

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from chaos.report import HOME
 
 SUBMIT = Path(sys.executable).parent / "spark-submit"
 NIGHT = HOME / "tests" / "chaos" / "night.py"
+ON_LAPTOP = ("--properties-file", str(HOME / "conf" / "spark" / "local.conf"))
 SECONDS = 900  # a machine may be busy with other tests
 
 # Machine code of the first tier: a night of a few rows is over before the second pays.
@@ -32,26 +33,30 @@ SMALL = {
 
 
 def submitted(
-    script: Path, home: Path, *arguments: str, confs: Mapping[str, str] = {}
+    script: Path,
+    home: Path,
+    *arguments: str,
+    confs: Mapping[str, str] = {},
+    options: Sequence[str] = ON_LAPTOP,
 ) -> list[str]:
     """The command that runs a job of the shop below `home`.
 
     Args:
         script: the job.
         home: the shop's folder, with conf/ and schemas/.
-        *arguments: of the job; options of spark-submit may come before by `confs` alone.
+        *arguments: of the job.
         confs: Spark's properties beside those of a small laptop.
+        options: of spark-submit, which say where the job runs.
     """
     told = [part for pair in (SMALL | dict(confs)).items() for part in ("--conf", "=".join(pair))]
-    properties = ["--properties-file", str(HOME / "conf" / "spark" / "local.conf")]
     places = ["--conf", str(home / "conf"), "--schemas", str(home / "schemas"), "--shop", "tiny"]
-    return [str(SUBMIT), *properties, *told, str(script), *places, *arguments]
+    return [str(SUBMIT), *options, *told, str(script), *places, *arguments]
 
 
-def environment(python: Path = Path(sys.executable), **variables: str) -> dict[str, str]:
-    """A clean environment, in which jobs use the given Python."""
+def environment(**variables: str) -> dict[str, str]:
+    """A clean environment, in which jobs use the Python of the tests."""
     kept = ("HOME", "JAVA_HOME", "TMPDIR", "LANG")
-    paths = {"PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin", "PYSPARK_PYTHON": str(python)}
+    paths = {"PATH": f"{SUBMIT.parent}:/usr/bin:/bin", "PYSPARK_PYTHON": sys.executable}
     return paths | {name: os.environ[name] for name in kept if name in os.environ} | variables
 
 

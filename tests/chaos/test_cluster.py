@@ -14,25 +14,16 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster import Cluster, until
+from chaos.cluster import SMALL, Cluster, until
 from chaos.lakes import Days, held_by
 from chaos.nights import DAY, Nights
-from chaos.process import HOME, SMALL, Ended, Job
+from chaos.process import HOME, Ended, Job, submitted
 from chaos.report import Report
 from shops import TAUGHT
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 SECONDS = 900
 DAYS = DAY - timedelta(days=1), DAY + timedelta(days=1)  # a Monday: models are trained
-PROPERTIES = HOME / "conf" / "spark" / "standalone.conf"
-ON_CLUSTER = SMALL | {
-    "spark.default.parallelism": "2",
-    # Plans that are not worth adapting.
-    "spark.sql.adaptive.enabled": "false",
-    "spark.databricks.delta.snapshotPartitions": "1",
-    "spark.executor.memory": "1g",
-    "spark.cores.max": "2",
-}
 
 
 class Packed:
@@ -52,26 +43,16 @@ class Packed:
             sys.stdout.write(f"{target.name}: {size:.0f} MiB, {time.monotonic() - started:.0f} s\n")
 
     def start(self, cluster: Cluster, lake: str, *options: str) -> Job:
-        """A night as docs/clusters.md submits it, started in a folder that holds nothing."""
-        home, elsewhere = self.nights.home, self.nights.home / "elsewhere"
-        elsewhere.mkdir(exist_ok=True)
-        confs = [part for pair in ON_CLUSTER.items() for part in ("--conf", "=".join(pair))]
-        places = ["--conf", str(home / "conf"), "--schemas", str(home / "schemas")]
-        days = ["--from", str(DAYS[0]), "--to", str(DAYS[1])]
-        asked = ["--shop", "tiny", "--env", "cluster", *days, "--lake"]
-        command = [
-            *(str(Path(sys.executable).parent / "spark-submit"), "--master", cluster.url),
-            *("--properties-file", str(PROPERTIES), "--load-spark-defaults", *confs, *options),
-            *("--archives", f"{self.environment}#environment"),
-            *(str(HOME / "jobs" / "nightly.py"), *places, *asked, str(home / lake)),
-        ]
-        code = str(home / "lib")  # the driver's, where it is not sent
-        variables = {
-            "PYTHONPATH": code,
-            "SPARK_CONF_DIR": str(cluster.conf),
-            "SPARK_LOCAL_DIRS": str(elsewhere),
-        }
-        return Job(command, variables, home / f"{lake}.log")
+        """A night as docs/clusters.md submits it."""
+        home, archive = self.nights.home, f"{self.environment}#environment"
+        days = ("--from", str(DAYS[0]), "--to", str(DAYS[1]), "--env", "cluster")
+        command = submitted(
+            *(HOME / "jobs" / "nightly.py", home, *days, "--lake", str(home / lake)),
+            confs=SMALL,
+            options=(*cluster.options, *options, "--archives", archive),
+        )
+        code = {"PYTHONPATH": str(home / "lib")}  # the driver's, where it is not sent
+        return Job(command, {**cluster.variables, **code}, home / f"{lake}.log")
 
     def done(self, cluster: Cluster, job: Job) -> Ended:
         ended = job.wait(SECONDS)

@@ -5,8 +5,7 @@ whole, says why, and goes on once there is room.
 """
 
 import subprocess
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from chaos.lakes import faults_at_the_end, held_by
 from chaos.nights import DAY, Nights
 from chaos.process import HOME, NIGHT, Ended, Job, submitted
 from chaos.report import Report
+from disks import leave, resize, small_disk
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 FAULTY = {"spark.python.daemon.module": "chaos.faulty_worker"}
@@ -76,35 +76,13 @@ def test_a_night_whose_workers_fail_ends_as_any(
     assert faults == []
 
 
-@contextmanager
-def small_disk(place: Path) -> Iterator[None]:
-    """A disk of its own below a folder, where we may mount one."""
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=256m", "lakeshop", str(place)]
-    if subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk is not permitted")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", "--lazy", str(place)], check=True)
-
-
-def resized(place: Path, size: int) -> None:
-    subprocess.run(["mount", "-o", f"remount,size={size}", str(place)], check=True)
-
-
-def used(lake: Path) -> int:
-    done = subprocess.run(["df", "-B1", "--output=used", lake], capture_output=True, check=True)
-    return int(done.stdout.split()[-1])
-
-
 @pytest.mark.parametrize("kib", [4, 80, 200])
 def test_a_full_disk_fails_the_night_whole(nights: Nights, chaos_report: Report, kib: int) -> None:
     lake = nights.home / f"full{kib}"
     with small_disk(lake):
         assert nights.before.tables
         subprocess.run(["cp", "-a", f"{nights.home / 'before'}/.", lake], check=True)
-        resized(lake, used(lake) + kib * 1024)
+        leave(lake, kib * 1024)
         careful = night(nights, lake, env="local")
         assert careful.code == 1
         assert "should have 1,024 MiB free before a run" in careful.said
@@ -113,7 +91,7 @@ def test_a_full_disk_fails_the_night_whole(nights: Nights, chaos_report: Report,
         assert "nightly failed: " in failed.said
         assert "No space left on device" in failed.said.rpartition("nightly failed: ")[2]
         faults = nights.faults(lake.name)
-        resized(lake, 256 * 2**20)
+        resize(lake)
         again = night(nights, lake)
         assert again.code == 0, again.said[-3000:]
         faults += faults_at_the_end(held_by(lake), nights.right)

@@ -1,8 +1,8 @@
-"""A night by the real spark-submit: on a cluster with the zip, and killed in the middle.
+"""A night by the real spark-submit: on a cluster that loses a machine, killed, and twice at once.
 
-The cluster is two executors of their own (`local-cluster`), started from another folder, with a
-clean environment and a Python that finds Lakeshop in the zip alone. The night is a small one, of
-bronze, silver and a table of features; `make chaos` does the same with all tables.
+The cluster is a standalone one of two workers, with a clean environment, folders of their own and
+a Python that finds Lakeshop in the zip alone. The night is a small one, of bronze, silver and a
+table of features; `make chaos` does the same with all tables.
 """
 
 import subprocess
@@ -13,15 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from chaos.cluster import SMALL, Cluster, until
 from chaos.lakes import Held, faults_at_the_end, faults_of_killed, held_by
 from chaos.nights import NO_SPARK
-from chaos.process import HOME, NIGHT, SECONDS, Job, environment, submitted
+from chaos.process import HOME, NIGHT, SECONDS, Job, submitted
 from lakeshop.bundle import bundle
 from shops import TinyShop, action, line, product, tiny_shop
 
 DAY = date(2026, 3, 10)
 NIGHTLY = HOME / "jobs" / "nightly.py"
-SMALL = {"LAKESHOP_REDUCED": "1"}
+REDUCED = {"LAKESHOP_REDUCED": "1"}
 
 
 @pytest.fixture(scope="module")
@@ -59,48 +60,51 @@ def python_without_lakeshop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def on_cluster(
     shop: TinyShop, python_without_lakeshop: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The lake that a night leaves on a cluster of two executors, one table after the other."""
+    """The lake that a night leaves on a cluster one of whose machines dies in the middle."""
     lake = shop.home / "lake_of_cluster"
-    cluster = {
-        "spark.master": "local-cluster[2,1,2048]",
-        "spark.executor.memory": "2g",
-        "spark.submit.pyFiles": str(shop.home / "lakeshop.zip"),
-        # Its Python has the libraries, and our own code from the zip alone: as cluster.conf.
-        "spark.python.daemon.module": "pyspark.daemon",
+    zipped = ("--py-files", str(shop.home / "lakeshop.zip"))
+    pythons = {
+        f"spark.pyspark.{role}python": str(python_without_lakeshop) for role in ("", "driver.")
     }
-    days = ("--date", str(DAY), "--lake", str(lake), "--env", "cluster")
-    done = subprocess.run(
-        submitted(NIGHT, shop.home, *days, confs=cluster),
-        cwd=tmp_path_factory.mktemp("elsewhere"),
-        env={**environment(python_without_lakeshop), **SMALL},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    with Cluster(tmp_path_factory.mktemp("machines") / "cluster") as cluster:
+        command = submitted(
+            *(NIGHT, shop.home, "--date", str(DAY), "--lake", str(lake), "--env", "cluster"),
+            confs=SMALL | pythons,
+            options=(*cluster.options, *zipped),
+        )
+        job = Job(command, {**cluster.variables, **REDUCED}, shop.home / "cluster.log")
+        try:
+            until(lambda: "table=bronze." in job.log.read_text(), "A night's middle", SECONDS)
+            cluster.kill_machine("worker1")
+            ended = job.wait()
+        finally:
+            job.kill()
+        assert ended.code == 0, ended.said[-3000:]
+        for worker in ("worker0", "worker1"):
+            assert "Asked to launch executor" in cluster.said(worker)
     return lake
 
 
-def test_a_night_killed_twice_and_run_again_equals_the_cluster(
+def test_a_night_killed_twice_and_run_twice_at_once_equals_the_cluster(
     shop: TinyShop, on_cluster: Path
 ) -> None:
     """Killed as a table of bronze is about to be committed, then as one of silver just was."""
     lake = shop.home / "lake_of_laptop"
     right, nothing = held_by(on_cluster), Held({}, {}, {}, ())
-    days = ("--date", str(DAY), "--lake", str(lake))
+    command = submitted(NIGHT, shop.home, "--date", str(DAY), "--lake", str(lake))
     for number, at in enumerate(("2:commit", "6:postCommit")):
-        variables = {"LAKESHOP_KILL_AT": at, **SMALL}
-        killed = Job(submitted(NIGHT, shop.home, *days), variables, shop.home / f"{number}.log")
-        ended = killed.wait()
+        variables = {"LAKESHOP_KILL_AT": at, **REDUCED}
+        ended = Job(command, variables, shop.home / f"{number}.log").wait()
         assert ended.was_killed, ended.said[-3000:]
         held = held_by(lake)
         assert faults_of_killed(held, nothing, right) == []
     assert any(table.startswith("silver.") and days for table, days in held.tables.items())
     assert "features.user_product_days" not in held.tables
-    again = Job(submitted(NIGHT, shop.home, *days), SMALL, shop.home / "again.log").wait()
-    assert again.code == 0, again.said[-3000:]
+    pair = [Job(command, REDUCED, shop.home / f"again{number}.log") for number in range(2)]
+    again, refused = sorted((job.wait() for job in pair), key=lambda ended: ended.code)
+    assert [again.code, refused.code] == [0, 1], again.said[-3000:] + refused.said[-3000:]
     assert "which has died" in again.said
+    assert f"It is held by nightly of {DAY}, process" in refused.said
     assert faults_at_the_end(held_by(lake), right) == []
 
 
