@@ -92,6 +92,17 @@ class Job:
                 start_new_session=True,
             )
 
+    def python(self) -> int:
+        """The number of its Python, a child of the JVM; that of tasks has a group of its own."""
+        for place in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):
+                name, _, rest = place.read_text().partition("(")[2].rpartition(") ")
+                state, *numbers = rest.split()[:3]
+                if name == "python" and numbers == 2 * [str(self.process.pid)] and state != "Z":
+                    return int(place.parent.name)
+        msg = "A job at work should have a Python. There is none."
+        raise LookupError(msg)
+
     def kill(self) -> None:
         """End it and its JVM at once, if they still run."""
         with suppress(ProcessLookupError):

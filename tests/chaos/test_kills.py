@@ -1,14 +1,21 @@
 """A night is killed at every write, before, amid and after Delta's commit, and started again.
 
 It goes on from what the kill has left, is killed again at the next write, and so on. After each
-kill every table's day is the old one or the new one, whole.
+kill every table's day is the old one or the new one, whole. So it is where half of a night dies,
+its JVM or its Python: the other half ends too, and holds the lake no more.
 """
+
+import os
+from signal import SIGKILL, SIGTERM, Signals
 
 import pytest
 
+from chaos.cluster import until
 from chaos.lakes import Held, faults_at_the_end, faults_of_killed, held_by, unreferenced
 from chaos.nights import Nights
+from chaos.process import SECONDS
 from chaos.report import Report
+from lakeshop.owner import Process
 from shops import FIRST
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
@@ -67,6 +74,34 @@ def test_killed_as_each_table_comes_to_be(nights: Nights, chaos_report: Report) 
         recovery_seconds=ended.seconds,
     )
     assert kills >= LEAST
+    assert faults == []
+
+
+@pytest.mark.parametrize(
+    ("half", "how"),
+    [("JVM", SIGKILL), ("JVM", SIGTERM), ("Python", SIGKILL)],
+    ids=["no memory", "stopped", "no Python"],
+)
+def test_of_a_night_that_loses_one_half_the_other_ends(
+    nights: Nights, chaos_report: Report, half: str, how: Signals
+) -> None:
+    lake = f"{half}_{how.name}"
+    nights.copied("before", lake)
+    job = nights.start(lake)
+    try:
+        until(lambda: "table=bronze." in job.log.read_text(), "A night's middle", SECONDS)
+        halves = {"JVM": Process.of(job.process.pid), "Python": Process.of(job.python())}
+        os.kill(halves[half].number, how)
+        until(lambda: not any(one.is_running() for one in halves.values()), "The end of both")
+    finally:
+        job.kill()
+        job.process.wait()
+    faults = nights.faults(lake)
+    ended = nights.done(lake)
+    faults += faults_at_the_end(held_by(nights.home / lake), nights.right)
+    chaos_report(
+        f"night whose {half} gets {how.name}", lost=len(faults), recovery_seconds=ended.seconds
+    )
     assert faults == []
 
 
