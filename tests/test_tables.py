@@ -11,7 +11,7 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from chaos.cluster import until
+from chaos.process import until
 from conftest import collected
 from disks import leave, resize, small_disk
 from lakeshop.contract import Check, Column, Contract

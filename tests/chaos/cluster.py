@@ -12,19 +12,17 @@ import secrets
 import shutil
 import signal
 import subprocess
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyspark
 
-from chaos.process import HOME
+from chaos.process import HOME, PATIENCE, until
 
 SPARK = Path(pyspark.__file__).parent
 DEPLOY = "org.apache.spark.deploy"
-PATIENCE = 60.0  # seconds for a JVM to be ready, or gone
 PROPERTIES = HOME / "conf" / "spark" / "standalone.conf"
 # Beside those of a small laptop.
 SMALL = {
@@ -40,16 +38,6 @@ DEFAULTS = {
     "spark.network.crypto.enabled": "true",
     "spark.master.rest.enabled": "false",  # which asks nobody who he is
 }
-
-
-def until(holds: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
-    """Wait until something holds; fail if it does not in time."""
-    end = time.monotonic() + seconds
-    while not holds():
-        if time.monotonic() > end:
-            msg = f"{what} should be so within {seconds:.0f} s."
-            raise TimeoutError(msg)
-        time.sleep(0.1)
 
 
 @dataclass

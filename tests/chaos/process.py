@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ SUBMIT = Path(sys.executable).parent / "spark-submit"
 NIGHT = HOME / "tests" / "chaos" / "night.py"
 ON_LAPTOP = ("--properties-file", str(HOME / "conf" / "spark" / "local.conf"))
 SECONDS = 900  # a machine may be busy with other tests
+PATIENCE = 60.0  # seconds for a JVM to be ready, or gone
 
 # Machine code of the first tier: a night of a few rows is over before the second pays.
 JAVA = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"
@@ -30,6 +31,16 @@ SMALL = {
     "spark.driver.extraJavaOptions": JAVA,
     "spark.executor.extraJavaOptions": JAVA,
 }
+
+
+def until(holds: Callable[[], object], what: str, seconds: float = PATIENCE) -> None:
+    """Wait until something holds; fail if it does not in time."""
+    end = time.monotonic() + seconds
+    while not holds():
+        if time.monotonic() > end:
+            msg = f"{what} should be so within {seconds:.0f} s."
+            raise TimeoutError(msg)
+        time.sleep(0.1)
 
 
 def submitted(
@@ -94,14 +105,13 @@ class Job:
 
     def python(self) -> int:
         """The number of its Python, a child of the JVM; that of tasks has a group of its own."""
-        for place in Path("/proc").glob("[0-9]*/stat"):
-            with suppress(OSError):
-                name, _, rest = place.read_text().partition("(")[2].rpartition(") ")
-                state, *numbers = rest.split()[:3]
-                if name == "python" and numbers == 2 * [str(self.process.pid)] and state != "Z":
-                    return int(place.parent.name)
-        msg = "A job at work should have a Python. There is none."
-        raise LookupError(msg)
+        jvm = str(self.process.pid)
+        command = ["pgrep", "--parent", jvm, "--pgroup", jvm, "--exact", "python"]
+        return int(subprocess.run(command, capture_output=True, check=True).stdout)
+
+    def until_said(self, text: str) -> None:
+        """Wait until it has logged a text; fail if it does not in time."""
+        until(lambda: text in self.log.read_text(), f"A log with {text!r}", SECONDS)
 
     def kill(self) -> None:
         """End it and its JVM at once, if they still run."""

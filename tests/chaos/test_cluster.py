@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster import SMALL, Cluster, until
+from chaos.cluster import SMALL, Cluster
 from chaos.lakes import Days, held_by
 from chaos.nights import DAY, Nights
 from chaos.process import HOME, Ended, Job, submitted
@@ -22,7 +22,6 @@ from chaos.report import Report
 from shops import TAUGHT
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
-SECONDS = 900
 DAYS = DAY - timedelta(days=1), DAY + timedelta(days=1)  # a Monday: models are trained
 
 
@@ -55,7 +54,7 @@ class Packed:
         return Job(command, {**cluster.variables, **code}, home / f"{lake}.log")
 
     def done(self, cluster: Cluster, job: Job) -> Ended:
-        ended = job.wait(SECONDS)
+        ended = job.wait()
         cluster.clear()
         return ended
 
@@ -115,8 +114,7 @@ def test_a_machine_that_dies_in_the_middle_is_made_good(
 ) -> None:
     job = packed.start(cluster, "killed", "--py-files", str(packed.zip))
     try:
-        middle = "table=silver.transactions"
-        until(lambda: middle in job.log.read_text(), "A night's middle", SECONDS)
+        job.until_said("table=silver.transactions")
         cluster.kill_machine("worker1")
         ended = packed.done(cluster, job)
     finally:

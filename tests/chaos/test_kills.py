@@ -10,10 +10,9 @@ from signal import SIGKILL, SIGTERM, Signals
 
 import pytest
 
-from chaos.cluster import until
 from chaos.lakes import Held, faults_at_the_end, faults_of_killed, held_by, unreferenced
 from chaos.nights import Nights
-from chaos.process import SECONDS
+from chaos.process import until
 from chaos.report import Report
 from lakeshop.owner import Process
 from shops import FIRST
@@ -89,7 +88,7 @@ def test_of_a_night_that_loses_one_half_the_other_ends(
     nights.copied("before", lake)
     job = nights.start(lake)
     try:
-        until(lambda: "table=bronze." in job.log.read_text(), "A night's middle", SECONDS)
+        job.until_said("table=bronze.")
         halves = {"JVM": Process.of(job.process.pid), "Python": Process.of(job.python())}
         os.kill(halves[half].number, how)
         until(lambda: not any(one.is_running() for one in halves.values()), "The end of both")

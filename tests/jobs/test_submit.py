@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from chaos.cluster import SMALL, Cluster, until
+from chaos.cluster import SMALL, Cluster
 from chaos.lakes import Held, faults_at_the_end, faults_of_killed, held_by
 from chaos.nights import NO_SPARK
-from chaos.process import HOME, NIGHT, SECONDS, Job, submitted
+from chaos.process import HOME, NIGHT, Job, submitted
 from lakeshop.bundle import bundle
 from shops import TinyShop, action, line, product, tiny_shop
 
@@ -74,7 +74,7 @@ def on_cluster(
         )
         job = Job(command, {**cluster.variables, **REDUCED}, shop.home / "cluster.log")
         try:
-            until(lambda: "table=bronze." in job.log.read_text(), "A night's middle", SECONDS)
+            job.until_said("table=bronze.")
             cluster.kill_machine("worker1")
             ended = job.wait()
         finally:
