@@ -79,11 +79,11 @@ format: $(READY) ## format the code
 
 .PHONY: zip
 zip: $(READY) ## dist/lakeshop.zip for --py-files
-	python -m lakeshop.bundle dist/lakeshop.zip
+	python -m lakeshop.packaging dist/lakeshop.zip
 
 .PHONY: environment
 environment: $(READY) ## dist/environment.tar.gz for --archives: the libraries, 0.8 GiB
-	python -m lakeshop.environment dist/environment.tar.gz
+	python -m lakeshop.packaging dist/environment.tar.gz
 
 .PHONY: cluster
 cluster: $(READY) ## a night on a standalone cluster on this machine, compared with a laptop's
@@ -91,7 +91,7 @@ cluster: $(READY) ## a night on a standalone cluster on this machine, compared w
 
 .PHONY: docs
 docs: $(READY) ## the README's table list and docs/dictionary.md, from the contracts
-	python -m lakeshop.dictionary
+	python -m lakeshop.contracts.dictionary
 
 .PHONY: lock
 lock: $(READY) ## requirements.lock and requirements-bench.lock, anew

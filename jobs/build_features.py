@@ -2,8 +2,8 @@
 
 import sys
 
-from lakeshop.job import main
-from lakeshop.night import STAGES
+from lakeshop.engine.cli import main
+from lakeshop.pipeline import STAGES
 
 if __name__ == "__main__":
     sys.exit(main("build_features", STAGES["build_features"]))

@@ -7,11 +7,11 @@ import argparse
 import sys
 from pathlib import Path
 
+from lakeshop.config.settings import read_settings
+from lakeshop.config.validation import local_folder
+from lakeshop.engine.cli import business_day, placed
 from lakeshop.errors import ShopError
-from lakeshop.guard import local_folder
-from lakeshop.job import business_day, placed
-from lakeshop.settings import read_settings
-from lakeshop.sources import complete_journey
+from lakeshop_demo import complete_journey
 
 PACKAGED = {"complete_journey": complete_journey.deliver}
 HOME = Path(__file__).resolve().parent.parent

@@ -2,7 +2,7 @@
 
 import sys
 
-from lakeshop.job import main
+from lakeshop.engine.cli import main
 from lakeshop.maintenance.maintain import maintain
 
 if __name__ == "__main__":

@@ -5,8 +5,8 @@ Skips what is published from the same inputs, redoes days that became stale, end
 
 import sys
 
-from lakeshop.job import main
-from lakeshop.night import nightly
+from lakeshop.engine.cli import main
+from lakeshop.pipeline import nightly
 
 if __name__ == "__main__":
     sys.exit(main("nightly", nightly))

@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from lakeshop.errors import ShopError
-from lakeshop.inventory.comparison import as_document, as_sentence, as_table, compare
-from lakeshop.inventory.replay_files import given
-from lakeshop.inventory.replay_settings import read_replay
+from lakeshop.inventory.replay.comparison import as_document, as_sentence, as_table, compare
+from lakeshop.inventory.replay.files import given
+from lakeshop.inventory.replay.settings import read_replay
 
 HOME = Path(__file__).resolve().parent.parent
 

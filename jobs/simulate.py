@@ -7,13 +7,13 @@ import argparse
 import sys
 from pathlib import Path
 
+from lakeshop.config.settings import read_settings
+from lakeshop.engine.cli import business_day, placed
+from lakeshop.engine.session import spark_session
 from lakeshop.errors import ShopError
-from lakeshop.job import business_day, placed
-from lakeshop.session import spark_session
-from lakeshop.settings import read_settings
-from lakeshop.sources.simulator.arguments import FIRST_DAY, asked_for, claim
-from lakeshop.sources.simulator.files import Folders
-from lakeshop.sources.simulator.simulate import simulate
+from lakeshop_demo.simulator.arguments import FIRST_DAY, asked_for, claim
+from lakeshop_demo.simulator.files import Folders
+from lakeshop_demo.simulator.simulate import simulate
 
 HOME = Path(__file__).resolve().parent.parent
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lakeshop.contract import Contract
-from lakeshop.contracts import read_contracts
-from lakeshop.session import local_session
-from lakeshop.settings import Settings, read_settings
+from lakeshop.config.settings import Settings, read_settings
+from lakeshop.contracts.model import Contract
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine.session import local_session
 
 if TYPE_CHECKING:
     from frauds import FraudShop
@@ -151,7 +151,7 @@ TwoNights = tuple["TinyShop", "Contents"]
 @pytest.fixture(scope="session")
 def two_nights(ten_days: "TinyShop") -> TwoNights:
     """A shop of ten days and what two whole nights, in order, leave in its lake `in_order`."""
-    from lakeshop.night import STAGES
+    from lakeshop.pipeline import STAGES
     from shops import FIRST, contents, run_stages
 
     days = (FIRST, FIRST + timedelta(days=1))

@@ -17,13 +17,13 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from conftest import HOME
-from lakeshop.contracts import read_contracts
-from lakeshop.ledger import Ledger
-from lakeshop.ops.fraud import evaluate_fraud
-from lakeshop.run import Run
-from lakeshop.settings import Settings, read_settings
-from lakeshop.tables import Lake
-from lakeshop.trainers import TABLES as TRAINED
+from lakeshop.config.settings import Settings, read_settings
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine.run import Run
+from lakeshop.fraud.evaluation import evaluate_fraud
+from lakeshop.pipeline import TABLES
+from lakeshop.storage.lake import Lake
+from lakeshop.storage.publications import Ledger
 
 FIRST = date(2026, 1, 5)  # a Monday
 DAYS = 77
@@ -122,7 +122,7 @@ class FraudShop:
     def train(self, day: date = TRAINING_DAY) -> Run:
         """The models of the newest training day."""
         run = self.run(day)
-        run.build(TRAINED)
+        run.build(TABLES["models"])
         run.flush()
         return run
 

@@ -18,14 +18,13 @@ import yaml
 from pyspark.sql import SparkSession
 
 from conftest import HOME
-from lakeshop.contracts import read_contracts
-from lakeshop.days import days_between
-from lakeshop.features import TABLES as FEATURES
-from lakeshop.ledger import Ledger
-from lakeshop.night import STAGES
-from lakeshop.run import Run
-from lakeshop.settings import Settings, read_settings
-from lakeshop.tables import Content, Lake
+from lakeshop.config.settings import Settings, read_settings
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.dates import days_between
+from lakeshop.engine.run import Run
+from lakeshop.pipeline import BUILT, STAGES
+from lakeshop.storage.lake import Content, Lake
+from lakeshop.storage.publications import Ledger
 
 FIRST = date(2026, 3, 5)
 LAST = date(2026, 3, 14)  # ten days; the clocks of New York go forward on the 8th
@@ -272,7 +271,7 @@ def run_days(shop: TinyShop, lake: str, first: date, last: date) -> None:
     for stage in ("ingest", "clean"):
         STAGES[stage](run)
     by_day = "features.user_product_days"
-    run.build({by_day: FEATURES[by_day]})
+    run.build({by_day: BUILT[by_day]})
     run.flush()
 
 

@@ -12,18 +12,18 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from conftest import HOME
-from lakeshop.contracts import read_contracts
-from lakeshop.ledger import Ledger
-from lakeshop.night import STAGES
-from lakeshop.run import Run
-from lakeshop.settings import read_settings
-from lakeshop.sources.simulator.arguments import Arguments, claim
-from lakeshop.sources.simulator.catalogue import write_products
-from lakeshop.sources.simulator.dirt import ACCEPTED, DUPLICATE, QUARANTINED, SHAPES
-from lakeshop.sources.simulator.events import demand_of, write_events
-from lakeshop.sources.simulator.files import Folders, calendar, parquet
-from lakeshop.sources.simulator.units import shards_of, units_of
-from lakeshop.tables import Lake
+from lakeshop.config.settings import read_settings
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine.run import Run
+from lakeshop.pipeline import STAGES
+from lakeshop.storage.lake import Lake
+from lakeshop.storage.publications import Ledger
+from lakeshop_demo.simulator.arguments import Arguments, claim
+from lakeshop_demo.simulator.catalogue import write_products
+from lakeshop_demo.simulator.dirt import ACCEPTED, DUPLICATE, QUARANTINED, SHAPES
+from lakeshop_demo.simulator.events import demand_of, write_events
+from lakeshop_demo.simulator.files import Folders, calendar, parquet
+from lakeshop_demo.simulator.units import shards_of, units_of
 
 Outcome = tuple[str, str, date | None]  # entity, outcome, day of the drop
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from conftest import HOME
-from lakeshop.bundle import bundle
-from lakeshop.contract import Contract
-from lakeshop.dictionary import dictionary, table_list, with_tables
+from lakeshop.contracts.dictionary import dictionary, table_list, with_tables
+from lakeshop.contracts.model import Contract
+from lakeshop.packaging import bundle
 
 README = (HOME / "README.md").read_text()
 

@@ -1,6 +1,6 @@
 """Lakeshop: the nightly batch of an online shop, on PySpark and Delta Lake.
 
-The ground floor (errors, days, settings, contracts, quality, frames, tables, ledger, parallel,
-session, run, job) carries the stages, which data passes in this order: sources, silver, features,
-similarity, gold, ops. `night` strings them together.
+The machine room (config, contracts, storage, privacy, engine) carries the layers that each shop has
+(sources, bronze, silver, features, similarity) and the applications (recommendations, fraud,
+demand, inventory). `pipeline` says which there are and in which order things run.
 """

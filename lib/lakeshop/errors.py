@@ -2,6 +2,8 @@
 
 1 means failed and nothing published, 2 means wrong arguments or configuration and
 nothing touched. A text says what should be, what was received and what to do.
+
+What can go wrong with a training or a model, each explained in one message.
 """
 
 
@@ -35,5 +37,15 @@ class BusyError(ShopError):
     """Another run holds the lake."""
 
 
-class RoomError(ShopError):
+class DiskSpaceError(ShopError):
     """The lake's disk has too little room for a run."""
+
+
+class TrainingError(ShopError):
+    """A training cannot go on; nothing of the failing round was committed."""
+
+
+class ModelError(ShopError):
+    """A model cannot be built, or its file is not the one that was registered."""
+
+    exit_code = 2

@@ -18,11 +18,11 @@ from benchmarks.child import Answer, Prepared
 from benchmarks.harness import BENCH, HOME, Measured, Method, measure
 from benchmarks.report import Goal, as_text, compared, judged, row_of, write
 from benchmarks.sessions import session
-from lakeshop.builder import Night
-from lakeshop.contracts import read_contracts
-from lakeshop.gold.inventory_forecasts import inventory_forecasts
-from lakeshop.settings import Settings, read_settings
-from lakeshop.trainers.demand import METHOD, NAME, recipe
+from lakeshop.config.settings import Settings, read_settings
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.demand.inventory_forecasts import inventory_forecasts
+from lakeshop.demand.training import METHOD, MODEL_NAME, recipe
+from lakeshop.engine.context import BuildContext
 from lakeshop.training.backend import compiled_model
 from lakeshop.training.registry import as_bytes, sha256_of
 
@@ -150,7 +150,7 @@ def ours(path: str, n: int, method: str) -> Prepared:
     }
 
     def work() -> None:
-        night = Night(DAY, settings)
+        night = BuildContext(DAY, settings)
         series = spark.read.format("delta").load(path)
         rows = inventory_forecasts({**tables, "features.demand": series}, night)
         rows.write.format("delta").mode("overwrite").save("forecasts")
@@ -176,9 +176,21 @@ def _rules(method: str, settings: Settings) -> list[tuple[object, ...]]:
 def _models(settings: Settings) -> list[tuple[object, ...]]:
     """A network with its first weights: what it says takes as long as what a trained one says."""
     options = settings.forecasts
-    model = compiled_model(recipe(options, options.teaching.network, NAME, 1, 1))
+    model = compiled_model(recipe(options, options.teaching.network, MODEL_NAME, 1, 1))
     payload = as_bytes(model)
-    of_model = (NAME, METHOD, True, [], [], payload, sha256_of(payload), "{}", "{}", [], "bench")
+    of_model = (
+        MODEL_NAME,
+        METHOD,
+        True,
+        [],
+        [],
+        payload,
+        sha256_of(payload),
+        "{}",
+        "{}",
+        [],
+        "bench",
+    )
     return [(DAY, *of_model, 1, DAY, DAY, [], "bench", "bench")]
 
 

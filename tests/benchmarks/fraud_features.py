@@ -21,10 +21,10 @@ from benchmarks.child import Answer, Prepared
 from benchmarks.harness import BENCH, HOME, Measured, Method, measure
 from benchmarks.report import Goal, as_text, compared, judged, row_of, write
 from benchmarks.sessions import session
-from lakeshop.builder import Night
-from lakeshop.features.transactions import transactions
+from lakeshop.config.settings import read_settings
+from lakeshop.engine.context import BuildContext
 from lakeshop.features.windows import KEPT_DAYS
-from lakeshop.settings import read_settings
+from lakeshop.fraud.transactions import transactions
 
 OURS, NIGHT, PANDAS, SPARK = "lakeshop, all days", "lakeshop, one day", "pandas", "Spark windows"
 GOALS = (Goal(OURS, seconds=90), Goal(NIGHT, seconds=10))
@@ -92,7 +92,7 @@ def ours(path: str, *, all_days: bool) -> Prepared:
     spark = session("4g")
     settings = read_settings(HOME / "conf", env="local", shop="simulated")
     first = shop.FIRST_DAY if all_days else LAST_DAY
-    night = Night(LAST_DAY, settings, first)
+    night = BuildContext(LAST_DAY, settings, first)
     shop.write(spark, Path("tiny"), 3_000)
 
     def work(source: str = path) -> None:

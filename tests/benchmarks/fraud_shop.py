@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.harness import HOME
-from lakeshop.contracts import read_contracts
+from lakeshop.contracts.odcs import read_contracts
 
 USERS, STORES, PRODUCTS, DAYS, LINES = 5_000, 10_000, 2_000, 183, 1_754_155
 FIRST_DAY = date(2018, 4, 1)

@@ -12,11 +12,11 @@ from benchmarks.data import Matrix, matrix_of, sample_of
 from benchmarks.from_delta import from_delta
 from benchmarks.harness import HOME
 from benchmarks.sessions import session
-from lakeshop.settings import read_settings
-from lakeshop.similarity.blocks import balanced_blocks
-from lakeshop.similarity.histories import Histories, packed_entries
+from lakeshop.config.settings import read_settings
+from lakeshop.similarity.histories import InteractionMatrix, packed_entries
 from lakeshop.similarity.kernel import Neighbours, statistics_of, top_neighbours
 from lakeshop.similarity.neighbours import neighbours_of, packed_histories
+from lakeshop.similarity.packing import balanced_blocks
 
 LONGEST = 1_000_000  # products in a history that count: all
 WARM_UP = 100  # histories
@@ -59,7 +59,7 @@ def whole_job(table: str, n_items: int, k: int, memory: str) -> Prepared:
 def _neighbours(matrix: Matrix, n_items: int, k: int, threads: int) -> list[Neighbours]:
     """Neighbours of all items, a block of them in each thread: the kernel needs no lock."""
     indptr, items, weights = matrix
-    histories = Histories(indptr, packed_entries(items, weights, n_items))
+    histories = InteractionMatrix(indptr, packed_entries(items, weights, n_items))
     statistics = statistics_of(histories, n_items)
     block_of = balanced_blocks(statistics.works, threads)
 

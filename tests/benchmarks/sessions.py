@@ -7,7 +7,7 @@ from pyspark.sql import SparkSession
 
 from benchmarks.child import CORES
 from benchmarks.harness import HOME
-from lakeshop.session import local_session
+from lakeshop.engine.session import local_session
 
 
 def session(memory: str, overrides: Mapping[str, str] | None = None) -> SparkSession:

@@ -14,10 +14,10 @@ from pyspark.sql import DataFrame, SparkSession
 from benchmarks.child import Prepared
 from benchmarks.harness import BENCH, Method, measure
 from benchmarks.sessions import session
-from lakeshop.training.recipe import Columns
+from lakeshop.training.specification import FeatureSpec
 
 FEATURES = tuple(f"f{i}" for i in range(20))
-COLUMNS = Columns({"features": FEATURES}, ("label",))
+COLUMNS = FeatureSpec({"features": FEATURES}, ("label",))
 ROWS, HELD_OUT = 5_000_000, 0.04
 PART = 500_000
 SEED = 20_260_310

@@ -16,18 +16,18 @@ from benchmarks.child import Prepared
 from benchmarks.harness import HOME
 from benchmarks.sessions import session
 from benchmarks.training_data import COLUMNS, FEATURES, arrays, table
-from lakeshop.checkpoints import Progress
-from lakeshop.contracts import read_contracts
-from lakeshop.tables import Lake
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.storage.lake import Lake
 from lakeshop.training.backend import compiled_model, configured
-from lakeshop.training.recipe import Plan, Recipe
-from lakeshop.training.rounds import Trained, Where, train
+from lakeshop.training.checkpoints import Progress
+from lakeshop.training.rounds import CheckpointLocation, Trained, train
+from lakeshop.training.specification import ModelSpec, TrainingPlan
 
 BATCH = 1024
 PARTS_PER_EPOCH = 4  # of plain fit, between which the loss is measured
 MEASUREMENTS = 20  # of a training by rounds
 SHORT = 64 * BATCH
-RECIPE = Recipe(
+RECIPE = ModelSpec(
     "benchmarks.training_methods:mlp",
     COLUMNS,
     optimizer={"class_name": "Adam", "config": {"learning_rate": 1e-3}},
@@ -83,13 +83,13 @@ def by_rounds(folder: str, shards: int, steps: int, epochs: int, rounds: int | N
     spark = session("6g")
     rows = table(spark, Path(folder))
     lake = Lake(spark, str(Path("lake").resolve()), read_contracts(HOME / "schemas"))
-    where = Where(lake, date(2026, 3, 10))
+    where = CheckpointLocation(lake, date(2026, 3, 10))
     run = partial(train, where=where, key=["id"], data_version="1", held_out="held_out")
     few = rows.where(f"id < {SHORT} OR id % 100 = 0")
-    run(RECIPE, Plan(shards=2, local_steps=8, rounds=4), few)
+    run(RECIPE, TrainingPlan(shards=2, local_steps=8, rounds=4), few)
     total = rounds or _rounds(folder, shards, steps, epochs)
     every = max(1, total // MEASUREMENTS)
-    plan = Plan(
+    plan = TrainingPlan(
         shards=shards, local_steps=steps, rounds=rounds, epochs=epochs, evaluate_every=every
     )
     found: dict[str, NDArray[Any]] = {}

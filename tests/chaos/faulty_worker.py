@@ -70,4 +70,4 @@ def failing(usual):
 if __name__ == "__main__":
     for name in ("read_udfs", "read_udtf", "read_command"):
         setattr(pyspark.worker, name, failing(getattr(pyspark.worker, name)))
-    runpy.run_module("lakeshop.daemon", run_name="__main__")
+    runpy.run_module("lakeshop.engine.worker_daemon", run_name="__main__")

@@ -16,13 +16,12 @@ import time
 from collections.abc import Callable
 from threading import Lock, Thread
 
-from lakeshop import features
-from lakeshop.job import main
-from lakeshop.night import nightly
-from lakeshop.run import Run
+from lakeshop.bronze.ingest import ingest
+from lakeshop.engine.cli import main
+from lakeshop.engine.run import Run
+from lakeshop.pipeline import BUILT, nightly
 from lakeshop.silver.clean import clean
-from lakeshop.sources.ingest import ingest
-from lakeshop.tables import Lake
+from lakeshop.storage.lake import Lake
 
 PHASES = ("initial", "prepare", "commit", "backfill", "postCommit")
 SMALL = "features.user_product_days"
@@ -32,7 +31,7 @@ def reduced(run: Run) -> None:
     """A night of few tables."""
     ingest(run)
     clean(run)
-    run.build({SMALL: features.TABLES[SMALL]})
+    run.build({SMALL: BUILT[SMALL]})
 
 
 def kill_all() -> None:

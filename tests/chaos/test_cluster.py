@@ -1,7 +1,7 @@
 """A night on a standalone cluster of two workers: equal to the laptop's, table by table.
 
-`make cluster` runs it. The workers' Python is what `lakeshop.environment` packed, and its code
-what `lakeshop.bundle` did.
+`make cluster` runs it. The workers' Python is what `lakeshop.packaging` packed, and its code
+what `lakeshop.packaging` did.
 """
 
 import subprocess
@@ -34,9 +34,9 @@ class Packed:
         self.zip = home / "lakeshop.zip"
         self.environment = home / "environment.tar.gz"
         code = {"PYTHONPATH": str(home / "lib")}
-        for module, target in (("bundle", self.zip), ("environment", self.environment)):
+        for target in (self.zip, self.environment):
             started = time.monotonic()
-            command = [sys.executable, "-m", f"lakeshop.{module}", str(target)]
+            command = [sys.executable, "-m", "lakeshop.packaging", str(target)]
             subprocess.run(command, env=code, check=True)
             size = target.stat().st_size / 2**20
             sys.stdout.write(f"{target.name}: {size:.0f} MiB, {time.monotonic() - started:.0f} s\n")

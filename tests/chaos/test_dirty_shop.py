@@ -6,8 +6,8 @@ import pytest
 from pyspark.sql import SparkSession
 
 from chaos.report import Report
-from lakeshop.sources.simulator.arguments import Arguments
-from lakeshop.sources.simulator.dirt import SHAPES
+from lakeshop_demo.simulator.arguments import Arguments
+from lakeshop_demo.simulator.dirt import SHAPES
 from simulations import cleaned, outcomes, simulated_by_hand
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]

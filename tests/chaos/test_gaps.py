@@ -5,8 +5,8 @@ Another table's thread writes the ledger at any moment. Here it does as the run 
 
 import pytest
 
-from lakeshop.run import Run
-from lakeshop.tables import Lake
+from lakeshop.engine.run import Run
+from lakeshop.storage.lake import Lake
 from shops import FIRST, tiny_shop
 
 TABLE = "gold.similar_products"

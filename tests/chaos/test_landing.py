@@ -21,10 +21,10 @@ from pyspark.sql import functions as F
 from chaos.process import NIGHT, Job, submitted
 from chaos.report import Report
 from conftest import collected
+from lakeshop.bronze.ingest import ingest
 from lakeshop.errors import ShopError
 from lakeshop.silver.clean import clean
-from lakeshop.sources.ingest import ingest
-from lakeshop.tables import Lake
+from lakeshop.storage.lake import Lake
 from shops import TinyShop, action, csv_text, json_text, line, product, tiny_shop
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(1800)]

@@ -13,7 +13,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from chaos.report import Report
-from lakeshop.night import nightly
+from lakeshop.pipeline import nightly
 from shops import FIRST, Contents, TinyShop, contents, ten_day_shop
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]

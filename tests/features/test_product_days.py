@@ -8,7 +8,7 @@ from decimal import Decimal
 from pyspark.sql import functions as F
 
 from conftest import collected
-from lakeshop.builder import Night
+from lakeshop.engine.context import BuildContext
 from lakeshop.features.product_days import KEY, product_days
 
 FIRST = date(2026, 3, 10)
@@ -71,7 +71,7 @@ def with_most(settings, most):
 def test_equals_plain_sums_whatever_the_partitioning(rows, contracts, settings):
     lines = random_lines(random.Random(1))
     tables = {"silver.transactions": rows("silver.transactions", *lines).repartition(5)}
-    found = product_days(tables, Night(NIGHTS[-1], with_most(settings, MOST)))
+    found = product_days(tables, BuildContext(NIGHTS[-1], with_most(settings, MOST)))
     contract = contracts["features.product_days"]
     assert found_sums(found, contract) == expected_sums(lines, MOST)
 
@@ -84,7 +84,7 @@ def test_without_a_limit_no_line_is_left_out(rows, contracts, settings):
         line("guest", "1", user_id=None),
     ]
     tables = {"silver.transactions": rows("silver.transactions", *lines)}
-    found = product_days(tables, Night(FIRST, with_most(settings, None)))
+    found = product_days(tables, BuildContext(FIRST, with_most(settings, None)))
     by_product = {row[2]: row[4:] for row in found_sums(found, contracts["features.product_days"])}
     assert by_product == {
         "fuel": (25000, 0, 1, 30, 0, 0),

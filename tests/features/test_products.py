@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from conftest import collected
-from lakeshop.builder import Night
+from lakeshop.engine.context import BuildContext
 from lakeshop.features.products import buyers, products, promoted_tomorrow, sales
 from lakeshop.features.user_products import TRENDS, habits, purchase_days, user_products
 
@@ -23,7 +23,7 @@ def ago(days):
 def night(settings):
     options = {"windows": WINDOWS, "repeat_prior_days": 300, "interval_prior_days": 45}
     features = settings.features.model_copy(update=options)
-    return Night(DAY, settings.model_copy(update={"features": features}))
+    return BuildContext(DAY, settings.model_copy(update={"features": features}))
 
 
 @pytest.fixture

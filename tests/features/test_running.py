@@ -6,15 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lakeshop.features import running
-from lakeshop.features.columns import Prior
-from lakeshop.features.entity_columns import FUNCTIONS, NAMES
 from lakeshop.features.windows import (
-    DAY,
+    DAY_MICROS,
     FOREVER,
     HISTORY_DAYS,
-    IS_ASKED,
     IS_FRAUD,
     IS_HISTORY,
+    IS_TARGET,
     KEPT_DAYS,
     NULL,
     codes_of,
@@ -22,13 +20,15 @@ from lakeshop.features.windows import (
     order_of,
     with_ranks,
 )
+from lakeshop.fraud.columns import Prior
+from lakeshop.fraud.entity_columns import FUNCTIONS, NAMES
 
 EVENT = st.tuples(
     st.integers(0, 2),  # entity
     st.sampled_from([0, 1, 2, 3, 7, 89, 90, 91, 97, 98, 99, 120]),  # day sold
     st.sampled_from([0, 0, 0, 12]),  # hour
     st.sampled_from([0, 0, 1, 2, 7, 8, 30]),  # days late
-    st.sampled_from([IS_HISTORY, IS_HISTORY | IS_ASKED, IS_ASKED]),
+    st.sampled_from([IS_HISTORY, IS_HISTORY | IS_TARGET, IS_TARGET]),
     st.integers(0, 9),  # value
     st.sampled_from([NULL, 1, 2, 3]),  # member
     st.sampled_from([None, None, (0, None), (1, 3), (5, 6), (40, None)]),  # known, until: after
@@ -39,7 +39,7 @@ def rows_of(events):
     """Columns of the lines, and of their frauds beside them."""
     columns = []
     for entity, day, hour, late, flags, value, member, fraud in events:
-        common = [entity, (day * 24 + hour) * (DAY // 24), day + late]
+        common = [entity, (day * 24 + hour) * (DAY_MICROS // 24), day + late]
         columns.append([*common, flags, value, member, NULL, NULL])
         if fraud is not None and flags & IS_HISTORY:
             until = FOREVER if fraud[1] is None else day + fraud[1]
@@ -70,7 +70,7 @@ def before(each, row):
 
 
 def lines_within(each, row, days):
-    since = row["time"] - days * DAY
+    since = row["time"] - days * DAY_MICROS
     return [
         other
         for other in before(each, row)
@@ -89,11 +89,11 @@ def frauds_known(each, row, days):
 
 def asked(values, each):
     """The values of the rows that ask, all that is defined."""
-    return [v for v, row in zip(values.tolist(), each, strict=True) if row["flags"] & IS_ASKED]
+    return [v for v, row in zip(values.tolist(), each, strict=True) if row["flags"] & IS_TARGET]
 
 
 def right(of_row, each):
-    return [of_row(row) for row in each if row["flags"] & IS_ASKED]
+    return [of_row(row) for row in each if row["flags"] & IS_TARGET]
 
 
 @settings(deadline=None)  # the first example reads machine code from the disk
@@ -167,7 +167,7 @@ def test_first_places_of_windows():
 def test_each_function_gives_the_columns_it_names(entity):
     plain = ("user", "store", "product", "payment", "device", "order", "cents", "units", "price")
     rows = {name: np.ones(2, np.int64) for name in (*plain, "logs", "known", "until", "delivered")}
-    rows |= {"time": np.array([0, 1]), "flags": np.array([IS_HISTORY | IS_ASKED] * 2)}
+    rows |= {"time": np.array([0, 1]), "flags": np.array([IS_HISTORY | IS_TARGET] * 2)}
     found = FUNCTIONS[entity](with_ranks(rows), Prior(50, 0.005))
     assert sorted(found) == sorted(NAMES[entity])
     assert {values.size for values in found.values()} == {2}
@@ -179,7 +179,7 @@ def test_a_hot_entity_is_not_quadratic():
     lines = {
         "time": np.arange(n, dtype=np.int64) * 60_000_000,
         "delivered": np.full(n, 80),
-        "flags": np.full(n, IS_HISTORY | IS_ASKED),
+        "flags": np.full(n, IS_HISTORY | IS_TARGET),
         "store": np.ones(n, np.int64),
         "user": np.ones(n, np.int64),
     }

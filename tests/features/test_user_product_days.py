@@ -11,7 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conftest import collected
-from lakeshop.builder import Night
+from lakeshop.engine.context import BuildContext
 from lakeshop.features.user_product_days import KEY, user_product_days
 
 FIRST = date(2026, 3, 10)
@@ -96,7 +96,7 @@ def summed(rows, contracts, settings):
         tables = as_tables(rows, lines, actions)
         if n_partitions:
             tables = {name: frame.repartition(n_partitions) for name, frame in tables.items()}
-        found = user_product_days(tables, Night(NIGHTS[-1], settings))
+        found = user_product_days(tables, BuildContext(NIGHTS[-1], settings))
         return in_contract(found, contracts["features.user_product_days"])
 
     return summed
@@ -157,6 +157,6 @@ def test_refund_alone_is_neither_line_nor_order(summed):
 
 
 def test_nothing_gives_nothing(rows, settings, contracts):
-    found = user_product_days(as_tables(rows, [], []), Night(FIRST, settings))
+    found = user_product_days(as_tables(rows, [], []), BuildContext(FIRST, settings))
     assert set(found.columns) == set(contracts["features.user_product_days"].column_names)
     assert found.isEmpty()

@@ -6,7 +6,7 @@ from datetime import date, timedelta
 import pytest
 
 from conftest import collected
-from lakeshop.builder import Night
+from lakeshop.engine.context import BuildContext
 from lakeshop.features.user_products import TRENDS, habits, purchase_days, user_products
 
 DAY = date(2026, 3, 31)
@@ -77,6 +77,6 @@ def test_habits_equal_brute_force_whatever_the_partitioning(spark, options):
 
 def test_no_purchases_no_habits(rows, settings, contracts):
     tables = {"features.user_product_days": rows("features.user_product_days")}
-    found = user_products(tables, Night(DAY, settings))
+    found = user_products(tables, BuildContext(DAY, settings))
     assert ["business_date", *found.columns] == contracts["features.user_products"].column_names
     assert found.isEmpty()

@@ -9,7 +9,7 @@ from itertools import pairwise
 import pytest
 
 from conftest import collected
-from lakeshop.builder import Night
+from lakeshop.engine.context import BuildContext
 from lakeshop.features.user_products import user_products
 from lakeshop.features.users import per_user, users
 
@@ -26,7 +26,7 @@ def ago(days):
 def night(settings):
     options = {"windows": WINDOWS, "half_life_days": 112, "recent_half_life_days": 28}
     features = settings.features.model_copy(update=options | {"preferred_departments": 2})
-    return Night(DAY, settings.model_copy(update={"features": features}))
+    return BuildContext(DAY, settings.model_copy(update={"features": features}))
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from lakeshop.inventory.demand import Demand
-from lakeshop.inventory.plan import MOST_LEVEL, Aim, Stock, days_of_cover, plan
+from lakeshop.inventory.plan import MOST_LEVEL, ServiceTarget, Stock, days_of_cover, plan
 from lakeshop.inventory.sentences import Counted, number, sentences
 
 FRESH = Counted(0.0, False)
@@ -39,7 +39,7 @@ def stock_of(
 
 def test_levels_by_hand() -> None:
     # 4 a day: 20 over 2 + 3 days, 12 over 2 + 1; Poisson quantiles at 0.95 are 28 and 18.
-    found = plan(poisson(4), stock_of(5, on_order=4), Aim(0.95))
+    found = plan(poisson(4), stock_of(5, on_order=4), ServiceTarget(0.95))
     assert (found.order_up_to[0], found.reorder_point[0]) == (28, 18)
     assert found.mean[0] == pytest.approx(20)
     assert found.safety_stock[0] == pytest.approx(8)
@@ -53,39 +53,39 @@ def test_levels_by_hand() -> None:
 
 
 def test_orders_are_whole_packs_and_never_negative() -> None:
-    found = plan(poisson(4, n=4), stock_of(9, 28, 40, 27.5, pack=12), Aim(0.95))
+    found = plan(poisson(4, n=4), stock_of(9, 28, 40, 27.5, pack=12), ServiceTarget(0.95))
     assert found.order.tolist() == [24, 0, 0, 12]
 
 
 def test_a_lead_time_of_none_covers_the_review_alone() -> None:
-    found = plan(poisson(4), stock_of(0, lead=0), Aim(0.95))
+    found = plan(poisson(4), stock_of(0, lead=0), ServiceTarget(0.95))
     assert found.order_up_to[0] == stats.poisson(12).ppf(0.95)
     assert found.reorder_point[0] == stats.poisson(4).ppf(0.95)
 
 
 def test_without_stock_there_are_levels_only() -> None:
-    found = plan(poisson(4), stock_of(np.nan, on_order=np.nan), Aim(0.95))
+    found = plan(poisson(4), stock_of(np.nan, on_order=np.nan), ServiceTarget(0.95))
     assert found.order_up_to[0] == 28
     missing = (found.order, found.stockout, found.stockout_without, found.cover)
     assert all(np.isnan(values[0]) for values in (*missing, found.expected_shortage))
 
 
 def test_unknown_orders_count_as_none() -> None:
-    assert plan(poisson(4), stock_of(5, on_order=np.nan), Aim(0.95)).order[0] == 23
+    assert plan(poisson(4), stock_of(5, on_order=np.nan), ServiceTarget(0.95)).order[0] == 23
 
 
 def test_no_more_is_ordered_than_sells_in_its_life() -> None:
     # One day of life after arrival: Poisson of 4 at 0.95 is 8, two packs of 3 and not three.
-    found = plan(poisson(4), stock_of(0, life=1, pack=3), Aim(0.95))
+    found = plan(poisson(4), stock_of(0, life=1, pack=3), ServiceTarget(0.95))
     assert found.shelf_limit[0] == 8
     assert found.order[0] == 6
     assert found.order_up_to[0] == 28
-    assert plan(poisson(4), stock_of(25, life=1, pack=3), Aim(0.95)).order[0] == 3
+    assert plan(poisson(4), stock_of(25, life=1, pack=3), ServiceTarget(0.95)).order[0] == 3
 
 
 def test_costs_give_the_quantile_of_the_newsvendor() -> None:
     # 0.02 a day over 3 days is 0.06 left over against 0.3 short: 0.3 / 0.36.
-    aim = Aim(0.5, shortage=0.3, holding=0.02)
+    aim = ServiceTarget(0.5, shortage=0.3, holding=0.02)
     found = plan(poisson(4), stock_of(0), aim)
     assert found.level[0] == pytest.approx(0.3 / 0.36)
     assert found.order_up_to[0] == stats.poisson(20).ppf(0.3 / 0.36)
@@ -94,7 +94,7 @@ def test_costs_give_the_quantile_of_the_newsvendor() -> None:
 @pytest.mark.parametrize("pack", [1, 5, 12, 30])
 def test_packs_are_those_of_least_expected_cost(pack: int) -> None:
     held = np.arange(0.0, 30.0)
-    aim = Aim(0.5, shortage=0.3, holding=0.02)
+    aim = ServiceTarget(0.5, shortage=0.3, holding=0.02)
     found = plan(poisson(4, n=len(held)), stock_of(*held, pack=pack), aim)
     counts = np.arange(200)
     chances = stats.poisson(20).pmf(counts)
@@ -111,13 +111,13 @@ def test_packs_are_those_of_least_expected_cost(pack: int) -> None:
 @pytest.mark.parametrize(
     ("aim", "level"),
     [
-        (Aim(0.9, shortage=0.0, holding=0.0), 0.9),
-        (Aim(0.9, shortage=0.0, holding=0.1), 0.0),
-        (Aim(0.9, shortage=0.5, holding=0.0), MOST_LEVEL),
-        (Aim(0.9, shortage=0.5), 0.9),
+        (ServiceTarget(0.9, shortage=0.0, holding=0.0), 0.9),
+        (ServiceTarget(0.9, shortage=0.0, holding=0.1), 0.0),
+        (ServiceTarget(0.9, shortage=0.5, holding=0.0), MOST_LEVEL),
+        (ServiceTarget(0.9, shortage=0.5), 0.9),
     ],
 )
-def test_costs_of_nothing(aim: Aim, level: float) -> None:
+def test_costs_of_nothing(aim: ServiceTarget, level: float) -> None:
     found = plan(poisson(4), stock_of(0), aim)
     assert found.level[0] == level
     assert (found.order[0] == 0) == (level == 0)
@@ -131,9 +131,9 @@ def test_more_stock_and_lower_levels_never_order_more() -> None:
     )
     stock = replace(stock_of(*random.integers(0, 40, n), pack=4), deviation=random.uniform(0, 2, n))
     more = replace(stock, on_hand=stock.on_hand + 7)
-    low, high = plan(demand, stock, Aim(0.8)), plan(demand, stock, Aim(0.95))
+    low, high = plan(demand, stock, ServiceTarget(0.8)), plan(demand, stock, ServiceTarget(0.95))
     assert (low.order <= high.order).all()
-    assert (plan(demand, more, Aim(0.8)).order <= low.order).all()
+    assert (plan(demand, more, ServiceTarget(0.8)).order <= low.order).all()
     for found in (low, high):
         assert (found.reorder_point <= found.order_up_to).all()
         assert (found.stockout <= found.stockout_without).all()
@@ -153,34 +153,38 @@ def test_days_of_cover_walk_day_by_day() -> None:
 
 
 def test_sentences_say_the_numbers() -> None:
-    def told(demand: Demand, stock: Stock, aim: Aim, counted: Counted = FRESH) -> str:
+    def told(demand: Demand, stock: Stock, aim: ServiceTarget, counted: Counted = FRESH) -> str:
         return sentences(plan(demand, stock, aim), stock, aim, [counted])[0]
 
     start = "over 2 days of delivery and 3 until the next order 20 units are expected and "
-    assert told(poisson(4), stock_of(5, on_order=4, pack=12), Aim(0.95)) == (
+    assert told(poisson(4), stock_of(5, on_order=4, pack=12), ServiceTarget(0.95)) == (
         f"{start}28 cover 95 % of cases; 5 are on hand and 4 on order: "
         "24 are ordered in packs of 12"
     )
-    assert told(poisson(4), stock_of(30), Aim(0.95), Counted(1.0, False)) == (
+    assert told(poisson(4), stock_of(30), ServiceTarget(0.95), Counted(1.0, False)) == (
         f"{start}28 cover 95 % of cases; 30 are on hand, counted 1 day before: nothing is ordered"
     )
     unknown = stock_of(np.nan)
-    assert told(poisson(4), unknown, Aim(0.95), Counted(np.nan, False)).endswith(
+    assert told(poisson(4), unknown, ServiceTarget(0.95), Counted(np.nan, False)).endswith(
         "; the shop delivers no stock of it, so no order is planned"
     )
-    assert told(poisson(4), unknown, Aim(0.95), Counted(40.0, True)).endswith(
+    assert told(poisson(4), unknown, ServiceTarget(0.95), Counted(40.0, True)).endswith(
         "; stock was last counted 40 days ago, too long to order by"
     )
-    assert told(poisson(0), stock_of(3), Aim(0.95)).startswith("no demand is expected over 2 days")
+    assert told(poisson(0), stock_of(3), ServiceTarget(0.95)).startswith(
+        "no demand is expected over 2 days"
+    )
     assert (
         "6 are ordered in packs of 3, no more than the 8 that sell in its 1 days of life"
-        in told(poisson(4), stock_of(0, life=1, pack=3), Aim(0.95))
+        in told(poisson(4), stock_of(0, life=1, pack=3), ServiceTarget(0.95))
     )
-    assert "as both costs are 0" in told(poisson(4), stock_of(0), Aim(0.9, 0.0, 0.0))
-    assert "as a unit short costs nothing" in told(poisson(4), stock_of(0), Aim(0.9, 0.0, 0.1))
-    assert "costs nothing" in told(poisson(4), stock_of(0), Aim(0.9, 0.5, 0.0))
+    assert "as both costs are 0" in told(poisson(4), stock_of(0), ServiceTarget(0.9, 0.0, 0.0))
+    assert "as a unit short costs nothing" in told(
+        poisson(4), stock_of(0), ServiceTarget(0.9, 0.0, 0.1)
+    )
+    assert "costs nothing" in told(poisson(4), stock_of(0), ServiceTarget(0.9, 0.5, 0.0))
     assert "more would cost more than it saves" in told(
-        poisson(4), stock_of(20, pack=30), Aim(0.9, 0.3, 0.02)
+        poisson(4), stock_of(20, pack=30), ServiceTarget(0.9, 0.3, 0.02)
     )
 
 

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lakeshop.inventory.demand import Demand
-from lakeshop.inventory.plan import Aim, Stock, plan
+from lakeshop.inventory.plan import ServiceTarget, Stock, plan
 from lakeshop.inventory.planned import FIXED_RULE, PLAN, replayable, replayed_plan
-from lakeshop.inventory.replay import History
+from lakeshop.inventory.replay.simulation import History
 
 DAYS, HORIZON = 120, 28
 AGES = (56, 49, 42, 35, 28)
@@ -50,7 +50,7 @@ def shop(seed: int = 0, growth: float = 0.0) -> tuple[History, dict[int, Demand]
 
 
 def by_loop(
-    history: History, told: Mapping[int, Demand], aim: Aim, pack: int = 4
+    history: History, told: Mapping[int, Demand], aim: ServiceTarget, pack: int = 4
 ) -> tuple[float, float, float]:
     """Fill rate, mean stock and cost of the plan, one series and one day after the other."""
     served_of_all, wanted_of_all, cost = 0.0, 0.0, 0.0
@@ -95,8 +95,8 @@ def by_loop(
     return served_of_all / wanted_of_all, stock_by_day.mean(), cost
 
 
-@pytest.mark.parametrize("aim", [Aim(0.9), Aim(0.5, 0.4, 0.02)])
-def test_the_replay_equals_a_loop_over_series_and_days(aim: Aim) -> None:
+@pytest.mark.parametrize("aim", [ServiceTarget(0.9), ServiceTarget(0.5, 0.4, 0.02)])
+def test_the_replay_equals_a_loop_over_series_and_days(aim: ServiceTarget) -> None:
     history, told = shop()
     found = replayed_plan(history, told, terms(), aim)[PLAN]
     expected = by_loop(history, told, aim)
@@ -107,7 +107,7 @@ def test_the_replay_equals_a_loop_over_series_and_days(aim: Aim) -> None:
 def test_what_is_known_ahead_is_held_in_less_stock_than_a_rule_by_the_past_needs() -> None:
     """Sales double every three weeks: the fixed rule covers what sold, the plan what will."""
     history, told = shop(growth=math.log(2) / 21)
-    found = replayed_plan(history, told, terms(pack=1), Aim(0.9))
+    found = replayed_plan(history, told, terms(pack=1), ServiceTarget(0.9))
     ours, other = found[PLAN], found[FIXED_RULE]
     assert ours["fill_rate"] == other["fill_rate"] > 0.9
     assert ours["average_stock"] < other["average_stock"]
@@ -116,7 +116,9 @@ def test_what_is_known_ahead_is_held_in_less_stock_than_a_rule_by_the_past_needs
 
 def test_a_higher_service_level_serves_more_and_holds_more() -> None:
     history, told = shop()
-    low, high = (replayed_plan(history, told, terms(), Aim(level))[PLAN] for level in (0.6, 0.98))
+    low, high = (
+        replayed_plan(history, told, terms(), ServiceTarget(level))[PLAN] for level in (0.6, 0.98)
+    )
     assert low["fill_rate"] < high["fill_rate"]
     assert low["average_stock"] < high["average_stock"]
 
@@ -127,14 +129,14 @@ def test_a_lead_time_that_outlasts_the_days_that_came_is_refused() -> None:
     assert replayable(terms(leads), AGES).tolist() == [False] + [True] * (N - 1)
     history, told = shop()
     with pytest.raises(ValueError, match="should arrive in time"):
-        replayed_plan(history, told, terms(leads), Aim(0.9))
+        replayed_plan(history, told, terms(leads), ServiceTarget(0.9))
 
 
 def test_where_nothing_is_demanded_there_is_nothing_to_compare() -> None:
     history, told = shop()
     nothing = History(history.dates, history.units * 0, history.exposure, period_days=1)
     told = {age: Demand(d.mean * 0, d.dispersion, d.level_variance) for age, d in told.items()}
-    found = replayed_plan(nothing, told, terms(), Aim(0.9))
+    found = replayed_plan(nothing, told, terms(), ServiceTarget(0.9))
     assert set(found) == {PLAN}
     assert found[PLAN]["cost"] == 0
     assert math.isnan(found[PLAN]["fill_rate"])

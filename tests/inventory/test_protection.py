@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from lakeshop.inventory.demand import Demand, Interval
-from lakeshop.inventory.protection import _mixture, ask, cdf, lead_weights
+from lakeshop.inventory.protection import _mixture, cdf, lead_weights, summarize_demand
 
 
 def demand_of(*rows: list[float], dispersion: float = 0.0, shock: float = 0.0) -> Demand:
@@ -56,7 +56,7 @@ def test_uneven_days_are_near_their_convolution() -> None:
 def test_a_common_error_of_the_level_does_not_average_out() -> None:
     # Ten days of mean 2 with rho 0.25: variance 20 + 0.25 * 400 = 120, not 20 + 10 * 0.25 * 4.
     demand = demand_of([2.0] * 10, shock=0.25)
-    found = ask(demand, interval_of(1, lead=4, days=6), levels=[0.95], points=[31.0])
+    found = summarize_demand(demand, interval_of(1, lead=4, days=6), levels=[0.95], points=[31.0])
     exact = negative_binomial(20, 120)
     assert found.quantiles[0, 0] == exact.ppf(0.95)
     assert found.above[0, 0] == pytest.approx(exact.sf(31), abs=1e-10)
@@ -73,7 +73,7 @@ def test_simulated_paths_have_these_chances() -> None:
     demand = demand_of(means.tolist(), dispersion=a, shock=rho)
     interval = interval_of(1, lead=2, days=3, deviation=0.8)
     points = np.array([[3.0, 8.0, 15.0, 25.0]])
-    found = ask(demand, interval, points=points)
+    found = summarize_demand(demand, interval, points=points)
     assert found.mean[0] == pytest.approx(sums.mean(), rel=0.01)
     simulated = [(sums > x).mean() for x in points[0]]
     assert found.above[0] == pytest.approx(simulated, abs=0.012)
@@ -107,12 +107,14 @@ def test_a_quantile_is_the_smallest_count_that_reaches_the_level() -> None:
     interval = interval_of(2, lead=3, days=4, deviation=1)
     counts = cdf(demand, interval, np.arange(500))
     for level in (0.0, 0.2, 0.5, 0.9, 0.99):
-        found = ask(demand, interval, levels=np.full(2, level)).quantiles[:, 0]
+        found = summarize_demand(demand, interval, levels=np.full(2, level)).quantiles[:, 0]
         assert found.tolist() == [float(np.argmax(row >= level)) for row in counts]
 
 
 def test_the_expected_shortage_is_the_sum_of_what_is_beyond() -> None:
-    found = ask(demand_of([4.0] * 5), interval_of(1, lead=2, days=3), points=[[18.0, 21.5, 0.0]])
+    found = summarize_demand(
+        demand_of([4.0] * 5), interval_of(1, lead=2, days=3), points=[[18.0, 21.5, 0.0]]
+    )
     counts = np.arange(200)
     chances = stats.poisson(20).pmf(counts)
     exact = [np.sum(np.maximum(counts - x, 0) * chances) for x in (18.0, 21.5, 0.0)]
@@ -121,26 +123,28 @@ def test_the_expected_shortage_is_the_sum_of_what_is_beyond() -> None:
 
 def test_beyond_the_horizon_the_last_week_repeats() -> None:
     means = [100.0] * 2 + [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0]
-    found = ask(demand_of(means), interval_of(1, lead=9, days=9))
+    found = summarize_demand(demand_of(means), interval_of(1, lead=9, days=9))
     assert found.mean[0] == pytest.approx(sum(means) + 28 + 1 + 2)
-    assert ask(demand_of([3.0, 5.0]), interval_of(1, lead=0, days=5)).mean[0] == 19
+    assert summarize_demand(demand_of([3.0, 5.0]), interval_of(1, lead=0, days=5)).mean[0] == 19
 
 
 def test_days_after_arrival_leave_the_lead_time_out() -> None:
     demand = demand_of([50.0, 50.0, 1.0, 2.0, 3.0, 50.0, 50.0])
-    found = ask(demand, interval_of(1, lead=2, days=3, after=True), points=[7.0])
+    found = summarize_demand(demand, interval_of(1, lead=2, days=3, after=True), points=[7.0])
     assert found.mean[0] == pytest.approx(6.0)
     assert found.above[0, 0] == pytest.approx(stats.poisson(6).sf(7), abs=1e-12)
 
 
 def test_no_demand_is_none() -> None:
-    found = ask(demand_of([0.0] * 7), interval_of(1, lead=3, days=4), levels=[0.99], points=[0.0])
+    found = summarize_demand(
+        demand_of([0.0] * 7), interval_of(1, lead=3, days=4), levels=[0.99], points=[0.0]
+    )
     assert (found.mean[0], found.quantiles[0, 0], found.above[0, 0]) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("shock", [0.0, 0.01, 0.5])
 def test_large_means(shock: float) -> None:
-    found = ask(
+    found = summarize_demand(
         demand_of([1e4] * 10, shock=shock),
         interval_of(1, lead=4, days=6),
         levels=[0.95],
@@ -169,10 +173,10 @@ def test_a_series_does_not_depend_on_the_others() -> None:
         random.gamma(0.5, 3, (40, 28)), random.uniform(0, 1, (40, 28)), random.uniform(0, 0.5, 40)
     )
     interval = Interval(random.uniform(0, 9, 40), random.uniform(0, 2, 40), np.full(40, 7))
-    whole = ask(demand, interval, levels=np.full(40, 0.9), points=np.full(40, 9.0))
+    whole = summarize_demand(demand, interval, levels=np.full(40, 0.9), points=np.full(40, 9.0))
     for i in range(40):
         one = slice(i, i + 1)
-        alone = ask(
+        alone = summarize_demand(
             Demand(demand.mean[one], demand.dispersion[one], demand.level_variance[one]),
             Interval(interval.lead_time[one], interval.deviation[one], interval.days[one]),
             levels=[0.9],
@@ -186,9 +190,11 @@ def test_forty_thousand_series_take_seconds() -> None:
     mean = np.exp(np.random.default_rng(1).normal(0, 1.5, (n, 1))) * np.ones((n, 28))
     demand = Demand(mean, np.full((n, 28), 0.3), np.full(n, 0.1))
     interval = interval_of(n, lead=7, deviation=1, days=7)
-    ask(demand_of([1.0] * 7), interval_of(1, lead=1, days=1), levels=[0.5], points=[1.0])
+    summarize_demand(
+        demand_of([1.0] * 7), interval_of(1, lead=1, days=1), levels=[0.5], points=[1.0]
+    )
     started = time.perf_counter()
-    found = ask(demand, interval, levels=np.full(n, 0.95), points=np.full(n, 10.0))
+    found = summarize_demand(demand, interval, levels=np.full(n, 0.95), points=np.full(n, 10.0))
     assert time.perf_counter() - started < 10
     assert math.isfinite(found.quantiles.sum())
 
@@ -205,4 +211,4 @@ def test_forty_thousand_series_take_seconds() -> None:
 def test_what_no_demand_can_have_is_refused(wrong: dict[str, np.ndarray], told: str) -> None:
     fine = {"mean": np.ones((1, 1)), "dispersion": np.ones((1, 1)), "level_variance": np.ones(1)}
     with pytest.raises(ValueError, match=told):
-        ask(Demand(**{**fine, **wrong}), interval_of(1, lead=1, days=1))
+        summarize_demand(Demand(**{**fine, **wrong}), interval_of(1, lead=1, days=1))

@@ -10,10 +10,11 @@ import pytest
 import yaml
 
 from conftest import HOME, collected
-from lakeshop import job, session
-from lakeshop.contracts import read_contracts
-from lakeshop.guard import predicate_faults
-from lakeshop.tables import Lake
+from lakeshop.config.validation import predicate_faults
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine import cli as job
+from lakeshop.engine import session
+from lakeshop.storage.lake import Lake
 
 
 @pytest.fixture

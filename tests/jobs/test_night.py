@@ -7,10 +7,9 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conftest import TwoNights
-from lakeshop.days import days_between
+from lakeshop.dates import days_between
 from lakeshop.errors import ConfigError, QualityError
-from lakeshop.gold import TABLES
-from lakeshop.night import STAGES, nightly
+from lakeshop.pipeline import STAGES, TABLES, nightly
 from shops import (
     ENTITIES,
     FIRST,
@@ -30,7 +29,12 @@ SIXTH = FIRST + timedelta(days=5)  # after the clocks went forward
 
 def test_two_nights_fill_every_table(two_nights: TwoNights) -> None:
     _, held = two_nights
-    for table in ("silver.transactions", "features.users", "similarity.neighbours", *TABLES):
+    for table in (
+        "silver.transactions",
+        "features.users",
+        "similarity.neighbours",
+        *TABLES["gold"],
+    ):
         assert set(held[table]) == {FIRST, SECOND}, table
     assert sum(content.rows for content in held["quarantine.transactions"].values()) == 6
 

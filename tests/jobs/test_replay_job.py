@@ -13,9 +13,9 @@ import yaml
 
 from conftest import HOME
 from lakeshop.errors import ConfigError, InputError
-from lakeshop.inventory.comparison import as_table, compare
-from lakeshop.inventory.replay_files import given
-from lakeshop.inventory.replay_settings import read_replay
+from lakeshop.inventory.replay.comparison import as_table, compare
+from lakeshop.inventory.replay.files import given
+from lakeshop.inventory.replay.settings import read_replay
 
 VN2 = HOME / "conf" / "replays" / "vn2.yaml"
 SERIES, WEEKS, SCORED = 25, 157, 8

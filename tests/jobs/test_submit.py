@@ -17,7 +17,7 @@ from chaos.cluster import SMALL, Cluster
 from chaos.lakes import Held, faults_at_the_end, faults_of_killed, held_by
 from chaos.nights import NO_SPARK
 from chaos.process import HOME, NIGHT, Job, submitted
-from lakeshop.bundle import bundle
+from lakeshop.packaging import bundle
 from shops import TinyShop, action, line, product, tiny_shop
 
 DAY = date(2026, 3, 10)

@@ -5,7 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from lakeshop.maintenance.compaction import worth_compacting
-from lakeshop.maintenance.tables import File
+from lakeshop.storage.files import File
 
 D = date(2026, 3, 10)
 

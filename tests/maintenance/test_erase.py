@@ -11,12 +11,12 @@ import pytest
 
 from bytescan import files_with
 from conftest import collected
-from lakeshop.journal import RUNS
-from lakeshop.maintenance import erase as erasing
-from lakeshop.maintenance import tables
+from lakeshop.maintenance import erasure as erasing
 from lakeshop.maintenance.maintain import maintain
-from lakeshop.maintenance.persons import person_columns, tables_of_persons
-from lakeshop.secret import pseudonym_of
+from lakeshop.maintenance.personal_data import person_columns, tables_of_persons
+from lakeshop.privacy.pseudonyms import pseudonym_of
+from lakeshop.storage import files as tables
+from lakeshop.storage.run_log import RUNS
 from shops import FIRST, KEY, LINES_ALONE, contents, line, run_days, stale_days, tiny_shop
 
 D1, D2, D3 = (FIRST + timedelta(days=n) for n in range(3))

@@ -6,8 +6,8 @@ import pytest
 
 from bytescan import files_with
 from lakeshop.maintenance.maintain import maintain
-from lakeshop.night import STAGES
-from lakeshop.secret import pseudonym_of
+from lakeshop.pipeline import STAGES
+from lakeshop.privacy.pseudonyms import pseudonym_of
 from shops import FIRST, KEY, TAUGHT, action, line, run_stages, stale_days, ten_day_shop
 
 ID = "Xk3v9TqLw7ZrB2mNp8sYd4Hc"

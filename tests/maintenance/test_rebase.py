@@ -6,16 +6,15 @@ from datetime import date, timedelta
 import pytest
 
 from conftest import HOME
-from lakeshop.contracts import read_contracts
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine.inputs import assert_inputs_remain, needs_rebuild
+from lakeshop.engine.run import Run
 from lakeshop.errors import InputError
-from lakeshop.ledger import Ledger, Publication
-from lakeshop.maintenance import erase as erasing
-from lakeshop.maintenance.erase import erase
-from lakeshop.maintenance.rebase import rebase
-from lakeshop.night import STAGES
-from lakeshop.removed import assert_inputs_remain, is_to_be_redone
-from lakeshop.run import Run
-from lakeshop.tables import NOTHING, Content, Lake
+from lakeshop.maintenance import erasure as erasing
+from lakeshop.maintenance.erasure import erase, rebase
+from lakeshop.pipeline import STAGES
+from lakeshop.storage.lake import EMPTY, Content, Lake
+from lakeshop.storage.publications import Ledger, Publication
 from shops import LINES_ALONE, contents, line, run_days, tiny_shop
 
 D = date(2026, 3, 10)
@@ -48,7 +47,7 @@ def open_days(run):
     }
 
 
-CHANGED = {"bronze.transactions": {D: Content(4, "other")}, "silver.transactions": {D: NOTHING}}
+CHANGED = {"bronze.transactions": {D: Content(4, "other")}, "silver.transactions": {D: EMPTY}}
 
 
 def test_without_it_days_would_be_stale(run):
@@ -61,7 +60,7 @@ def test_without_it_days_would_be_stale(run):
 def test_what_was_current_stays_current_and_knows_its_new_content(run):
     rebase(run, CHANGED)
     assert open_days(run) == set()
-    assert run.ledger.publication("silver.transactions", D).content == NOTHING
+    assert run.ledger.publication("silver.transactions", D).content == EMPTY
     assert run.ledger.publication("bronze.transactions", D).content.rows == 4
     new = [(p.table, p.day) for p in run.ledger._new[6:]]
     assert len(new) == len(set(new)), "one publication of a day, or their order would decide"
@@ -106,10 +105,10 @@ def test_what_cannot_be_made_the_same_is_not_redone(run):
     for day in DAYS:
         was = run.ledger.publication(table, day)
         run.ledger.record([replace(was, input_digest="older")])
-    assert is_to_be_redone(run.ledger, contract, D)
+    assert needs_rebuild(run.ledger, contract, D)
     run.ledger.record_removed("bronze.transactions", D)
-    assert is_to_be_redone(run.ledger, contract, D), "its own day of bronze is there"
-    assert not is_to_be_redone(run.ledger, contract, DAYS[0])
+    assert needs_rebuild(run.ledger, contract, D), "its own day of bronze is there"
+    assert not needs_rebuild(run.ledger, contract, DAYS[0])
     with pytest.raises(InputError, match=r"bronze\.transactions that retention has removed"):
         assert_inputs_remain(run.ledger, contract, DAYS[0])
 
@@ -118,9 +117,9 @@ def test_what_was_removed_is_not_redone(run):
     table = "features.product_days"
     was = run.ledger.publication(table, DAYS[0])
     run.ledger.record([replace(was, input_digest="older")])
-    assert is_to_be_redone(run.ledger, CONTRACTS[table], DAYS[0])
+    assert needs_rebuild(run.ledger, CONTRACTS[table], DAYS[0])
     run.ledger.record_removed(table, D)
-    assert not is_to_be_redone(run.ledger, CONTRACTS[table], DAYS[0])
+    assert not needs_rebuild(run.ledger, CONTRACTS[table], DAYS[0])
 
 
 # -- what killed runs have left ------------------------------------------------------------------

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 from conftest import collected
-from lakeshop.checkpoints import ROUNDS
-from lakeshop.maintenance.leftovers import empty_finished_rounds
+from lakeshop.maintenance.maintain import empty_finished_rounds
 from lakeshop.maintenance.retention import remove_old
+from lakeshop.training.checkpoints import ROUNDS
 from shops import LAST, tiny_shop
 
 KEYS = "restricted.user_keys"

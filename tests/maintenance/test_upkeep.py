@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 
 from conftest import HOME, collected
-from lakeshop.contracts import read_contracts
+from lakeshop.config.settings import Maintenance
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine.run import Run
 from lakeshop.errors import ConfigError
-from lakeshop.journal import RUNS
-from lakeshop.ledger import Ledger, Publication
-from lakeshop.maintenance import tables
 from lakeshop.maintenance.maintain import maintain
-from lakeshop.run import Run
-from lakeshop.tables import NOTHING, Lake
-from lakeshop.upkeep import Maintenance
+from lakeshop.storage import files as tables
+from lakeshop.storage.lake import EMPTY, Lake
+from lakeshop.storage.publications import Ledger, Publication
+from lakeshop.storage.run_log import RUNS
 from shops import LAST, tiny_shop
 
 CONTRACTS = read_contracts(HOME / "schemas")
@@ -140,6 +140,6 @@ def test_a_day_far_after_the_newest_night_is_refused(settings):
     """Before anything is looked at: a wrong year would empty the lake."""
     lake = Lake(None, "nowhere", CONTRACTS)
     run = Run("maintain", lake, Ledger(lake), settings, "code", day(-32), day(-32))
-    run.ledger.record([Publication(REJECTED, LAST, "run", "in", NOTHING, 1)])
+    run.ledger.record([Publication(REJECTED, LAST, "run", "in", EMPTY, 1)])
     with pytest.raises(ConfigError, match="should be that of a night"):
         maintain(run)

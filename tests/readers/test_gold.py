@@ -9,10 +9,10 @@ import polars as pl
 import pytest
 
 from conftest import HOME, TwoNights
-from lakeshop.gold import TABLES
+from lakeshop.pipeline import TABLES
 
 EXAMPLES = re.findall(r"```python\n# (\w+)\n(.*?)```", (HOME / "README.md").read_text(), re.DOTALL)
-GOLD = [name for table in TABLES for name in (table, f"{table}_latest")]
+GOLD = [name for table in TABLES["gold"] for name in (table, f"{table}_latest")]
 
 
 def as_text(rows: list[tuple[object, ...]]) -> list[str]:

@@ -6,10 +6,10 @@ from decimal import Decimal
 
 import pytest
 
-from lakeshop.shop import Entity
+from lakeshop.config.shop import Entity
 from lakeshop.silver.clean import CLEANINGS
-from lakeshop.silver.cleaning import judged
-from lakeshop.silver.events import Surroundings
+from lakeshop.silver.cleaning import validate
+from lakeshop.silver.entities import CleaningContext
 from lakeshop.sources.lines import Limits, lines_of
 
 DELIVERED_ON = date(2026, 3, 10)
@@ -161,12 +161,12 @@ def judge(spark, contracts, entity, columns, raws):
     products = spark.createDataFrame(
         [(DELIVERED_ON, "p1")], "business_date DATE, product_id STRING"
     )
-    rows = judged(
+    rows = validate(
         delivery(spark, raws),
         Entity(path="x", format="json", columns={name: name for name in columns}),
         contracts[f"silver.{entity}"],
         CLEANINGS[entity],
-        Surroundings({"silver.products": products}, ZONE),
+        CleaningContext({"silver.products": products}, ZONE),
     )
     return {row.source_file: row for row in rows.collect()}, rows.schema
 

@@ -11,16 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import HOME
+from lakeshop.config.settings import read_settings
 from lakeshop.errors import QualityError
-from lakeshop.quality import Balance
-from lakeshop.settings import read_settings
 from lakeshop.silver.clean import CLEANINGS
-from lakeshop.silver.cleaning import judged
+from lakeshop.silver.cleaning import validate
 from lakeshop.silver.counting import ACCEPTED, OUTCOME, QUARANTINED, REPEATED, Counted, counted
 from lakeshop.silver.duplicates import DUPLICATE, VALID, with_repeated_events
-from lakeshop.silver.events import Surroundings
+from lakeshop.silver.entities import CleaningContext
+from lakeshop.silver.quality import Balance
 from lakeshop.sources.files import RAW_ROW
-from lakeshop.sources.simulator.dirt import KINDS, OUTCOMES, SHAPES, delivery
+from lakeshop_demo.simulator.dirt import KINDS, OUTCOMES, SHAPES, delivery
 
 FIRST = date(2026, 3, 1)
 SHARES = (0.0, 0.01, 0.6)
@@ -31,9 +31,9 @@ def outcomes(spark, contracts, shop, rows):
     """The rows as clean judges them, each with its outcome; by the file and the outcome."""
     contract, entity = contracts["silver.transactions"], shop.entities["transactions"]
     products = spark.createDataFrame([(FIRST, "p0")], "business_date DATE, product_id STRING")
-    around = Surroundings({"silver.products": products}, shop.zone)
+    around = CleaningContext({"silver.products": products}, shop.zone)
     raw = spark.createDataFrame(rows, RAW_ROW)
-    found = judged(raw, entity, contract, CLEANINGS["transactions"], around)
+    found = validate(raw, entity, contract, CLEANINGS["transactions"], around)
     found = found.selectExpr("*", f"size(reasons) = 0 AS {VALID}")
     none = spark.createDataFrame([], contract.struct)
     found = with_repeated_events(found, none, contract.key, look_back_days=400)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 
 import pytest
 
-from lakeshop.silver.events import with_event_date
+from lakeshop.silver.entities import with_event_date
 
 NEW_YORK = {  # UTC -> the day in New York
     # Winter, five hours behind.

@@ -5,8 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from lakeshop.silver.events import Surroundings
-from lakeshop.silver.transactions import transactions, with_known_product, with_unit_price
+from lakeshop.silver.entities import (
+    CleaningContext,
+    transactions,
+    with_known_product,
+    with_unit_price,
+)
 
 DAY = date(2026, 3, 10)
 TYPED = (
@@ -104,7 +108,7 @@ def test_lines_get_all_that_is_derived(spark):
         [(DAY, "p", Decimal(2), None, Decimal(5), datetime(2026, 3, 10, 3, 30))], TYPED
     )
     products = spark.createDataFrame([(DAY, "p")], "business_date DATE, product_id STRING")
-    around = Surroundings({"silver.products": products}, "America/New_York")
+    around = CleaningContext({"silver.products": products}, "America/New_York")
     (row,) = transactions(lines, around).collect()
     assert (row.event_date, row.unit_price, row.is_known_product) == (
         date(2026, 3, 9),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakeshop.similarity.blocks import balanced_blocks
+from lakeshop.similarity.packing import balanced_blocks
 
 
 def test_work_is_dealt_heaviest_first():

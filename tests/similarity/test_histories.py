@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from lakeshop.similarity.histories import ONE, as_fixed, as_histories
+from lakeshop.similarity.histories import WEIGHT_SCALE, as_fixed, as_histories
 
 
 def test_read_only_arrays_are_taken():
@@ -45,7 +45,7 @@ def test_fixed_point_refuses(wrong):
         ([0, 1], [2**32], [1], "items should be from 0 to 2. Received 4294967296"),
         ([0, 1], [-1], [1], "items should be from 0 to 2. Received -1 to -1"),
         ([0, 1], [0], [-1], "weights should be fixed-point integers from 0 to 1024"),
-        ([0, 1], [0], [ONE + 1], "weights should be fixed-point.*Received 1025"),
+        ([0, 1], [0], [WEIGHT_SCALE + 1], "weights should be fixed-point.*Received 1025"),
         ([0, 1, 4], [1, 1, 2, 1], [1, 1, 1, 1], "unique .* item 1 more than once in history 1"),
     ],
 )
@@ -61,7 +61,7 @@ def test_wrong_catalogue_is_refused(n_items):
 
 
 def test_entries_hold_item_and_weight_and_zero_weights_are_left_out():
-    histories = as_histories([0, 2, 2, 4], [7, 0, 3, 8], [1, 0, ONE, 0], n_items=9)
+    histories = as_histories([0, 2, 2, 4], [7, 0, 3, 8], [1, 0, WEIGHT_SCALE, 0], n_items=9)
     assert histories.indptr.tolist() == [0, 1, 1, 2]
     assert histories.items.tolist() == [7, 3]
-    assert histories.weights.tolist() == [1, ONE]
+    assert histories.weights.tolist() == [1, WEIGHT_SCALE]

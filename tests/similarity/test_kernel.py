@@ -7,9 +7,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lakeshop.similarity.blocks import balanced_blocks
-from lakeshop.similarity.histories import MAX_HISTORIES_PER_ITEM, ONE, Histories, as_histories
+from lakeshop.similarity.histories import (
+    MAX_HISTORIES_PER_ITEM,
+    WEIGHT_SCALE,
+    InteractionMatrix,
+    as_histories,
+)
 from lakeshop.similarity.kernel import MEASURES, statistics_of, top_neighbours
+from lakeshop.similarity.packing import balanced_blocks
 
 OPTIONS = {"measures": ["cosine"], "k": 3, "shrinkage": 0.5, "min_support": 1}
 COLUMNS = ("item", "neighbour", "rank", "similarity", "support")
@@ -47,9 +52,9 @@ def dense_score(measure, i, j, dense, shrinkage, asymmetry):
     if measure == "co_count":
         return both
     if measure == "cosine":
-        return dot / (math.sqrt(norm_i * norm_j) + shrinkage * ONE**2)
+        return dot / (math.sqrt(norm_i * norm_j) + shrinkage * WEIGHT_SCALE**2)
     if measure == "asymmetric_cosine":
-        return dot / (norm_i**asymmetry * norm_j ** (1 - asymmetry) + shrinkage * ONE**2)
+        return dot / (norm_i**asymmetry * norm_j ** (1 - asymmetry) + shrinkage * WEIGHT_SCALE**2)
     if measure == "jaccard":
         return both / (n_i + n_j - both)
     if measure == "lift":
@@ -106,7 +111,7 @@ def test_equals_the_dense_oracle(seed, k, shrinkage, min_support):
 
 @settings(deadline=None)
 @given(
-    st.lists(st.dictionaries(st.integers(0, 7), st.integers(0, ONE)), max_size=8),
+    st.lists(st.dictionaries(st.integers(0, 7), st.integers(0, WEIGHT_SCALE)), max_size=8),
     st.integers(1, 9),
     st.integers(1, 3),
 )
@@ -122,7 +127,7 @@ def test_equals_the_dense_oracle_on_any_rows(rows, k, min_support):
 )
 def test_each_measure_equals_its_definition(measure, seed, k, min_support, asymmetry):
     """Scores to rounding; neighbours too, but for the order of scores that are as good as equal."""
-    rows = random_rows(seed, n_histories=80, n_items=40, largest=ONE)
+    rows = random_rows(seed, n_histories=80, n_items=40, largest=WEIGHT_SCALE)
     options = {"k": k, "min_support": min_support, "asymmetry": asymmetry, "shrinkage": 0.5}
     found = neighbours_of(rows, 40, measures=[measure], **options)
     expected = dense_oracle(rows, 40, measure=measure, **options)
@@ -139,7 +144,7 @@ def test_each_measure_equals_its_definition(measure, seed, k, min_support, asymm
 @pytest.mark.parametrize("seed", range(2))
 def test_more_candidates_than_a_list_holds_by_far(measure, seed):
     """What a sample of the candidates promises is not always kept: then all are looked at again."""
-    rows = random_rows(seed, n_histories=60, n_items=300, largest=ONE)
+    rows = random_rows(seed, n_histories=60, n_items=300, largest=WEIGHT_SCALE)
     found = neighbours_of(rows, 300, measures=[measure], k=3, shrinkage=0)
     expected = dense_oracle(rows, 300, 3, 0, 1, measure=measure)
     assert len(found) == 900
@@ -148,7 +153,7 @@ def test_more_candidates_than_a_list_holds_by_far(measure, seed):
 
 def test_a_sample_that_promises_too_much():
     """Every eighth candidate is close, but there are fewer such than the list is long."""
-    close = dict.fromkeys(range(0, 400, 8), ONE)
+    close = dict.fromkeys(range(0, 400, 8), WEIGHT_SCALE)
     rows = [dict.fromkeys(range(400), 8), *[close] * 30]
     found = neighbours_of(rows, 400, targets=[0], k=60, shrinkage=0)
     assert found == dense_oracle(rows, 400, 60, 0, 1)[:60]
@@ -156,7 +161,7 @@ def test_a_sample_that_promises_too_much():
 
 
 def test_several_measures_in_one_pass_equal_each_alone():
-    rows = random_rows(4, n_histories=80, n_items=40, largest=ONE)
+    rows = random_rows(4, n_histories=80, n_items=40, largest=WEIGHT_SCALE)
     histories, targets = histories_of(rows, 40), np.array([7, 0, 39])
     options = OPTIONS | {"measures": list(MEASURES)}
     found = top_neighbours(histories, statistics_of(histories, 40), targets, **options)
@@ -180,7 +185,7 @@ def test_what_meets_no_more_than_by_chance_has_no_log_likelihood():
 
 def test_more_histories_than_a_bestseller_may_have_is_refused():
     n = MAX_HISTORIES_PER_ITEM + 1
-    crowd = Histories(np.arange(n + 1), np.zeros(n, np.uint32))
+    crowd = InteractionMatrix(np.arange(n + 1), np.zeros(n, np.uint32))
     with pytest.raises(ValueError, match=r"at most 4194303 histories. Received 4194304 for item 0"):
         statistics_of(crowd, 1)
 
@@ -188,8 +193,8 @@ def test_more_histories_than_a_bestseller_may_have_is_refused():
 def test_sums_of_a_bestseller_do_not_overflow():
     # As many histories as are allowed, all of the largest weight: the sum is just below 2**42.
     n = MAX_HISTORIES_PER_ITEM
-    entries = np.tile(np.array([ONE, 2**11 | ONE], np.uint32), n)
-    histories = Histories(np.arange(n + 1) * 2, entries)
+    entries = np.tile(np.array([WEIGHT_SCALE, 2**11 | WEIGHT_SCALE], np.uint32), n)
+    histories = InteractionMatrix(np.arange(n + 1) * 2, entries)
     found = top_neighbours(histories, statistics_of(histories, 2), np.arange(2), **OPTIONS)
     similarity = pytest.approx(n / (n + 0.5), rel=1e-12)
     assert as_tuples(found) == [(0, 1, 1, similarity, n), (1, 0, 1, similarity, n)]
@@ -199,13 +204,13 @@ def test_sums_of_a_bestseller_do_not_overflow():
 def test_a_catalogue_too_large_for_small_entries_has_large_ones(n_items):
     """The last item has all bits set; neighbours are those of a small catalogue."""
     last = n_items - 1
-    histories = histories_of([{0: 5, last: 7}, {0: 5, last: ONE}], n_items)
+    histories = histories_of([{0: 5, last: 7}, {0: 5, last: WEIGHT_SCALE}], n_items)
     assert histories.entries.dtype == (np.uint32 if n_items == 2**21 else np.uint64)
     assert histories.items.tolist() == [0, last, 0, last]
-    assert histories.weights.tolist() == [5, 7, 5, ONE]
+    assert histories.weights.tolist() == [5, 7, 5, WEIGHT_SCALE]
     statistics = statistics_of(histories, n_items)
     found = as_tuples(top_neighbours(histories, statistics, np.array([last]), **OPTIONS))
-    small = neighbours_of([{0: 5, 1: 7}, {0: 5, 1: ONE}], 2, targets=[1])
+    small = neighbours_of([{0: 5, 1: 7}, {0: 5, 1: WEIGHT_SCALE}], 2, targets=[1])
     assert found == [(last, *row[1:]) for row in small]
 
 
@@ -230,8 +235,11 @@ def test_statistics_by_hand():
 
 def test_one_user_with_a_third_of_all_events_rules_no_list():
     """A reseller buys everything; the others buy pairs (0, 1), (2, 3), ... five times each."""
-    reseller = dict.fromkeys(range(40), ONE)
-    rows = [reseller, *[{item: ONE, item + 1: ONE} for item in range(0, 40, 2)] * 5]
+    reseller = dict.fromkeys(range(40), WEIGHT_SCALE)
+    rows = [
+        reseller,
+        *[{item: WEIGHT_SCALE, item + 1: WEIGHT_SCALE} for item in range(0, 40, 2)] * 5,
+    ]
     found = neighbours_of(rows, 40, shrinkage=0, k=40)
     best = {item: neighbour for item, neighbour, rank, *_ in found if rank == 1}
     assert best == {item: item ^ 1 for item in range(40)}
@@ -262,7 +270,7 @@ def test_result_is_in_the_order_of_targets():
 def test_shrunk_cosine_by_hand():
     # In eighths of ONE: item 0 is (3, 4), item 1 is (0, 2), so dot = 8, norms 25 and 4,
     # sqrt(25 * 4) = 10. Plain: 8 / 10 = 0.8. Shrunk by 6: 8 / (10 + 6) = 0.5.
-    eighth = ONE // 8
+    eighth = WEIGHT_SCALE // 8
     rows = [{0: 3 * eighth}, {0: 4 * eighth, 1: 2 * eighth}]
     assert neighbours_of(rows, 2, shrinkage=0) == [(0, 1, 1, 0.8, 1), (1, 0, 1, 0.8, 1)]
     assert neighbours_of(rows, 2, shrinkage=6 / 64) == [(0, 1, 1, 0.5, 1), (1, 0, 1, 0.5, 1)]
@@ -270,7 +278,7 @@ def test_shrunk_cosine_by_hand():
 
 def test_ties_break_by_the_smaller_neighbour():
     # All pairs of {0..4} are bought together once: every cosine is 1.
-    found = neighbours_of([dict.fromkeys([3, 1, 4, 0, 2], ONE)], 5, k=2, shrinkage=0)
+    found = neighbours_of([dict.fromkeys([3, 1, 4, 0, 2], WEIGHT_SCALE)], 5, k=2, shrinkage=0)
     assert [(item, neighbour) for item, neighbour, *_ in found] == [
         *[(0, 1), (0, 2), (1, 0), (1, 2), (2, 0), (2, 1), (3, 0), (3, 1), (4, 0), (4, 1)]
     ]

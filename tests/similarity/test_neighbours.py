@@ -7,7 +7,7 @@ import pytest
 from pyspark.sql import DataFrame
 
 from conftest import collected
-from lakeshop.similarity.histories import ONE, as_histories
+from lakeshop.similarity.histories import WEIGHT_SCALE, as_histories
 from lakeshop.similarity.kernel import MEASURES, statistics_of, top_neighbours
 from lakeshop.similarity.linear import joint_counts, linear_weights
 from lakeshop.similarity.neighbours import (
@@ -62,7 +62,7 @@ def dense_oracle(entries, options):
         X[histories.index(history), products.index(product)] = weight
     dots, support = X.T @ X, (X > 0).astype(np.int64).T @ (X > 0)
     lengths = np.sqrt(np.outer(np.diag(dots), np.diag(dots)).astype(float))
-    similarity = dots / (lengths + options.shrinkage * ONE**2)
+    similarity = dots / (lengths + options.shrinkage * WEIGHT_SCALE**2)
     rows = []
     for i, product in enumerate(products):
         mates = [

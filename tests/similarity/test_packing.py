@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from lakeshop.similarity.catalogue import Catalogue
-from lakeshop.similarity.histories import ONE
+from lakeshop.similarity.histories import WEIGHT_SCALE
 from lakeshop.similarity.packing import Cut, as_rows, from_rows, numbered, packed
 
 CATALOGUE = Catalogue(pa.array(["p", "q", "r", "s"]))
@@ -64,7 +64,7 @@ def test_nothing_gives_no_history():
     assert histories_of(batch()) == []
 
 
-@pytest.mark.parametrize("wrong", [-1, ONE + 1])
+@pytest.mark.parametrize("wrong", [-1, WEIGHT_SCALE + 1])
 def test_weights_out_of_range_are_refused(wrong):
     with pytest.raises(ValueError, match="weights should be fixed-point integers from 0 to 1024"):
         histories_of(batch(("h", "p", 1, 1), ("h", "q", wrong, 1)))

@@ -11,15 +11,15 @@ import pytest
 import yaml
 
 from conftest import collected
+from lakeshop.bronze.ingest import ingest
+from lakeshop.config.shop import Entity
 from lakeshop.errors import InputError, QualityError
-from lakeshop.shop import Entity
 from lakeshop.silver.clean import CLEANINGS, clean
-from lakeshop.silver.cleaning import judged
+from lakeshop.silver.cleaning import validate
 from lakeshop.silver.counting import OUTCOME, QUARANTINED, counted
 from lakeshop.silver.drift import Drift, assert_columns, expected_columns, required_columns
-from lakeshop.silver.events import Surroundings
+from lakeshop.silver.entities import CleaningContext
 from lakeshop.sources.files import RAW_ROW
-from lakeshop.sources.ingest import ingest
 from lakeshop.sources.lines import Limits, lines_of
 from shops import action, line, product, tiny_shop
 
@@ -79,7 +79,7 @@ def judged_files(spark, contracts, entity, **contents):
         for found in lines_of(content, name, entity, LIMITS)
     ]
     raw = spark.createDataFrame(rows, RAW_ROW)
-    cleaned = judged(raw, entity, contract, CLEANINGS["products"], Surroundings({}, "UTC"))
+    cleaned = validate(raw, entity, contract, CLEANINGS["products"], CleaningContext({}, "UTC"))
     outcome = "CASE WHEN size(reasons) > 0 THEN 'quarantined' ELSE 'accepted' END"
     cleaned = cleaned.selectExpr("*", f"{outcome} AS {OUTCOME}").persist()
     return cleaned, counted(contract, entity, cleaned)

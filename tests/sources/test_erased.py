@@ -3,10 +3,10 @@
 import pytest
 
 from conftest import collected
-from lakeshop.erasures import erased_of
-from lakeshop.shop import Entity, Shop
-from lakeshop.sources.erased import IS_ERASED, with_erased
+from lakeshop.config.shop import Entity, Shop
+from lakeshop.privacy.erasure_list import erased_of
 from lakeshop.sources.lines import Limits, lines_of
+from lakeshop.sources.mentions import IS_ERASED, with_erased
 
 KEY = b"a key for tests, of 32 characters or more"
 LONG = "Xk3v9TqLw7ZrB2mNp8sYd4Hc"

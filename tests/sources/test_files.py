@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from conftest import collected
-from lakeshop.shop import Entity
+from lakeshop.config.shop import Entity
 from lakeshop.sources import lines
 from lakeshop.sources.files import RAW_ROW, find_drops, pattern_of, read_drops
 from lakeshop.sources.lines import Limits

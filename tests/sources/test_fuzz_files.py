@@ -14,15 +14,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from conftest import HOME, collected
-from lakeshop.contracts import read_contracts
-from lakeshop.shop import Entity
+from lakeshop.config.shop import Entity
+from lakeshop.contracts.odcs import read_contracts
 from lakeshop.silver.clean import CLEANINGS
-from lakeshop.silver.cleaning import judged
-from lakeshop.silver.events import Surroundings
+from lakeshop.silver.cleaning import validate
+from lakeshop.silver.entities import CleaningContext
 from lakeshop.sources import lines
-from lakeshop.sources.files import RAW_ROW, Drop, _frames, read_drops
-from lakeshop.sources.lines import Limits, lines_of
-from lakeshop.sources.memory import memory_bound
+from lakeshop.sources.files import RAW_ROW, DeliveredFile, _frames, read_drops
+from lakeshop.sources.lines import Limits, lines_of, memory_bound
 
 LIMITS = Limits(delivered=2**24, unpacked=2**24)
 JSON = Entity(path="x", format="json", columns={})
@@ -157,7 +156,7 @@ def test_a_line_that_is_too_long_keeps_its_start(monkeypatch):
 def test_long_lines_are_handed_on_few_at_a_time(monkeypatch):
     monkeypatch.setattr("lakeshop.sources.files.LETTERS_PER_BATCH", 1000)
     content = b"".join(b"x" * 400 + b"\n" for _ in range(10))
-    drop = Drop(None, "a", "file:/a", len(content), 0)
+    drop = DeliveredFile(None, "a", "file:/a", len(content), 0)
     assert [len(frame) for frame in _frames(drop, content, JSON, LIMITS)] == [3, 3, 3, 1]
 
 
@@ -205,7 +204,9 @@ def test_what_is_not_opened_and_what_grows_meanwhile(spark, tmp_path):
     (tmp_path / "folder").mkdir()
     sizes = {name: (tmp_path / name).stat().st_size for name in names} | {"grows": 4}
     drops = [
-        Drop(None, name, f"file:{tmp_path}/{name}", sizes[name], 0, is_folder=name == "folder")
+        DeliveredFile(
+            None, name, f"file:{tmp_path}/{name}", sizes[name], 0, is_folder=name == "folder"
+        )
         for name in names
     ]
     rows = read_drops(spark, drops, JSON, Limits(delivered=70, unpacked=100))
@@ -284,7 +285,7 @@ def test_spoiled_lines_are_judged_as_another_reader_judges_them(spark):
     columns = {"product_id": "sku", "name": "title", "list_price": "price"}
     entity = Entity.model_validate({"path": "x", "format": "json", "columns": columns})
     raw = spark.createDataFrame(rows, RAW_ROW)
-    found = judged(raw, entity, contract, CLEANINGS["products"], Surroundings({}, "UTC"))
+    found = validate(raw, entity, contract, CLEANINGS["products"], CleaningContext({}, "UTC"))
     reasons = dict(found.select("source_line", "reasons").collect())
     assert reasons.keys() == set(range(len(texts)))
     malformed = {n for n, why in reasons.items() if any("malformed" in text for text in why)}
@@ -304,7 +305,7 @@ def test_spoiled_csv_lines_all_come_out(spark):
     columns = {"product_id": "sku", "name": "title", "list_price": "price"}
     entity = Entity.model_validate({"path": "x", "format": "csv", "columns": columns})
     raw = spark.createDataFrame(rows, RAW_ROW)
-    found = judged(raw, entity, contract, CLEANINGS["products"], Surroundings({}, "UTC"))
+    found = validate(raw, entity, contract, CLEANINGS["products"], CleaningContext({}, "UTC"))
     judged_rows = found.select("source_line", "product_id", "reasons").collect()
     assert {row[0] for row in judged_rows} == set(range(len(texts)))
     plain = {n for n, text in enumerate(texts) if text.count(",") != 2 and '"' not in text}

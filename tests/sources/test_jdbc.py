@@ -18,15 +18,15 @@ from postgres import READER, READERS_PASSWORD, running
 from pyspark.sql import functions as F
 
 from conftest import DRIVERS, HOME, collected
-from lakeshop.database import Database
-from lakeshop.erasures import add_to_list
+from lakeshop.bronze.ingest import ingest
+from lakeshop.bronze.jdbc_days import end_of, load_table, reading
+from lakeshop.config.shop import Database
 from lakeshop.errors import ConfigError, InputError
 from lakeshop.maintenance.maintain import maintain
+from lakeshop.privacy.erasure_list import add_to_list
 from lakeshop.sources import jdbc
-from lakeshop.sources.ingest import ingest
 from lakeshop.sources.jdbc import Source, Window
 from lakeshop.sources.jdbc_connection import Connection, Login
-from lakeshop.sources.jdbc_days import end_of, load_table, reading
 from lakeshop.sources.mapping import TEXT, typed, with_text
 from shops import ENTITIES, KEY, SHOP, ZONE, tiny_shop
 

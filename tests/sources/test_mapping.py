@@ -8,10 +8,10 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.contract import Column as ContractColumn
-from lakeshop.contract import Contract
+from lakeshop.config.shop import ColumnMapping, Entity
+from lakeshop.contracts.model import Column as ContractColumn
+from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
-from lakeshop.shop import Entity, Origin
 from lakeshop.sources.mapping import (
     KEYS,
     MALFORMED,
@@ -193,10 +193,10 @@ def test_csv_numbers_are_kept_as_written(spark):
 
 def test_source_columns_are_those_read():
     origins = [
-        Origin(column="b"),
-        Origin(constant="c"),
-        Origin(expression="x + a", reads=("x", "a")),
-        Origin(column="a"),
+        ColumnMapping(column="b"),
+        ColumnMapping(constant="c"),
+        ColumnMapping(expression="x + a", reads=("x", "a")),
+        ColumnMapping(column="a"),
     ]
     assert source_columns(origins) == ["a", "b", "x"]
 
@@ -207,7 +207,7 @@ def test_source_columns_are_those_read():
 def values(spark, kind, given, **origin):
     column = ContractColumn("c", kind, False, False, "")
     rows = spark.createDataFrame(list(enumerate(given)), "n int, c string")
-    made = typed(F.col("c"), Origin.model_validate({"column": "c", **origin}), column)
+    made = typed(F.col("c"), ColumnMapping.model_validate({"column": "c", **origin}), column)
     assert rows.select(made.alias("v")).schema["v"].dataType == kind
     found = rows.select("n", made.alias("v")).collect()
     return [row["v"] for row in sorted(found, key=lambda row: row["n"])]
@@ -336,7 +336,11 @@ def test_the_shipped_shop_is_mapped(settings, contracts):
 
 def test_unknown_and_missing_columns_are_told_together(settings, contracts):
     entity = settings.shop.entities["transactions"]
-    columns = {**entity.columns, "colour": Origin(column="c"), "user_idd": Origin(column="u")}
+    columns = {
+        **entity.columns,
+        "colour": ColumnMapping(column="c"),
+        "user_idd": ColumnMapping(column="u"),
+    }
     del columns["amount"], columns["order_id"]
     mapped = entity.model_copy(update={"columns": columns})
     with pytest.raises(ConfigError) as caught:
@@ -355,6 +359,6 @@ def test_a_year_out_of_range_does_not_fit(
     spark: SparkSession, contracts: dict[str, Contract], text: str, zone: str | None
 ) -> None:
     column = next(c for c in contracts["silver.transactions"].columns if c.name == "occurred_at")
-    origin = Origin(column="at", format="yyyy-MM-dd", zone=zone)
+    origin = ColumnMapping(column="at", format="yyyy-MM-dd", zone=zone)
     frame = spark.createDataFrame([(text,)], "at STRING")
     assert frame.select(typed(F.col("at"), origin, column)).first() == (None,)

@@ -5,15 +5,14 @@ from datetime import date, timedelta
 import pytest
 
 from conftest import HOME
-from lakeshop.contracts import read_contracts
-from lakeshop.days import days_between
-from lakeshop.features import TABLES
-from lakeshop.ledger import Ledger
-from lakeshop.night import STAGES
-from lakeshop.run import Run
-from lakeshop.settings import read_settings
-from lakeshop.tables import Lake
-from lakeshop.trainers.examples import with_label
+from lakeshop.config.settings import read_settings
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.dates import days_between
+from lakeshop.engine.run import Run
+from lakeshop.fraud.examples import with_label
+from lakeshop.pipeline import BUILT, STAGES
+from lakeshop.storage.lake import Lake
+from lakeshop.storage.publications import Ledger
 
 FIRST, LAST = date(2018, 4, 1), date(2018, 4, 10)
 HEADER = "TRANSACTION_ID,TX_DATETIME,CUSTOMER_ID,TERMINAL_ID,TX_AMOUNT,TX_FRAUD,TX_FRAUD_SCENARIO"
@@ -41,7 +40,7 @@ def run(spark, tmp_path_factory):
     )
     for stage in ("ingest", "clean"):
         STAGES[stage](made)
-    made.build({"features.transactions": TABLES["features.transactions"]})
+    made.build({"features.transactions": BUILT["features.transactions"]})
     return made
 
 

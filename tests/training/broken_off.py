@@ -11,16 +11,16 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from lakeshop.checkpoints import Checkpoint, Checkpoints
-from lakeshop.contracts import read_contracts
-from lakeshop.session import local_session
-from lakeshop.tables import Lake
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine.session import local_session
+from lakeshop.storage.lake import Lake
 from lakeshop.training import tasks
-from lakeshop.training.recipe import DILOCO, Plan
+from lakeshop.training.checkpoints import Checkpoint, Checkpoints
+from lakeshop.training.specification import DILOCO, TrainingPlan
 
 TESTS = Path(__file__).resolve().parents[1]
 HOME = TESTS.parent
-PLAN = Plan(shards=2, local_steps=4, rounds=4, outer=DILOCO)
+PLAN = TrainingPlan(shards=2, local_steps=4, rounds=4, outer=DILOCO)
 
 
 def kill_self() -> None:

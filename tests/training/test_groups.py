@@ -10,7 +10,7 @@ from toy_trainings import COLUMNS, TOY, labelled, ship_networks
 
 from lakeshop.training.backend import compiled_model
 from lakeshop.training.groups import fit_per_group, with_folds
-from lakeshop.training.recipe import seed_of
+from lakeshop.training.specification import seed_of
 
 DAY = date(2026, 3, 1)
 

@@ -3,16 +3,16 @@
 import numpy as np
 import pytest
 
+from lakeshop.errors import ModelError
 from lakeshop.training.backend import compiled_model, configured
 from lakeshop.training.batches import Schedule
-from lakeshop.training.errors import ModelError
-from lakeshop.training.local_steps import Work, do_steps
-from lakeshop.training.outer import Master, mean_change
-from lakeshop.training.recipe import PLAIN_AVERAGE, PLAIN_SGD, Columns, Recipe
+from lakeshop.training.local_steps import RoundTask, do_steps
+from lakeshop.training.outer import GlobalState, mean_change
+from lakeshop.training.specification import PLAIN_AVERAGE, PLAIN_SGD, FeatureSpec, ModelSpec
 from lakeshop.training.weights import Layout, assign, flat
 
 FEATURES = ("a", "b", "c", "d")
-COLUMNS = Columns({"x": FEATURES}, ("y",), "w")
+COLUMNS = FeatureSpec({"x": FEATURES}, ("y",), "w")
 BATCH = 32
 
 
@@ -29,7 +29,7 @@ def recipe(builder="mlp", optimizer="SGD", rate=0.1, columns=COLUMNS, loss=None,
     given = {"inputs": 4, **arguments} if builder != "two_inputs" else arguments
     config = {"class_name": optimizer, "config": {"learning_rate": rate}}
     wanted = loss or "binary_crossentropy"
-    return Recipe(f"toy_networks:{builder}", columns, given, config, wanted, batch_size=BATCH)
+    return ModelSpec(f"toy_networks:{builder}", columns, given, config, wanted, batch_size=BATCH)
 
 
 def schedule(rows, shard=0, shuffle=False):
@@ -43,11 +43,11 @@ def chunked(values):
 def rounds(made, shards, steps, outer=PLAIN_AVERAGE, shuffle=False):
     """Weights after each round, and the outcomes of the last."""
     model = compiled_model(made)
-    master = Master.of(Layout.of(model), flat(model).astype(np.float64), outer)
+    master = GlobalState.of(Layout.of(model), flat(model).astype(np.float64), outer)
     weights, first, outcomes = [], 0, []
     for number, count in enumerate(steps):
         sent = master.weights.astype(np.float32)
-        work = Work(made, number, first, count, evaluate=False)
+        work = RoundTask(made, number, first, count, evaluate=False)
         outcomes = [
             do_steps(work, schedule(len(values), shard, shuffle), sent, chunked(values), ())
             for shard, values in enumerate(shards)
@@ -73,9 +73,9 @@ def fitted(made, values, epochs):
     return model, history.history["loss"]
 
 
-UNWEIGHTED = Columns({"x": FEATURES}, ("y",))
-TWO = Columns({"left": FEATURES[:3], "right": FEATURES[2:]}, ("y",), "w")
-LIKE_AN_INPUT = Columns({"x": FEATURES}, FEATURES)
+UNWEIGHTED = FeatureSpec({"x": FEATURES}, ("y",))
+TWO = FeatureSpec({"left": FEATURES[:3], "right": FEATURES[2:]}, ("y",), "w")
+LIKE_AN_INPUT = FeatureSpec({"x": FEATURES}, FEATURES)
 DECAY = {
     "class_name": "ExponentialDecay",
     "config": {"initial_learning_rate": 0.5, "decay_steps": 5, "decay_rate": 0.7},
@@ -124,10 +124,10 @@ def test_four_shards_of_one_step_are_one_process_on_the_joined_batch(outer):
     """Shards of unequal batches, by their rows; 50 steps."""
     shards = [records(rows, seed) for seed, rows in enumerate((32, 32, 20, 5))]
     made = recipe(activation="sigmoid")
-    inner = Recipe(made.builder, COLUMNS, made.arguments, PLAIN_SGD, batch_size=BATCH)
+    inner = ModelSpec(made.builder, COLUMNS, made.arguments, PLAIN_SGD, batch_size=BATCH)
     weights, _ = rounds(inner, shards, [1] * 50, outer)
     joined = np.concatenate(shards)
-    one = Recipe(made.builder, COLUMNS, made.arguments, outer, batch_size=len(joined))
+    one = ModelSpec(made.builder, COLUMNS, made.arguments, outer, batch_size=len(joined))
     model = compiled_model(one)
     x, y, w = COLUMNS.arrays(joined)
     model.fit(x, y, sample_weight=w, batch_size=len(joined), epochs=50, shuffle=False, verbose=0)
@@ -138,7 +138,7 @@ def test_losses_and_validation_are_those_of_fit_and_evaluate():
     made, values, held_out = recipe(), records(), records(100, seed=1)
     model, losses = fitted(made, values, epochs=1)
     first = flat(compiled_model(made))
-    work = Work(made, 0, 0, 10, evaluate=True)
+    work = RoundTask(made, 0, 0, 10, evaluate=True)
     parts = [held_out[:64], held_out[64:]]
     outcome = do_steps(work, schedule(300), first, chunked(values), parts)
     assert outcome.loss == pytest.approx(losses[0], rel=1e-6)
@@ -163,7 +163,7 @@ def test_a_round_repeated_in_a_worn_process_gives_the_same_bits():
     first = flat(compiled_model(made))
 
     def outcome(number, shard):
-        work = Work(made, number, number * 5, 5, evaluate=False)
+        work = RoundTask(made, number, number * 5, 5, evaluate=False)
         return do_steps(work, schedule(300, shard, True), first, chunked(values), ()).weights
 
     before = outcome(2, 1)
@@ -191,7 +191,7 @@ def test_shards_count_by_their_rows_and_one_without_rows_not_at_all():
 def test_a_loss_divided_by_weights_counts_by_weights():
     loss = {"class_name": "BinaryCrossentropy", "config": {"reduction": "mean_with_sample_weight"}}
     made, values = recipe(loss=loss), records(20)
-    work = Work(made, 0, 0, 2, evaluate=False)
+    work = RoundTask(made, 0, 0, 2, evaluate=False)
     outcome = do_steps(work, schedule(20), flat(compiled_model(made)), chunked(values), ())
     assert outcome.weight == pytest.approx(2 * values[:, 5].sum(dtype=np.float64))
 
@@ -206,9 +206,9 @@ def test_the_outer_state_is_restored_whole():
     made, layout = recipe(), Layout.of(compiled_model(recipe()))
     random = np.random.default_rng(1)
     changes = random.normal(size=(4, sum(layout.sizes)))
-    whole = Master.of(layout, changes[0], ADAM)
+    whole = GlobalState.of(layout, changes[0], ADAM)
     whole.step(changes[1])
-    again = Master.of(layout, np.zeros_like(changes[0]), ADAM)
+    again = GlobalState.of(layout, np.zeros_like(changes[0]), ADAM)
     again.restore(whole.weights, whole.slots)
     for master in (whole, again):
         master.step(changes[2])
@@ -226,7 +226,7 @@ def test_the_outer_state_is_restored_whole():
 )
 def test_a_builder_that_gives_no_model_is_told(builder, said):
     with pytest.raises(ModelError, match=said):
-        compiled_model(Recipe(builder, COLUMNS))
+        compiled_model(ModelSpec(builder, COLUMNS))
 
 
 def test_weights_of_another_model_are_refused():

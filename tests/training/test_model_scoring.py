@@ -9,13 +9,13 @@ import pytest
 from pyspark.sql import functions as F
 from toy_trainings import TOY, labelled, ship_networks
 
+from lakeshop.errors import ModelError
 from lakeshop.training.backend import compiled_model
-from lakeshop.training.errors import ModelError
-from lakeshop.training.recipe import Columns
 from lakeshop.training.registry import as_bytes, sha256_of
 from lakeshop.training.scoring import score
+from lakeshop.training.specification import FeatureSpec
 
-FEATURES = Columns({"x": ("a", "b", "c", "d")}, ())
+FEATURES = FeatureSpec({"x": ("a", "b", "c", "d")}, ())
 
 
 @pytest.fixture(autouse=True)
@@ -74,14 +74,14 @@ def test_no_value_fails_a_night(spark):
 
 def test_several_inputs_and_several_outputs(spark):
     values = labelled(20)
-    alike = Columns({"x": ("a", "b")}, ("a", "b"))
+    alike = FeatureSpec({"x": ("a", "b")}, ("a", "b"))
     recipe = replace(TOY, builder="toy_networks:autoencoder", arguments={"inputs": 2}, loss="mse")
     model, payload, digest = filed(replace(recipe, columns=alike))
     rows = spark.createDataFrame(values).select("id", "a", "b")
     found = score(rows, payload, digest, alike, ["a2", "b2"]).orderBy("id").toPandas()
     expected = model(values[["a", "b"]].to_numpy(np.float32))
     np.testing.assert_allclose(found[["a2", "b2"]], expected, rtol=1e-6)
-    two = Columns({"left": ("a", "b"), "right": ("c",)}, ("y",))
+    two = FeatureSpec({"left": ("a", "b"), "right": ("c",)}, ("y",))
     arguments = {"left": 2, "right": 1}
     recipe = replace(TOY, builder="toy_networks:two_inputs", arguments=arguments, columns=two)
     model, payload, digest = filed(recipe)

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 from toy_trainings import TOY
 
+from lakeshop.errors import ModelError
 from lakeshop.training.backend import compiled_model, configured
-from lakeshop.training.errors import ModelError
-from lakeshop.training.recipe import Columns
 from lakeshop.training.registry import as_bytes, champion, is_promoted, model_of, sha256_of, verify
+from lakeshop.training.specification import FeatureSpec
 
 INPUTS = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 
@@ -56,7 +56,7 @@ def test_code_in_a_file_is_refused_and_so_is_what_is_no_model():
 
 
 def test_layers_of_ones_own_come_from_named_modules():
-    columns = Columns({"x": ("a", "b", "c", "d")}, ("y",))
+    columns = FeatureSpec({"x": ("a", "b", "c", "d")}, ("y",))
     recipe = replace(TOY, builder="toy_networks:doubled", arguments={"inputs": 4}, columns=columns)
     payload = as_bytes(compiled_model(recipe))
     loaded = model_of(payload, sha256_of(payload), ["toy_networks"])

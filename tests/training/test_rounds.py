@@ -9,17 +9,16 @@ import pytest
 from pyspark.sql import functions as F
 from toy_trainings import COLUMNS, DAY, TOY, committed, hash_of, labelled, ship_networks, trained
 
-from lakeshop.checkpoints import Checkpoints
-from lakeshop.errors import InputError
-from lakeshop.maintenance.tables import delete_before
-from lakeshop.tables import Lake
+from lakeshop.errors import InputError, ModelError, TrainingError
+from lakeshop.storage.files import delete_before
+from lakeshop.storage.lake import Lake
 from lakeshop.training import tasks
 from lakeshop.training.backend import compiled_model
-from lakeshop.training.errors import ModelError, TrainingError
-from lakeshop.training.recipe import DILOCO, Plan
+from lakeshop.training.checkpoints import Checkpoints
+from lakeshop.training.specification import DILOCO, TrainingPlan
 from lakeshop.training.weights import flat
 
-SHORT = Plan(shards=2, local_steps=4, rounds=3)
+SHORT = TrainingPlan(shards=2, local_steps=4, rounds=3)
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +42,7 @@ def in_hash_order(spark, values):
 
 def test_one_shard_on_spark_is_plain_fit_to_the_bit(spark, lake):
     values = labelled(300)
-    plan = Plan(shards=1, local_steps=7, epochs=2.1, shuffle=False)
+    plan = TrainingPlan(shards=1, local_steps=7, epochs=2.1, shuffle=False)
     sgd = replace(TOY, optimizer={"class_name": "SGD", "config": {"learning_rate": 0.5}})
     recipe = replace(sgd, arguments={"inputs": 4})
     done = trained(lake, spark.createDataFrame(values), plan, recipe, held_out=None)
@@ -150,7 +149,7 @@ def test_early_stopping_keeps_the_best_weights(spark, lake):
     """A learning rate that is far too high: losses of validation go up and down."""
     wild = replace(TOY, optimizer={"class_name": "Adam", "config": {"learning_rate": 1.0}})
     rows = spark.createDataFrame(labelled())
-    done = trained(lake, rows, Plan(shards=1, local_steps=8, rounds=30, patience=2), wild)
+    done = trained(lake, rows, TrainingPlan(shards=1, local_steps=8, rounds=30, patience=2), wild)
     losses = [p.validation_loss for p in done.history]
     assert len(losses) < 30
     assert done.validation_loss <= min(losses)
@@ -172,7 +171,7 @@ def test_without_validation_all_rounds_are_trained_and_the_last_weights_kept(spa
 
 def test_more_shards_than_rows_and_validation_now_and_then(spark, lake):
     rows = spark.createDataFrame(labelled(3))
-    plan = Plan(shards=6, local_steps=2, rounds=3, evaluate_every=2)
+    plan = TrainingPlan(shards=6, local_steps=2, rounds=3, evaluate_every=2)
     done = trained(lake, rows, plan)
     assert [p.rows for p in done.history] == [4, 4, 4], "two rows, twice each"
     measured = [p.validation_loss is not None for p in done.history]

@@ -8,10 +8,10 @@ from pyspark.sql import functions as F
 from toy_trainings import COLUMNS, TOY, labelled
 
 from lakeshop.errors import InputError
-from lakeshop.training.recipe import Columns, Plan
 from lakeshop.training.shards import SHARD_SPAN, VALIDATION, as_records, merged, packed
+from lakeshop.training.specification import FeatureSpec, TrainingPlan
 
-PLAN = Plan(shards=3, batches_per_chunk=1)
+PLAN = TrainingPlan(shards=3, batches_per_chunk=1)
 
 
 def chunks_of(rows, plan=PLAN, recipe=TOY, held_out="held_out"):
@@ -64,7 +64,9 @@ def test_rows_of_an_equal_key_keep_an_order_and_share_a_shard(spark):
 
 
 def test_a_shard_without_rows_has_an_empty_chunk(spark):
-    shards, chunks = chunks_of(spark.createDataFrame(labelled(2)), Plan(shards=8), held_out=None)
+    shards, chunks = chunks_of(
+        spark.createDataFrame(labelled(2)), TrainingPlan(shards=8), held_out=None
+    )
     assert {place // SHARD_SPAN for place in chunks} == set(range(8))
     assert sorted(s.rows for s in shards.schedules)[-3:] in ([0, 1, 1], [0, 0, 2])
 
@@ -99,7 +101,7 @@ def test_inputs_may_be_unknown_and_those_of_an_autoencoder_may_not(spark):
     rows = spark.createDataFrame(labelled(50)).withColumn("a", F.lit(None).cast("double"))
     _, chunks = chunks_of(rows)
     assert np.isnan(np.concatenate(list(chunks.values()))[:, 0]).all()
-    alike = replace(TOY, columns=Columns({"x": ("a", "b")}, ("a", "b")))
+    alike = replace(TOY, columns=FeatureSpec({"x": ("a", "b")}, ("a", "b")))
     with pytest.raises(InputError, match="a in 50 rows"):
         packed(rows, alike, PLAN, ["id"])
 
@@ -111,7 +113,7 @@ def test_whole_numbers_decimals_and_booleans_are_numbers(spark):
         F.lit("0.5").cast("decimal(9,2)").alias("b"),
         F.lit(True).alias("y"),
     )
-    recipe = replace(TOY, columns=Columns({"x": ("a", "b")}, ("y",)))
+    recipe = replace(TOY, columns=FeatureSpec({"x": ("a", "b")}, ("y",)))
     _, chunks = chunks_of(rows, recipe=recipe, held_out=None)
     assert as_set(np.concatenate(list(chunks.values()))) == {(16_777_216.0, 0.5, 1.0)}
 

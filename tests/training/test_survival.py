@@ -11,7 +11,7 @@ from broken_off import PLAN
 from toy_trainings import committed, hash_of, labelled, ship_networks, trained
 
 from conftest import HOME
-from lakeshop.tables import Lake
+from lakeshop.storage.lake import Lake
 
 SCRIPT = Path(__file__).with_name("broken_off.py")
 PATIENCE = 240.0

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from lakeshop.checkpoints import Checkpoints
-from lakeshop.training.recipe import Columns, Recipe
-from lakeshop.training.rounds import Where, train
+from lakeshop.training.checkpoints import Checkpoints
+from lakeshop.training.rounds import CheckpointLocation, train
+from lakeshop.training.specification import FeatureSpec, ModelSpec
 
 DAY = date(2026, 3, 10)
 NETWORKS = Path(__file__).with_name("toy_networks.py")
@@ -31,8 +31,8 @@ def labelled(rows=600, seed=0):
     return values
 
 
-COLUMNS = Columns({"x": ("a", "b", "c", "d")}, ("y",), "w")
-TOY = Recipe(
+COLUMNS = FeatureSpec({"x": ("a", "b", "c", "d")}, ("y",), "w")
+TOY = ModelSpec(
     "toy_networks:mlp",
     COLUMNS,
     {"inputs": 4, "dropout": 0.2},
@@ -42,7 +42,7 @@ TOY = Recipe(
 
 
 def trained(lake, rows, plan, recipe=TOY, *, held_out="held_out", version="1", board=None):
-    where = Where(lake, DAY, board)
+    where = CheckpointLocation(lake, DAY, board)
     return train(recipe, plan, rows, where, key=["id"], data_version=version, held_out=held_out)
 
 

@@ -9,14 +9,14 @@ summed apart: fuel by volume and misread quantities would drown what is sold by 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.builder import Night, Tables
-from lakeshop.contract import DAY
+from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.engine.context import BuildContext, Tables
 
 NO_STORE = "*"  # of lines that name no store, and of what pools all stores
-KEY = (DAY, "event_date", "product_id", "store_id")
+KEY = (BUSINESS_DATE, "event_date", "product_id", "store_id")
 
 
-def product_days(tables: Tables, night: Night) -> DataFrame:
+def product_days(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per business date, event date, product and store, for any range of days."""
     return per_day(tables["silver.transactions"], night.settings.forecasts.most_units_per_line)
 

@@ -9,17 +9,17 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.builder import Night, Tables
+from lakeshop.config.settings import Features
+from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import age_in_days, latest_versions
 from lakeshop.features.user_products import TRENDS
-from lakeshop.frames import age_in_days, latest_versions
-from lakeshop.settings import Features
 
 LABELS = ("short", "middle", "long")
 PROMOTION = ("product_id", "starts_on")
 STORES = ("display_stores", "mailer_stores")
 
 
-def products(tables: Tables, night: Night) -> DataFrame:
+def products(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per product with a purchase in the look-back."""
     settings = night.settings.features
     bought = tables["features.user_product_days"].where(F.col("lines") > 0)

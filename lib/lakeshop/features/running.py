@@ -14,13 +14,13 @@ entity, and how many lines it has. Arguments come checked.
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.compilation import compiled
+from lakeshop.ml.numeric import compiled
 
 Integers = NDArray[np.int64]
 Entities = tuple[Integers, Integers]  # first, size
 Steps = tuple[Integers, Integers]  # places, and what happens there
 
-ENTER, LEAVE, ASK = 1, -1, 0
+ENTER, LEAVE, QUERY = 1, -1, 0
 NONE = -1
 
 
@@ -72,7 +72,7 @@ def windowed_sums(
     sums = np.zeros((n, n_windows, n_values), np.int64)
     for step in range(places.size):
         line, kind = places[step], kinds[step]
-        if kind != ASK:
+        if kind != QUERY:
             _add(tree, (first[line], size[line], line), kind, values)
             continue
         for window in range(n_windows):
@@ -97,7 +97,7 @@ def windowed_maxima(
     for step in range(places.size):
         line, kind = places[step], kinds[step]
         root, leaves = 2 * first[line], size[line]
-        if kind != ASK:
+        if kind != QUERY:
             node = line - first[line] + leaves
             tree[root + node] = values[line] if kind == ENTER else NONE
             while node > 1:
@@ -124,7 +124,7 @@ def last_before(steps: Steps, entities: Entities, starts: Integers, ends: Intege
     found = np.full(starts.size, NONE)
     for step in range(places.size):
         line, kind = places[step], kinds[step]
-        if kind != ASK:
+        if kind != QUERY:
             _count(tree, first[line], size[line], line, kind)
             continue
         rank = _rank(tree, first[line], ends[line])
@@ -165,7 +165,7 @@ def distinct_members(
     for step in range(places.size):
         line, kind = places[step], kinds[step]
         start, length = first[line], size[line]
-        if kind == ASK:
+        if kind == QUERY:
             members[line] = _rank(counts, start, ends[line] + 1)
             continue
         own = place_of[line]

@@ -8,15 +8,15 @@ days, not order lines. Guests have no user and are left out.
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.builder import Night, Tables
-from lakeshop.contract import DAY
+from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.engine.context import BuildContext, Tables
 
-KEY = (DAY, "event_date", "user_id", "product_id")
+KEY = (BUSINESS_DATE, "event_date", "user_id", "product_id")
 VIEWS = ("view", "click")
 CARTS = ("cart", "wishlist")
 
 
-def user_product_days(tables: Tables, night: Night) -> DataFrame:
+def user_product_days(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per business date, event date, user and product, for any range of days."""
     del night
     bought = tables["silver.transactions"].transform(per_day_bought)

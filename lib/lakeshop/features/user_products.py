@@ -10,15 +10,15 @@ from datetime import date
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.builder import Night, Tables
-from lakeshop.frames import age_in_days, decayed
-from lakeshop.settings import Features
+from lakeshop.config.settings import Features
+from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import age_in_days, decayed
 
 PAIR = ("user_id", "product_id")
 TRENDS = (3, 14, 28, 84)  # days over which purchase days are counted
 
 
-def user_products(tables: Tables, night: Night) -> DataFrame:
+def user_products(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per user and product bought in the look-back."""
     purchases = purchase_days(tables["features.user_product_days"])
     return habits(purchases, night.day, night.settings.features)

@@ -10,11 +10,11 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.builder import Night, Tables
-from lakeshop.frames import age_in_days, top_per
+from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import age_in_days, top_per
 
 
-def users(tables: Tables, night: Night) -> DataFrame:
+def users(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per user with a purchase in the look-back."""
     settings = night.settings.features
     bought = tables["features.user_product_days"].where(F.col("lines") > 0)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakeshop.features import running
-from lakeshop.features.running import ASK, ENTER, LEAVE, Integers
+from lakeshop.features.running import ENTER, LEAVE, QUERY, Integers
 
 Flags = NDArray[np.bool_]
 Rows = Mapping[str, Integers]  # equally long columns
@@ -26,10 +26,10 @@ NULL = int(np.iinfo(np.int64).min)
 HISTORY_DAYS = 90
 KEPT_DAYS = 97
 FOREVER = 2**31 - 1  # the day on which what is never taken back is
-DAY = 86_400_000_000  # microseconds
+DAY_MICROS = 86_400_000_000  # microseconds
 
 # Bits of the column `flags`. A fraud is a row beside that of its line.
-IS_ASKED, IS_HISTORY, IS_FRAUD, HAS_COUPON = 1, 2, 4, 8
+IS_TARGET, IS_HISTORY, IS_FRAUD, HAS_COUPON = 1, 2, 4, 8
 
 
 def is_flagged(rows: Rows, bits: int) -> Flags:
@@ -38,7 +38,7 @@ def is_flagged(rows: Rows, bits: int) -> Flags:
     return flagged
 
 
-class Taken(dict[str, Integers]):
+class LazyRows(dict[str, Integers]):
     """The rows at some places, each column when it is first asked for."""
 
     def __init__(self, rows: Rows, places: Integers) -> None:
@@ -70,7 +70,7 @@ def places_of_asked(rows: Rows, entity: str) -> tuple[Integers, Integers]:
     known = np.flatnonzero(rows[entity] != NULL)
     codes = codes_of(rows[entity][known])
     asks = np.zeros(known.size, np.bool_)
-    asks[codes[is_flagged(rows, IS_ASKED)[known]]] = True
+    asks[codes[is_flagged(rows, IS_TARGET)[known]]] = True
     matters = asks[codes]
     return known[matters], codes[matters]
 
@@ -87,7 +87,7 @@ def order_of(keys: Integers) -> Integers:
 
 
 @dataclass(frozen=True, eq=False)
-class Histories:
+class EntityHistories:
     """Rows in the order of entity and time.
 
     `rows` are in that order; `order` int64[n] says where they were before; `entities` are first
@@ -106,7 +106,7 @@ class Histories:
     def starts(self, *days: int) -> Integers:
         """The first place of each row's windows of so many days, int64[n_windows, n]."""
         times = self.rows["time"]
-        return np.stack([running.first_within(self.entities, times, d * DAY) for d in days])
+        return np.stack([running.first_within(self.entities, times, d * DAY_MICROS) for d in days])
 
     def steps(self, enters: Integers, since: Integers, until: Integers) -> running.Steps:
         """Order in which rows enter, leave and ask, entity by entity and day by day.
@@ -116,7 +116,7 @@ class Histories:
             since: their first day.
             until: the day on which they leave, at which they are no longer seen.
         """
-        asks = np.flatnonzero(is_flagged(self.rows, IS_ASKED))
+        asks = np.flatnonzero(is_flagged(self.rows, IS_TARGET))
         if not asks.size:
             return asks, asks
         asked_on = self.rows["delivered"][asks]
@@ -125,8 +125,8 @@ class Histories:
         goes &= in_time
         places = np.concatenate([enters[in_time], enters[goes], asks])
         days = np.concatenate([since[in_time], until[goes], asked_on]) - earliest
-        kinds = np.repeat([ENTER, LEAVE, ASK], [in_time.sum(), goes.sum(), asks.size])
-        key = (self.entities[0][places] * (last - earliest + 1) + days) * 2 + (kinds == ASK)
+        kinds = np.repeat([ENTER, LEAVE, QUERY], [in_time.sum(), goes.sum(), asks.size])
+        key = (self.entities[0][places] * (last - earliest + 1) + days) * 2 + (kinds == QUERY)
         order = order_of(key)
         return places[order], kinds[order]
 
@@ -185,12 +185,12 @@ class Histories:
         place_of = np.empty_like(order)
         place_of[order] = np.arange(order.size)
         after = running.first_after(self.entities, times, 0)
-        expires = running.first_after(self.entities, times, HISTORY_DAYS * DAY)
+        expires = running.first_after(self.entities, times, HISTORY_DAYS * DAY_MICROS)
         reach = (self.ends, after, expires)
         return running.distinct_members(steps, self.entities, reach, (pairs, place_of, order))
 
 
-def histories_of(rows: Rows, places: Integers, codes: Integers) -> Histories:
+def histories_of(rows: Rows, places: Integers, codes: Integers) -> EntityHistories:
     """Those of the rows that are at the places, by entity and time.
 
     Args:
@@ -202,7 +202,7 @@ def histories_of(rows: Rows, places: Integers, codes: Integers) -> Histories:
     n = rows["rank"].size
     by_code = np.sort(codes * n + rows["rank"][places])  # fits: n is below 2^31
     order = rows["by_time"][by_code % max(n, 1)]
-    return Histories(Taken(rows, order), order, _entities(by_code // max(n, 1)))
+    return EntityHistories(LazyRows(rows, order), order, _entities(by_code // max(n, 1)))
 
 
 def _entities(codes: Integers) -> running.Entities:

@@ -1,1 +1,1 @@
-"""What to order, without Spark: demand until the next order helps, levels, packs, and replays."""
+"""Inventory: what to order, and when."""

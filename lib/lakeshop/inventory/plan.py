@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.inventory.demand import Demand, Floats, Integers, Interval
-from lakeshop.inventory.protection import WEEK, ask
+from lakeshop.inventory.protection import WEEK, summarize_demand
 
 Bools = NDArray[np.bool_]
 
@@ -55,7 +55,7 @@ class Stock:
 
 
 @dataclass(frozen=True)
-class Aim:
+class ServiceTarget:
     """What stock is to reach: a service level, or least cost where both costs are given.
 
     `shortage` is the cost of a unit short, `holding` that of a unit left over one day, both as
@@ -88,7 +88,7 @@ class Aim:
         return np.minimum(short / (short + self.left_over(review)), MOST_LEVEL)
 
 
-class Plan(NamedTuple):
+class ReorderPlan(NamedTuple):
     """The plan of each series, arrays [n]; what needs stock is NaN where none is known.
 
     `shelf_limit` is the most that is ordered of what does not keep, infinite of what does.
@@ -107,7 +107,7 @@ class Plan(NamedTuple):
     cover: Floats
 
 
-def plan(demand: Demand, stock: Stock, aim: Aim) -> Plan:
+def plan(demand: Demand, stock: Stock, aim: ServiceTarget) -> ReorderPlan:
     """Plan the order of each series.
 
     Args:
@@ -118,14 +118,16 @@ def plan(demand: Demand, stock: Stock, aim: Aim) -> Plan:
     lead = np.minimum(stock.lead_time, LONGEST_LEAD)
     stock = replace(stock, lead_time=lead, deviation=np.minimum(stock.deviation, lead + WEEK))
     level = aim.levels(stock.review)
-    whole = ask(demand, stock.until_next(stock.review), levels=level)
-    point = ask(demand, stock.until_next(np.ones_like(stock.review)), levels=level)
+    whole = summarize_demand(demand, stock.until_next(stock.review), levels=level)
+    point = summarize_demand(demand, stock.until_next(np.ones_like(stock.review)), levels=level)
     up_to, limit = whole.quantiles[:, 0], _shelf_limits(demand, stock, level)
     order = _orders(demand, stock, aim, up_to, limit)
     at_hand = np.stack([stock.position + order, stock.position], axis=1)
-    chances = ask(demand, stock.until_next(stock.review), points=np.nan_to_num(at_hand))
+    chances = summarize_demand(
+        demand, stock.until_next(stock.review), points=np.nan_to_num(at_hand)
+    )
     is_known = ~np.isnan(stock.position)
-    return Plan(
+    return ReorderPlan(
         level=level,
         mean=whole.mean,
         safety_stock=up_to - whole.mean,
@@ -168,10 +170,12 @@ def _shelf_limits(demand: Demand, stock: Stock, level: Floats) -> Floats:
     """Units that sell within the shelf life after arrival, by the same quantile."""
     keeps = stock.shelf_life <= 0
     life = Interval(stock.lead_time, stock.deviation, stock.shelf_life, is_after_arrival=True)
-    return np.where(keeps, np.inf, ask(demand, life, levels=level).quantiles[:, 0])
+    return np.where(keeps, np.inf, summarize_demand(demand, life, levels=level).quantiles[:, 0])
 
 
-def _orders(demand: Demand, stock: Stock, aim: Aim, up_to: Floats, limit: Floats) -> Floats:
+def _orders(
+    demand: Demand, stock: Stock, aim: ServiceTarget, up_to: Floats, limit: Floats
+) -> Floats:
     """Whole packs that lift the position to the level, or those of least cost; NaN if unknown.
 
     Expected cost is convex in the position with its least at the level, so that one of the two
@@ -188,10 +192,10 @@ def _orders(demand: Demand, stock: Stock, aim: Aim, up_to: Floats, limit: Floats
     return np.where(np.isnan(stock.position), np.nan, packs * stock.pack)
 
 
-def _cost(demand: Demand, stock: Stock, aim: Aim, order: Floats) -> Floats:
+def _cost(demand: Demand, stock: Stock, aim: ServiceTarget, order: Floats) -> Floats:
     """Expected cost until the next order arrives, as a share of the price."""
     at_hand = np.nan_to_num(stock.position) + order
-    found = ask(demand, stock.until_next(stock.review), points=at_hand)
+    found = summarize_demand(demand, stock.until_next(stock.review), points=at_hand)
     shortage = found.shortage[:, 0]
     left = at_hand - found.mean + shortage
     cost: Floats = aim.left_over(stock.review) * left + (aim.shortage or 0.0) * shortage

@@ -13,10 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.inventory.demand import Demand, Floats, Integers
-from lakeshop.inventory.plan import MOST_LEVEL, Aim, Stock, plan
-from lakeshop.inventory.replay import History, Policy, Replayed, Rules, State, replay
-from lakeshop.inventory.rules import fixed_rule
-from lakeshop.inventory.tuning import at_equal_service, filled
+from lakeshop.inventory.plan import MOST_LEVEL, ServiceTarget, Stock, plan
+from lakeshop.inventory.replay.rules import fixed_rule
+from lakeshop.inventory.replay.simulation import (
+    History,
+    Policy,
+    Replayed,
+    ReplayTerms,
+    State,
+    replay,
+)
+from lakeshop.inventory.replay.tuning import at_equal_service, filled
 
 PLAN, FIXED_RULE = "plan", "fixed_rule"
 WINDOW = 56  # days whose mean the fixed rule covers
@@ -24,7 +31,7 @@ COVERS = (0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)  # times lead time and review
 
 Figures = Mapping[str, float]
 Rows = NDArray[np.int64]
-Maker = Callable[[Rules, Rows], Policy]
+Maker = Callable[[ReplayTerms, Rows], Policy]
 
 
 def replayable(terms: Stock, ages: Collection[int]) -> NDArray[np.bool_]:
@@ -34,7 +41,7 @@ def replayable(terms: Stock, ages: Collection[int]) -> NDArray[np.bool_]:
 
 
 def replayed_plan(
-    history: History, told: Mapping[int, Demand], terms: Stock, aim: Aim
+    history: History, told: Mapping[int, Demand], terms: Stock, aim: ServiceTarget
 ) -> dict[str, Figures]:
     """Fill rate, average stock and cost of the plan, and of the fixed rule at equal service.
 
@@ -97,14 +104,14 @@ def _review(ages: Collection[int]) -> int:
     return (max(ages) - min(ages)) // (len(ages) - 1)
 
 
-def _rules(lead: int, review: int, aim: Aim) -> Rules:
+def _rules(lead: int, review: int, aim: ServiceTarget) -> ReplayTerms:
     if aim.is_by_cost:
-        return Rules(lead, aim.holding or 0.0, aim.shortage or 0.0, review=review)
+        return ReplayTerms(lead, aim.holding or 0.0, aim.shortage or 0.0, review=review)
     level = min(aim.service_level, MOST_LEVEL)
-    return Rules(lead, 1.0, review * level / (1 - level), review=review)
+    return ReplayTerms(lead, 1.0, review * level / (1 - level), review=review)
 
 
-def _take(terms: Stock, rows: Rows, rules: Rules) -> Stock:
+def _take(terms: Stock, rows: Rows, rules: ReplayTerms) -> Stock:
     """The terms of some series, with the nights' review and lead times that are certain."""
     return Stock(
         on_hand=np.zeros(len(rows)),
@@ -117,7 +124,7 @@ def _take(terms: Stock, rows: Rows, rules: Rules) -> Stock:
     )
 
 
-def _by_plan(told: Mapping[int, Demand], terms: Stock, aim: Aim, rows: Rows) -> Policy:
+def _by_plan(told: Mapping[int, Demand], terms: Stock, aim: ServiceTarget, rows: Rows) -> Policy:
     """The plan by what was forecast when so many days were known."""
     own = {days: demand.take(rows) for days, demand in told.items()}
 
@@ -144,7 +151,7 @@ class _Nights:
     first: int
     count: int
 
-    def replayed(self, rows: Rows, rules: Rules, make: Maker) -> Replayed:
+    def replayed(self, rows: Rows, rules: ReplayTerms, make: Maker) -> Replayed:
         """What a policy does with some series, from its first arrival until its last review."""
         own, decide = self.history.take(rows), make(rules, rows)
         nothing = State(np.zeros(len(rows)), np.zeros((len(rows), rules.lead)))

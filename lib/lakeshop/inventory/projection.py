@@ -10,13 +10,13 @@ averaged by their probabilities.
 
 import numpy as np
 
-from lakeshop.compilation import compiled
 from lakeshop.inventory.demand import Demand, Floats
+from lakeshop.ml.numeric import compiled
 
 NODES = 5
 LEAST_VARIANCE = 1e-6
 MOST_UNITS = 1024  # in a table; of more units several are one step
-LEAST = 1e-12  # probability, relative to the likeliest count, at which a table ends
+RELATIVE_CUTOFF = 1e-12  # probability, relative to the likeliest count, at which a table ends
 
 
 def orders(
@@ -146,11 +146,11 @@ def _counts(mean: float, variance: float) -> Floats:
     mode = max(0, int(mean - variance / mean))
     table[mode] = 1.0
     k = mode
-    while k > 0 and table[k] > LEAST:
+    while k > 0 and table[k] > RELATIVE_CUTOFF:
         table[k - 1] = table[k] * k / ((k - 1) * more + rate)
         k -= 1
     k = mode
-    while k < table.size - 1 and table[k] > LEAST:
+    while k < table.size - 1 and table[k] > RELATIVE_CUTOFF:
         table[k + 1] = table[k] * (k * more + rate) / (k + 1)
         k += 1
     chances: Floats = table[: k + 1] / table.sum()

@@ -17,8 +17,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lakeshop.compilation import compiled
 from lakeshop.inventory.demand import Demand, Interval, check
+from lakeshop.ml.numeric import compiled
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -26,11 +26,11 @@ Integers = NDArray[np.int64]
 WEEK = 7
 MOST_COUNTS = 2**20
 MOST_DEVIATIONS = 5.0  # of a lead time, beyond which it is not expected
-LEAST = 1e-18  # probability, relative to the likeliest count, at which a table ends
+RELATIVE_CUTOFF = 1e-18  # probability, relative to the likeliest count, at which a table ends
 SLACK = 1e-12  # of sums of probabilities
 
 
-class Answers(NamedTuple):
+class DemandSummary(NamedTuple):
     """Of each series: mean, quantiles [n, k]; P(D > x) and E[(D - x)+] of points x [n, m]."""
 
     mean: Floats
@@ -39,13 +39,13 @@ class Answers(NamedTuple):
     shortage: Floats
 
 
-def ask(
+def summarize_demand(
     demand: Demand,
     interval: Interval,
     *,
     levels: ArrayLike | None = None,
     points: ArrayLike | None = None,
-) -> Answers:
+) -> DemandSummary:
     """Quantiles at levels and shortages at points of demand over an interval.
 
     Args:
@@ -71,13 +71,13 @@ def ask(
         asked[0],
         asked[1],
     )
-    return Answers(*answers)
+    return DemandSummary(*answers)
 
 
 def cdf(demand: Demand, interval: Interval, counts: ArrayLike) -> Floats:
     """P(D <= count) of each series, float64[n, k], for counts [k]."""
     grid = np.broadcast_to(np.asarray(counts, np.float64), (len(demand), np.size(counts)))
-    found: Floats = 1 - ask(demand, interval, points=grid.copy()).above
+    found: Floats = 1 - summarize_demand(demand, interval, points=grid.copy()).above
     return found
 
 
@@ -169,11 +169,11 @@ def _add(table: Floats, mean: float, variance: float, weight: float) -> None:
     more, rate = 1 - mean / variance, mean * mean / variance
     mode = min(max(0, int(mean - variance / mean)), table.size - 1)
     first, last, p, total = mode, mode, 1.0, 1.0
-    while first > 0 and p > LEAST:
+    while first > 0 and p > RELATIVE_CUTOFF:
         p *= first / ((first - 1) * more + rate)
         first, total = first - 1, total + p
     p = 1.0
-    while last < table.size - 1 and p > LEAST:
+    while last < table.size - 1 and p > RELATIVE_CUTOFF:
         p *= (last * more + rate) / (last + 1)
         last, total = last + 1, total + p
     p = weight / total

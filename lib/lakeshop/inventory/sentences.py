@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lakeshop.inventory.plan import LONGEST_LEAD, Aim, Plan, Stock
+from lakeshop.inventory.plan import LONGEST_LEAD, ReorderPlan, ServiceTarget, Stock
 
 
 class Counted(NamedTuple):
@@ -15,12 +15,14 @@ class Counted(NamedTuple):
     is_stale: bool
 
 
-def sentences(plan: Plan, stock: Stock, aim: Aim, counted: Sequence[Counted]) -> list[str]:
+def sentences(
+    plan: ReorderPlan, stock: Stock, aim: ServiceTarget, counted: Sequence[Counted]
+) -> list[str]:
     """Why each series's order is what it is."""
     return [_sentence(i, plan, stock, aim, counted[i]) for i in range(len(plan.level))]
 
 
-def _sentence(i: int, plan: Plan, stock: Stock, aim: Aim, counted: Counted) -> str:
+def _sentence(i: int, plan: ReorderPlan, stock: Stock, aim: ServiceTarget, counted: Counted) -> str:
     days = f"{number(min(stock.lead_time[i], LONGEST_LEAD))} days of delivery"
     interval = f"{days} and {number(stock.review[i])} until the next order"
     if plan.mean[i] <= 0:
@@ -45,7 +47,7 @@ def number(value: float) -> str:
     return f"{value:,.1f}"
 
 
-def _aimed(level: float, aim: Aim) -> str:
+def _aimed(level: float, aim: ServiceTarget) -> str:
     share = f"{100 * level:.4g} % of cases"
     if not aim.is_by_cost:
         return f"{share}, as both costs are 0" if aim.is_free else share
@@ -73,7 +75,7 @@ def _held(i: int, stock: Stock, counted: Counted) -> str:
     return held
 
 
-def _ordered(i: int, plan: Plan, stock: Stock, aim: Aim) -> str:
+def _ordered(i: int, plan: ReorderPlan, stock: Stock, aim: ServiceTarget) -> str:
     order, pack = plan.order[i], stock.pack[i]
     missing = plan.order_up_to[i] - stock.position[i]
     packs = f" in packs of {pack}" if pack > 1 else ""

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from datetime import date
 
-from lakeshop.maintenance.tables import File, compact, files_of
-from lakeshop.run import Run
+from lakeshop.engine.run import Run
+from lakeshop.storage.files import File, compact, files_of
 
 Stretch = tuple[date, date]
 

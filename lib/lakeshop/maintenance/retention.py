@@ -13,12 +13,12 @@ from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.contract import DAY, Contract
-from lakeshop.maintenance import tables
-from lakeshop.maintenance.persons import all_tables
-from lakeshop.parallel import in_parallel
-from lakeshop.run import Run
-from lakeshop.tables import Lake
+from lakeshop.contracts.model import BUSINESS_DATE, Contract
+from lakeshop.engine.run import Run
+from lakeshop.engine.scheduler import in_parallel
+from lakeshop.maintenance.personal_data import all_tables
+from lakeshop.storage import files as tables
+from lakeshop.storage.lake import Lake
 
 
 def remove_old(run: Run) -> dict[str, int]:
@@ -32,12 +32,12 @@ def remove_old(run: Run) -> dict[str, int]:
         day = first_kept(contract, run.last)
         old = run.lake.read(table, None, day - timedelta(days=1))
         keeps_some = bool(contract.keeps_newest or contract.kept_while_in)
-        doomed = _overtaken(run.lake, contract, old) if keeps_some else old
-        number = doomed.count()
+        rows_to_delete = _superseded(run.lake, contract, old) if keeps_some else old
+        number = rows_to_delete.count()
         if not number:
             return
         if keeps_some:
-            tables.delete(run.lake, table, doomed, _identity(contract))
+            tables.delete(run.lake, table, rows_to_delete, _identity(contract))
         else:
             tables.delete_before(run.lake, table, day)
         removed[table] = number
@@ -63,10 +63,10 @@ def _identity(contract: Contract) -> list[str]:
     """Columns that tell an overtaken row: its key, its day, and when it was made."""
     kinds = {c.name: c.type for c in contract.columns}
     times = [name for name, kind in kinds.items() if isinstance(kind, T.TimestampType)]
-    return list(dict.fromkeys([*(contract.keeps_newest or contract.key), DAY, *times]))
+    return list(dict.fromkeys([*(contract.keeps_newest or contract.key), BUSINESS_DATE, *times]))
 
 
-def _overtaken(lake: Lake, contract: Contract, old: DataFrame) -> DataFrame:
+def _superseded(lake: Lake, contract: Contract, old: DataFrame) -> DataFrame:
     """Rows of which a newer one was known before the cut, or whose key stands nowhere any more."""
     if contract.kept_while_in:
         still = (lake.read(t).select(*contract.key) for t in contract.kept_while_in)

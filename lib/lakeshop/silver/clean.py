@@ -9,14 +9,12 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contract import DAY, Contract
-from lakeshop.days import days_between
-from lakeshop.inputs import read_inputs
-from lakeshop.journal import Counts
-from lakeshop.quality import USUAL_DAYS, Balance, unusual_share
-from lakeshop.run import Run
-from lakeshop.secret import USER_KEYS
-from lakeshop.silver.cleaning import REASONS, Cleaning, judged
+from lakeshop.contracts.model import BUSINESS_DATE, Contract
+from lakeshop.dates import days_between
+from lakeshop.engine.inputs import read_inputs
+from lakeshop.engine.run import Run
+from lakeshop.privacy.pseudonyms import USER_KEYS
+from lakeshop.silver.cleaning import REASONS, Cleaning, validate
 from lakeshop.silver.counting import ACCEPTED, OUTCOME, QUARANTINED, REPEATED, counted
 from lakeshop.silver.drift import assert_columns
 from lakeshop.silver.duplicates import (
@@ -25,17 +23,21 @@ from lakeshop.silver.duplicates import (
     with_repeated_events,
     with_unchanged_versions,
 )
-from lakeshop.silver.events import Surroundings
-from lakeshop.silver.fraud_labels import DERIVED as FRAUD_LABELS_DERIVED
-from lakeshop.silver.fraud_labels import fraud_labels
+from lakeshop.silver.entities import (
+    FRAUD_LABELS_DERIVED,
+    STOCK_DERIVED,
+    TRANSACTIONS_DERIVED,
+    USER_ACTIONS_DERIVED,
+    CleaningContext,
+    fraud_labels,
+    stock,
+    transactions,
+    user_actions,
+)
 from lakeshop.silver.pseudonyms import pseudonymiser
-from lakeshop.silver.stock import DERIVED as STOCK_DERIVED
-from lakeshop.silver.stock import stock
-from lakeshop.silver.transactions import DERIVED as TRANSACTIONS_DERIVED
-from lakeshop.silver.transactions import transactions
-from lakeshop.silver.user_actions import DERIVED as USER_ACTIONS_DERIVED
-from lakeshop.silver.user_actions import user_actions
+from lakeshop.silver.quality import USUAL_DAYS, Balance, unusual_share
 from lakeshop.sources.mapping import assert_mapped
+from lakeshop.storage.run_log import Counts
 
 # The longest first; transactions wait for the products that they are checked against.
 CLEANINGS: Mapping[str, Cleaning] = {
@@ -73,7 +75,7 @@ def verify_mapping(run: Run) -> None:
         ConfigError: the shop does not map an entity as its contract asks.
     """
     for name in _entities(run):
-        derived = CLEANINGS[name].derived | {DAY}
+        derived = CLEANINGS[name].derived | {BUSINESS_DATE}
         contract = run.lake.contract(f"silver.{name}")
         assert_mapped(name, run.settings.shop.entities[name], contract, derived)
 
@@ -90,7 +92,7 @@ def _clean_days(run: Run, entities: list[str], first: date, last: date) -> None:
         if run.ledger.rows(f"bronze.{name}", first, last):
             good = _clean_entity(run, name, pseudonym, first, last)
             if "user_id" in good.columns:
-                accepted.append(good.select(DAY, F.col("user_id").alias("raw_user_id")))
+                accepted.append(good.select(BUSINESS_DATE, F.col("user_id").alias("raw_user_id")))
         else:
             for table in (f"quarantine.{name}", f"silver.{name}"):
                 _publish_nothing(run, table, first, last)
@@ -138,7 +140,7 @@ def _clean_entity(
         quarantined=held_back,
         duplicates=counts.duplicates,
     ).assert_even()
-    return good.select(*[c for c in (DAY, "user_id") if c in contract.column_names])
+    return good.select(*[c for c in (BUSINESS_DATE, "user_id") if c in contract.column_names])
 
 
 def _unusual_share(run: Run, name: str, first: date, rejected: int, rows: int) -> tuple[str, ...]:
@@ -155,18 +157,18 @@ def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
     """The days' delivered rows, typed, each accepted, quarantined or a duplicate."""
     contract = run.lake.contract(f"silver.{name}")
     tables = read_inputs(run.lake, contract, first, last)
-    around = Surroundings(tables, run.settings.shop.zone)
+    around = CleaningContext(tables, run.settings.shop.zone)
     entity = run.settings.shop.entities[name]
     raw = run.lake.read(f"bronze.{name}", first, last)
-    rows = judged(raw, entity, contract, CLEANINGS[name], around)
+    rows = validate(raw, entity, contract, CLEANINGS[name], around)
     rows = rows.withColumn(VALID, F.size(REASONS) == 0)
-    before = tables[contract.name].where(F.col(DAY) < F.lit(first))
+    before = tables[contract.name].where(F.col(BUSINESS_DATE) < F.lit(first))
     before = _with_raw_ids(before, contract, run)
     if contract.rows == "event":
         window = contract.look_back_days or 0
         rows = with_repeated_events(rows, before, contract.key, look_back_days=window)
     else:
-        content = [c for c in contract.column_names if c not in (*contract.key, DAY)]
+        content = [c for c in contract.column_names if c not in (*contract.key, BUSINESS_DATE)]
         rows = with_unchanged_versions(rows, before, contract.key, content)
     outcome = F.when(~F.col(VALID), F.lit(QUARANTINED)).when(F.col(DUPLICATE), F.lit(REPEATED))
     return rows.withColumn(OUTCOME, F.coalesce(outcome, F.lit(ACCEPTED)))
@@ -192,7 +194,7 @@ def _publish_rejected(
     pairs = ((day, run.run_id(table, day)) for day in days_between(first, last))
     run_ids = F.create_map(*[F.lit(value) for pair in pairs for value in pair])
     rejected = rows.where(F.col(OUTCOME) == QUARANTINED)
-    rejected = rejected.withColumn("run_id", run_ids[F.col(DAY)])
+    rejected = rejected.withColumn("run_id", run_ids[F.col(BUSINESS_DATE)])
     return run.publish(
         table, rejected, first, last, started=started, contents=None if number else {}
     )
@@ -221,7 +223,7 @@ def _publish_user_keys(
         reduce(DataFrame.unionByName, accepted)
         .where(F.col("raw_user_id").isNotNull())
         .groupBy("raw_user_id")
-        .agg(F.min(DAY).alias(DAY))
+        .agg(F.min(BUSINESS_DATE).alias(BUSINESS_DATE))
         .join(known, on="raw_user_id", how="left_anti")
         .withColumn("user_id", pseudonym("raw_user_id"))
     )

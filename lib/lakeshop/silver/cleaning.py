@@ -6,16 +6,16 @@ from dataclasses import dataclass, field
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contract import Contract
-from lakeshop.quality import all_reasons
-from lakeshop.shop import Entity
+from lakeshop.config.shop import Entity
+from lakeshop.contracts.model import Contract
 from lakeshop.silver.drift import drift_reasons, with_drift
-from lakeshop.silver.events import Surroundings
+from lakeshop.silver.entities import CleaningContext
+from lakeshop.silver.quality import all_reasons
 from lakeshop.sources.mapping import KEYS, MALFORMED, TEXT, typed, with_text
 
 REASONS = "reasons"
 _COLUMN_REASONS = "_column_reasons"
-Derive = Callable[[DataFrame, Surroundings], DataFrame]
+Derive = Callable[[DataFrame, CleaningContext], DataFrame]
 
 
 @dataclass(frozen=True)
@@ -26,8 +26,8 @@ class Cleaning:
     derived: set[str] = field(default_factory=set)
 
 
-def judged(
-    raw: DataFrame, entity: Entity, contract: Contract, cleaning: Cleaning, around: Surroundings
+def validate(
+    raw: DataFrame, entity: Entity, contract: Contract, cleaning: Cleaning, around: CleaningContext
 ) -> DataFrame:
     """Bronze rows with the contract's columns, typed, and `reasons`: empty where a row is fine.
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contract import Contract
-from lakeshop.quality import assert_share
-from lakeshop.settings import Quality
-from lakeshop.shop import Entity
+from lakeshop.config.settings import Quality
+from lakeshop.config.shop import Entity
+from lakeshop.contracts.model import Contract
 from lakeshop.silver.drift import Drift, drift_aggregates, drifts_of
+from lakeshop.silver.quality import assert_share
 
 OUTCOME = "outcome"
 ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"

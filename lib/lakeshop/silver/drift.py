@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from lakeshop.contract import Contract
+from lakeshop.config.shop import Entity
+from lakeshop.contracts.model import Contract
 from lakeshop.errors import InputError
-from lakeshop.shop import Entity
 from lakeshop.sources.mapping import KEYS, MALFORMED, source_columns, with_text
 
 UNLIKE = "names unlike all of these"

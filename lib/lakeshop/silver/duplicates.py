@@ -11,8 +11,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from lakeshop.contract import DAY
-from lakeshop.frames import latest_versions
+from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.engine.transforms import latest_versions
 
 VALID = "is_valid"
 DUPLICATE = "is_duplicate"
@@ -32,11 +32,11 @@ def with_repeated_events(
         look_back_days: how far an earlier acceptance counts.
     """
     mine = accepted.join(rows.select(*key).distinct(), on=list(key), how="left_semi")
-    before = mine.groupBy(*key).agg(F.max(DAY).alias("accepted_on"))
+    before = mine.groupBy(*key).agg(F.max(BUSINESS_DATE).alias("accepted_on"))
     is_new = F.col("accepted_on").isNull() | (
-        F.col(DAY) > F.date_add("accepted_on", look_back_days)
+        F.col(BUSINESS_DATE) > F.date_add("accepted_on", look_back_days)
     )
-    in_order = W.partitionBy(*key, "_is_open").orderBy(DAY, *_PLACE)
+    in_order = W.partitionBy(*key, "_is_open").orderBy(BUSINESS_DATE, *_PLACE)
     # Within such a range, once a key is accepted no later row of it is open again.
     return (
         rows.join(before, on=list(key), how="left")
@@ -59,15 +59,17 @@ def with_unchanged_versions(
         content: the other columns, which make a version; `updated_at` decides which is newest.
     """
     newest = [F.col("updated_at").desc_nulls_last()] if "updated_at" in content else []
-    of_day = W.partitionBy(*key, DAY, VALID).orderBy(*newest, *[F.col(c).desc() for c in _PLACE])
-    columns = [*key, DAY, *content]
+    of_day = W.partitionBy(*key, BUSINESS_DATE, VALID).orderBy(
+        *newest, *[F.col(c).desc() for c in _PLACE]
+    )
+    columns = [*key, BUSINESS_DATE, *content]
     ranked = rows.withColumn("_rank", F.row_number().over(of_day))
     before = latest_versions(known, key).select(
         *columns, F.lit(0).alias("_rank"), F.lit(True).alias(VALID)
     )
     current = ranked.unionByName(before, allowMissingColumns=True)
     # Only the day's newest rows follow one another; all others are duplicates anyway.
-    line = W.partitionBy(*key, VALID, F.col("_rank") <= 1).orderBy(DAY)
+    line = W.partitionBy(*key, VALID, F.col("_rank") <= 1).orderBy(BUSINESS_DATE)
     version = F.struct(*content) if content else F.lit(True)
     return (
         current.withColumn("_before", F.lag(version).over(line))

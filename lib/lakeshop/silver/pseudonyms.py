@@ -12,7 +12,7 @@ from pyspark.sql import Column, SparkSession
 from pyspark.sql import functions as F
 from pyspark.sql.pandas.functions import pandas_udf
 
-from lakeshop.secret import pseudonym_of
+from lakeshop.privacy.pseudonyms import pseudonym_of
 
 
 def pseudonyms(ids: pd.Series, key: bytes) -> pd.Series:

@@ -10,7 +10,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakeshop.similarity.histories import Histories, Integers, as_histories, as_integers, offsets_of
+from lakeshop.similarity.histories import (
+    Integers,
+    InteractionMatrix,
+    as_histories,
+    as_integers,
+    offsets_of,
+)
 
 
 @dataclass(frozen=True)
@@ -35,7 +41,7 @@ def catalogue_of(events: pd.DataFrame) -> Catalogue:
     return Catalogue(pa.array(ranked["product_id"], pa.string()))
 
 
-def histories_in(product_ids: pa.ListArray, catalogue: Catalogue) -> Histories:
+def histories_in(product_ids: pa.ListArray, catalogue: Catalogue) -> InteractionMatrix:
     """Histories of equal weights by item; products that the catalogue lacks are left out.
 
     Args:

@@ -14,7 +14,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.compilation import compiled, fetch
+from lakeshop.ml.numeric import compiled, fetch
 from lakeshop.similarity.counting import BITS, WEIGHT, Column
 from lakeshop.similarity.histories import Entries, Floats, Ids, Integers
 

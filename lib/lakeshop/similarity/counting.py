@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.compilation import compiled
+from lakeshop.ml.numeric import compiled
 from lakeshop.similarity.histories import WEIGHT_BITS, Entries, Ids, Integers
 
 Matrix = NDArray[np.float32]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-ONE = 2**10
+WEIGHT_SCALE = 2**10
 """The fixed-point one, and the largest weight: 1.0 is stored as 1024."""
 
 WEIGHT_BITS = 11
@@ -27,7 +27,7 @@ Entries = NDArray[np.uint32] | NDArray[np.uint64]
 
 
 @dataclass(frozen=True, eq=False)
-class Histories:
+class InteractionMatrix:
     """Weighted histories x items in CSR form; `as_histories` makes and checks one.
 
     History h holds entries[indptr[h]:indptr[h + 1]], each item once, all weights above 0.
@@ -62,12 +62,12 @@ def as_fixed(weights: Floats) -> Integers:
             f"at position {is_wrong.argmax()}. Scale, clip or drop it first."
         )
         raise ValueError(message)
-    return np.rint(received * ONE).astype(np.int64)
+    return np.rint(received * WEIGHT_SCALE).astype(np.int64)
 
 
 def as_histories(
     indptr: ArrayLike, items: ArrayLike, weights: ArrayLike, *, n_items: int
-) -> Histories:
+) -> InteractionMatrix:
     """Histories of items 0..n_items-1 from CSR arrays of any integer type, all checked.
 
     Args:
@@ -89,7 +89,7 @@ def as_histories(
     if not counted.all():
         offsets = offsets_of(counted)[offsets]
         ids, received = ids[counted], received[counted]
-    return Histories(offsets, packed_entries(ids, received, n_items))
+    return InteractionMatrix(offsets, packed_entries(ids, received, n_items))
 
 
 def packed_entries(items: Integers, weights: Integers, n_items: int) -> Entries:
@@ -139,9 +139,9 @@ def check_weights(weights: Integers) -> None:
     Raises:
         ValueError: one is not.
     """
-    if weights.size and (weights.min() < 0 or weights.max() > ONE):
+    if weights.size and (weights.min() < 0 or weights.max() > WEIGHT_SCALE):
         message = (
-            f"weights should be fixed-point integers from 0 to {ONE}. Received "
+            f"weights should be fixed-point integers from 0 to {WEIGHT_SCALE}. Received "
             f"{weights.min()} to {weights.max()}. Make them with as_fixed."
         )
         raise ValueError(message)

@@ -15,9 +15,9 @@ from datetime import date
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.frames import age_in_days
-from lakeshop.settings import Action
-from lakeshop.similarity.histories import ONE
+from lakeshop.config.settings import Action
+from lakeshop.engine.transforms import age_in_days
+from lakeshop.similarity.histories import WEIGHT_SCALE
 
 COUNTED_IN: Mapping[Action, str] = {"purchase": "lines", "cart": "carts", "view": "views"}
 """The column of features.user_product_days that counts each action."""
@@ -69,4 +69,4 @@ def basket_interactions(lines: DataFrame, day: date, half_life_days: float) -> D
 
 def _weight(action: Column, age: Column, half_life_days: float) -> Column:
     halvings = age / F.lit(2.0 * half_life_days)
-    return F.round(action * F.pow(F.lit(2.0), -halvings) * F.lit(ONE)).cast("bigint")
+    return F.round(action * F.pow(F.lit(2.0), -halvings) * F.lit(WEIGHT_SCALE)).cast("bigint")

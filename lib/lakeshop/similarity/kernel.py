@@ -21,11 +21,11 @@ from lakeshop.similarity import compiled
 from lakeshop.similarity.counting import item_sums, target_columns
 from lakeshop.similarity.histories import (
     MAX_HISTORIES_PER_ITEM,
-    ONE,
+    WEIGHT_SCALE,
     Floats,
-    Histories,
     Ids,
     Integers,
+    InteractionMatrix,
     as_integers,
 )
 
@@ -69,7 +69,7 @@ class Neighbours:
     support: Integers
 
 
-def statistics_of(histories: Histories, n_items: int) -> Statistics:
+def statistics_of(histories: InteractionMatrix, n_items: int) -> Statistics:
     """Statistics of each item.
 
     Raises:
@@ -93,7 +93,7 @@ def statistics_of(histories: Histories, n_items: int) -> Statistics:
 
 
 def top_neighbours(
-    histories: Histories,
+    histories: InteractionMatrix,
     statistics: Statistics,
     targets: NDArray[np.integer],
     *,
@@ -142,7 +142,7 @@ def top_neighbours(
     _check_options(k, shrinkage, asymmetry, min_support)
     _check_measures(measures)
     _check_targets(block, n_items)
-    width, scale = min(k, n_items), float(shrinkage) * ONE**2
+    width, scale = min(k, n_items), float(shrinkage) * WEIGHT_SCALE**2
     codes = np.array([MEASURES[measure] for measure in measures], np.int64)
     beside = statistics.works[block] - statistics.histories[block]
     sizes, (neighbour, similarity, support) = compiled.best_neighbours(

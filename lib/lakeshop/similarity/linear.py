@@ -12,7 +12,7 @@ import numpy as np
 from scipy.linalg import lapack
 
 from lakeshop.similarity.counting import Matrix, add_joint_counts
-from lakeshop.similarity.histories import Floats, Histories, Ids, Integers
+from lakeshop.similarity.histories import Floats, Ids, Integers, InteractionMatrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class LinearNeighbours:
 
 
 def linear_neighbours(
-    histories: Histories, place_of: Ids, *, ridge: float, k: int, least: float
+    histories: InteractionMatrix, place_of: Ids, *, ridge: float, k: int, least: float
 ) -> LinearNeighbours:
     """The k weights of each modelled item that are largest in size, largest first.
 
@@ -75,7 +75,7 @@ def largest(sizes: Matrix, k: int) -> Ids:
     return np.take_along_axis(columns, by_size, axis=1).astype(np.int32)
 
 
-def joint_counts(histories: Histories, place_of: Ids) -> Matrix:
+def joint_counts(histories: InteractionMatrix, place_of: Ids) -> Matrix:
     """Histories with both of two modelled items, float32[n, n]; exact up to 2^24 histories.
 
     Args:

@@ -33,16 +33,23 @@ from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.builder import Night, Tables
-from lakeshop.settings import Similarity
-from lakeshop.similarity.blocks import balanced_blocks
+from lakeshop.config.settings import Similarity
+from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.similarity.catalogue import Catalogue, catalogue_of
-from lakeshop.similarity.histories import Histories
+from lakeshop.similarity.histories import InteractionMatrix
 from lakeshop.similarity.interactions import basket_interactions, user_interactions
 from lakeshop.similarity.kernel import Neighbours, statistics_of, top_neighbours
 from lakeshop.similarity.linear import LinearNeighbours, linear_neighbours
 from lakeshop.similarity.node_copy import node_copy
-from lakeshop.similarity.packing import ROW, Cut, as_rows, from_rows, numbered, packed
+from lakeshop.similarity.packing import (
+    ROW,
+    Cut,
+    as_rows,
+    balanced_blocks,
+    from_rows,
+    numbered,
+    packed,
+)
 
 PAIR = (
     "measure STRING, product_id STRING, neighbour_id STRING, rank INT, similarity DOUBLE, "
@@ -55,7 +62,7 @@ READ_ANYWAY = 2**28  # bytes
 
 Batches = Iterable[pa.RecordBatch]
 Task = Callable[[Batches], Iterator[pa.RecordBatch]]
-Kernel = Callable[[int, Histories, Catalogue], Iterator[pa.RecordBatch]]
+Kernel = Callable[[int, InteractionMatrix, Catalogue], Iterator[pa.RecordBatch]]
 
 _COPIES = itertools.count()
 
@@ -75,7 +82,7 @@ class Packed:
     cut: Cut
 
 
-def neighbours(tables: Tables, night: Night) -> DataFrame:
+def neighbours(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per measure, product and rank: its most similar products."""
     options, age = night.settings.similarity, night.settings.similarity.half_life_days
     days, lines = tables["features.user_product_days"], tables["silver.transactions"]
@@ -156,7 +163,9 @@ def neighbours_of(
     """
     names = pa.array([f"{basis}_{measure}" for measure in measures])
 
-    def kernel(block: int, histories: Histories, catalogue: Catalogue) -> Iterator[pa.RecordBatch]:
+    def kernel(
+        block: int, histories: InteractionMatrix, catalogue: Catalogue
+    ) -> Iterator[pa.RecordBatch]:
         statistics = statistics_of(histories, len(catalogue.product_ids))
         found = top_neighbours(
             histories,
@@ -185,7 +194,9 @@ def linear_neighbours_of(
     """
     modelled = pa.array(product_ids, pa.string())
 
-    def kernel(block: int, histories: Histories, catalogue: Catalogue) -> Iterator[pa.RecordBatch]:
+    def kernel(
+        block: int, histories: InteractionMatrix, catalogue: Catalogue
+    ) -> Iterator[pa.RecordBatch]:
         del block
         place_of = Catalogue(modelled).numbers(catalogue.product_ids).astype(np.int32)
         found = linear_neighbours(

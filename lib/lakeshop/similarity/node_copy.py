@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.similarity.histories import Histories, as_entries
+from lakeshop.similarity.histories import InteractionMatrix, as_entries
 
 
-def node_copy(name: str, parts: Iterable[Histories], n_items: int) -> Histories:
+def node_copy(name: str, parts: Iterable[InteractionMatrix], n_items: int) -> InteractionMatrix:
     """The histories of all parts, mapped from the executor's copy, which is made if need be.
 
     Args:
@@ -37,10 +37,10 @@ def node_copy(name: str, parts: Iterable[Histories], n_items: int) -> Histories:
         if not copy.is_dir():
             _write(copy, parts)
     indptr, entries = _mapped(copy / "indptr"), _mapped(copy / "entries")
-    return Histories(indptr.view(np.int64), as_entries(entries, n_items))
+    return InteractionMatrix(indptr.view(np.int64), as_entries(entries, n_items))
 
 
-def _write(copy: Path, parts: Iterable[Histories]) -> None:
+def _write(copy: Path, parts: Iterable[InteractionMatrix]) -> None:
     """A whole copy or none: it gets its name when it is complete."""
     unfinished = copy.with_suffix(".part")
     unfinished.mkdir(exist_ok=True)

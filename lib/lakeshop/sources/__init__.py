@@ -1,1 +1,1 @@
-"""Where rows come from; each module writes or reads what a shop's own systems deliver."""
+"""Readers of deliveries: files and databases, and how their columns become ours."""

@@ -14,15 +14,16 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from lakeshop.contract import DAY
-from lakeshop.shop import Entity
-from lakeshop.sources.lines import Limits, Line, lines_of, unreadable
+from lakeshop.config.shop import Entity
+from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.sources.lines import Limits, RawRecord, lines_of, unreadable
+from lakeshop.storage.file_system import list_files
 
 ROWS_PER_BATCH = 50_000
 LETTERS_PER_BATCH = 2**25
 RAW_ROW = T.StructType(
     [
-        T.StructField(DAY, T.DateType()),
+        T.StructField(BUSINESS_DATE, T.DateType()),
         T.StructField("source_file", T.StringType()),
         T.StructField("source_line", T.LongType()),
         T.StructField("raw", T.StringType()),
@@ -33,7 +34,7 @@ RAW_ROW = T.StructType(
 
 
 @dataclass(frozen=True)
-class Drop:
+class DeliveredFile:
     """One delivered file. `day` is None for a first delivery of history."""
 
     day: date | None
@@ -56,7 +57,9 @@ def pattern_of(entity: Entity, day: date | None) -> str:
     return entity.path.replace("{date}", day.isoformat())
 
 
-def find_drops(spark: SparkSession, landing: str, entity: Entity, day: date | None) -> list[Drop]:
+def find_drops(
+    spark: SparkSession, landing: str, entity: Entity, day: date | None
+) -> list[DeliveredFile]:
     """The files of one entity for one day, by name; on any file system that Spark reads.
 
     A name that begins with `_` or a dot is no drop, as everywhere in Spark.
@@ -70,28 +73,14 @@ def find_drops(spark: SparkSession, landing: str, entity: Entity, day: date | No
     pattern = pattern_of(entity, day)
     if not pattern:
         return []
-    jvm = spark._jvm
-    assert jvm is not None
-    root = jvm.org.apache.hadoop.fs.Path(landing)
-    files = root.getFileSystem(spark._jsc.hadoopConfiguration())
-    base = files.makeQualified(root).toString()
-    found = files.globStatus(jvm.org.apache.hadoop.fs.Path(_literal(landing), pattern)) or ()
-    drops = [
-        Drop(
-            day=day,
-            name=status.getPath().toString().removeprefix(base).lstrip("/"),
-            uri=status.getPath().toString(),
-            size=status.getLen(),
-            modified=status.getModificationTime(),
-            is_folder=not status.isFile(),
-        )
-        for status in found
-        if not status.getPath().getName().startswith(("_", "."))
-    ]
+    found = list_files(spark, landing, _literal(landing), pattern)
+    drops = [DeliveredFile(day, **vars(status)) for status in found]
     return sorted(drops, key=lambda drop: drop.name)
 
 
-def read_drops(spark: SparkSession, drops: list[Drop], entity: Entity, limits: Limits) -> DataFrame:
+def read_drops(
+    spark: SparkSession, drops: list[DeliveredFile], entity: Entity, limits: Limits
+) -> DataFrame:
     """Raw rows of the drops: business_date, source_file, source_line, raw, header, fault."""
     faults = {drop: fault for drop in drops if (fault := _fault(drop, limits))}
     by_uri = {drop.uri: drop for drop in drops if drop not in faults}
@@ -110,7 +99,7 @@ def read_drops(spark: SparkSession, drops: list[Drop], entity: Entity, limits: L
     return read_rows.unionByName(rows) if refused else read_rows
 
 
-def _fault(drop: Drop, limits: Limits) -> str | None:
+def _fault(drop: DeliveredFile, limits: Limits) -> str | None:
     """Why a drop is not even opened."""
     if drop.is_folder:
         return "a file, received a folder; name its files by the entity's path, such as {date}/*"
@@ -127,13 +116,15 @@ def _literal(uri: str) -> str:
     return "".join(f"\\{c}" if c in "*?[]{}" else c for c in uri)
 
 
-def _frames(drop: Drop, content: bytes, entity: Entity, limits: Limits) -> Iterator[pd.DataFrame]:
+def _frames(
+    drop: DeliveredFile, content: bytes, entity: Entity, limits: Limits
+) -> Iterator[pd.DataFrame]:
     """The rows of a drop, as many at a time as are small together."""
     if len(content) != drop.size:
         was = f"as it was listed, {drop.size} bytes, received {len(content)}: run again"
         yield _frame(drop, [unreadable(was)])
         return
-    lines: list[Line] = []
+    lines: list[RawRecord] = []
     held = 0
     for line in lines_of(content, drop.name, entity, limits):
         lines.append(line)
@@ -145,10 +136,10 @@ def _frames(drop: Drop, content: bytes, entity: Entity, limits: Limits) -> Itera
         yield _frame(drop, lines)
 
 
-def _frame(drop: Drop, lines: list[Line]) -> pd.DataFrame:
+def _frame(drop: DeliveredFile, lines: list[RawRecord]) -> pd.DataFrame:
     return pd.DataFrame(
         {
-            DAY: drop.day,
+            BUSINESS_DATE: drop.day,
             "source_file": drop.name,
             "source_line": [line.number for line in lines],
             "raw": [line.raw for line in lines],

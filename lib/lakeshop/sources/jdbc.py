@@ -12,9 +12,8 @@ from decimal import Decimal
 
 from pyspark.sql import DataFrame, Row
 
-from lakeshop.database import Database
+from lakeshop.config.shop import Database, Entity
 from lakeshop.errors import InputError
-from lakeshop.shop import Entity
 from lakeshop.sources.jdbc_connection import Connection
 from lakeshop.sources.mapping import source_columns
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame, Row, SparkSession
 
-from lakeshop.database import Database
+from lakeshop.config.shop import Database
 from lakeshop.errors import ConfigError, InputError, ShopError
 
 DRIVER = "org.postgresql.Driver"

@@ -1,4 +1,6 @@
-"""A delivered file's bytes as rows, whatever they are: a file that cannot be read is one row.
+"""A bound on the memory that reading an unknown file may take.
+
+A delivered file's bytes as rows, whatever they are: a file that cannot be read is one row.
 
 A file is looked through before its first row is given: one that is broken at its end, or that
 unpacks to more than is allowed, gives no rows but one that says so. Only a batch of rows is held at
@@ -10,16 +12,41 @@ import csv
 import gzip
 import io
 import json
+import resource
+import sys
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from lakeshop.shop import Entity
-from lakeshop.sources.memory import memory_bound
+from lakeshop.config.shop import Entity
+
+
+@contextmanager
+def memory_bound(more: int) -> Iterator[None]:
+    """Within it the process gets at most `more` bytes of memory beside what it has, on Linux.
+
+    What asks for more fails with a MemoryError, where else the system would end a process of its
+    choice. Elsewhere than on Linux nothing is bound.
+    """
+    if not sys.platform.startswith("linux"):
+        yield
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    wanted = pages * resource.getpagesize() + more
+    bounds = [bound for bound in (soft, hard, wanted) if bound != resource.RLIM_INFINITY]
+    resource.setrlimit(resource.RLIMIT_AS, (min(bounds), hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
 
 LONGEST_LINE = 2**25  # bytes; Spark's parsers take no texts above 20 million letters
 START_KEPT = 10_000  # of a line that is longer
@@ -39,7 +66,7 @@ class Limits:
 
 
 @dataclass(frozen=True)
-class Line:
+class RawRecord:
     """One delivered row; line 0 with a fault stands for a file that cannot be read."""
 
     number: int
@@ -48,12 +75,12 @@ class Line:
     fault: str | None = None
 
 
-def unreadable(fault: str) -> Line:
+def unreadable(fault: str) -> RawRecord:
     """The row that stands for a file."""
-    return Line(0, None, None, f"file should be {fault}")
+    return RawRecord(0, None, None, f"file should be {fault}")
 
 
-def lines_of(content: bytes, name: str, entity: Entity, limits: Limits) -> Iterator[Line]:
+def lines_of(content: bytes, name: str, entity: Entity, limits: Limits) -> Iterator[RawRecord]:
     """The rows of one delivered file.
 
     Blank lines are no rows. A line that is not UTF-8 keeps its bytes in hex and a fault.
@@ -109,7 +136,7 @@ def _assert_small(unpacked: int, limits: Limits) -> None:
         raise ValueError(msg)
 
 
-def _text_lines(stream: BinaryIO) -> Iterator[Line]:
+def _text_lines(stream: BinaryIO) -> Iterator[RawRecord]:
     number = 0
     while text := stream.readline(LONGEST_LINE + 1):
         number += 1
@@ -123,34 +150,34 @@ def _text_lines(stream: BinaryIO) -> Iterator[Line]:
             yield line
 
 
-def _too_long(number: int, text: bytes, stream: BinaryIO) -> Line:
+def _too_long(number: int, text: bytes, stream: BinaryIO) -> RawRecord:
     """The start of a line; its rest is passed over."""
     while (rest := stream.readline(PIECE)) and not rest.endswith(b"\n"):
         pass
     start = text[:START_KEPT].decode("utf-8", errors="backslashreplace")
-    return Line(
+    return RawRecord(
         number, start, None, f"line should have at most {LONGEST_LINE} bytes, received more"
     )
 
 
-def _text_line(number: int, text: bytes) -> Line:
+def _text_line(number: int, text: bytes) -> RawRecord:
     if number == 1:
         text = text.removeprefix(b"\xef\xbb\xbf")
     try:
-        return Line(number, text.decode("utf-8"))
+        return RawRecord(number, text.decode("utf-8"))
     except UnicodeDecodeError:
         fault = "line should be UTF-8, received other bytes"
-        return Line(number, text.decode("utf-8", errors="backslashreplace"), None, fault)
+        return RawRecord(number, text.decode("utf-8", errors="backslashreplace"), None, fault)
 
 
-def _with_header(rows: Iterator[Line], entity: Entity) -> Iterator[Line]:
+def _with_header(rows: Iterator[RawRecord], entity: Entity) -> Iterator[RawRecord]:
     if entity.header is not None:
         header: str | None = _csv_text(entity.header, entity.separator)
     else:
         first = next(rows, None)
         header = first.raw if first else None
     for row in rows:
-        yield Line(row.number, row.raw, header, row.fault)
+        yield RawRecord(row.number, row.raw, header, row.fault)
 
 
 def _csv_text(fields: tuple[str, ...], separator: str) -> str:
@@ -159,7 +186,7 @@ def _csv_text(fields: tuple[str, ...], separator: str) -> str:
     return text.getvalue()
 
 
-def _parquet_lines(content: bytes, limits: Limits) -> Iterator[Line]:
+def _parquet_lines(content: bytes, limits: Limits) -> Iterator[RawRecord]:
     with memory_bound(MEMORY):
         file = pq.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
         _assert_parquet(file, limits)
@@ -167,7 +194,7 @@ def _parquet_lines(content: bytes, limits: Limits) -> Iterator[Line]:
         for batch in file.iter_batches(PARQUET_BATCH, use_threads=False):
             for row, fault in _values(batch):
                 number += 1
-                yield Line(number, row, None, fault)
+                yield RawRecord(number, row, None, fault)
 
 
 def _values(batch: pa.RecordBatch) -> Iterator[tuple[str | None, str | None]]:

@@ -13,10 +13,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.contract import Column as ContractColumn
-from lakeshop.contract import Contract
+from lakeshop.config.shop import ColumnMapping, Entity
+from lakeshop.contracts.model import Column as ContractColumn
+from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
-from lakeshop.shop import Entity, Origin
 
 TEXT = "text"
 MALFORMED = "is_malformed"
@@ -77,7 +77,7 @@ def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
     return fields.select(f"{_DELIVERED}.*", MALFORMED, F.struct(*texts).alias(TEXT))
 
 
-def source_columns(origins: Iterable[Origin]) -> list[str]:
+def source_columns(origins: Iterable[ColumnMapping]) -> list[str]:
     """The shop's own columns that the origins read, by name."""
     names: set[str] = set()
     for origin in origins:
@@ -85,7 +85,7 @@ def source_columns(origins: Iterable[Origin]) -> list[str]:
     return sorted(names)
 
 
-def _text(origin: Origin) -> Column:
+def _text(origin: ColumnMapping) -> Column:
     if origin.column is not None:
         return F.col(f"`{origin.column.replace('`', '``')}`")
     if origin.constant is not None:
@@ -93,7 +93,7 @@ def _text(origin: Origin) -> Column:
     return F.expr(origin.expression or "NULL").cast("string")
 
 
-def typed(text: Column, origin: Origin, column: ContractColumn) -> Column:
+def typed(text: Column, origin: ColumnMapping, column: ContractColumn) -> Column:
     """The text as the contract's type, NULL where it does not fit."""
     kind = column.type
     if not isinstance(kind, T.TimestampType | T.DateType):

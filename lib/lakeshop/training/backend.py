@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
 
-from lakeshop.training.errors import ModelError
-from lakeshop.training.recipe import Config, Recipe
+from lakeshop.errors import ModelError
+from lakeshop.training.specification import Config, ModelSpec
 
 
 @cache
@@ -53,7 +53,7 @@ def _without_greetings() -> Iterator[None]:
         os.close(nowhere)
 
 
-def compiled_model(recipe: Recipe, offset: Any = None) -> Any:
+def compiled_model(recipe: ModelSpec, offset: Any = None) -> Any:
     """The recipe's model with its first weights, compiled: the same in every process.
 
     Args:

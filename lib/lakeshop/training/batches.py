@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lakeshop.training.recipe import Floats32, seed_of
+from lakeshop.training.specification import Floats32, seed_of
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.training.backend import compiled_model
-from lakeshop.training.recipe import Columns, Floats32, Recipe, seed_of
+from lakeshop.training.specification import FeatureSpec, Floats32, ModelSpec, seed_of
 
 FOLD, IS_TRAIN = "fold", "is_train"
 PREDICTION, REASON = "prediction", "reason"
@@ -58,7 +58,7 @@ def with_folds(
 
 
 def fit_per_group(
-    rows: DataFrame, recipe: Recipe, *, group: str, key: Sequence[str], epochs: int = 1
+    rows: DataFrame, recipe: ModelSpec, *, group: str, key: Sequence[str], epochs: int = 1
 ) -> DataFrame:
     """The predictions of each group's own model for its rows that it did not train on.
 
@@ -90,7 +90,7 @@ def fit_per_group(
     return chosen.groupBy(group).applyInPandas(_fitter(recipe, kept, epochs), schema)
 
 
-def fitted(recipe: Recipe, group: Any, records: Floats32, epochs: int) -> Any:
+def fitted(recipe: ModelSpec, group: Any, records: Floats32, epochs: int) -> Any:
     """The group's model, trained on records float32[rows, stored] in their order.
 
     Raises:
@@ -116,7 +116,7 @@ def fitted(recipe: Recipe, group: Any, records: Floats32, epochs: int) -> Any:
 
 
 def _fitter(
-    recipe: Recipe, kept: list[str], epochs: int
+    recipe: ModelSpec, kept: list[str], epochs: int
 ) -> Callable[[tuple[Any, ...], pd.DataFrame], pd.DataFrame]:
     names = [f"__c{i}" for i in range(len(recipe.columns.stored))]
 
@@ -139,7 +139,7 @@ def _fitter(
     return fit
 
 
-def _unfit(columns: Columns, records: Floats32) -> str | None:
+def _unfit(columns: FeatureSpec, records: Floats32) -> str | None:
     if not len(records):
         return "no rows to train on"
     known = records[:, [columns.stored.index(name) for name in columns.known]]

@@ -16,15 +16,15 @@ import numpy as np
 
 from lakeshop.training.backend import compiled_model, configured
 from lakeshop.training.batches import Schedule
-from lakeshop.training.recipe import Columns, Floats32, Recipe, seed_of
+from lakeshop.training.specification import FeatureSpec, Floats32, ModelSpec, seed_of
 from lakeshop.training.weights import assign, flat
 
 
 @dataclass(frozen=True)
-class Work:
+class RoundTask:
     """What every shard is to do in a round; rounds and steps count from 0."""
 
-    recipe: Recipe
+    recipe: ModelSpec
     training_round: int
     first_step: int
     steps: int
@@ -61,7 +61,7 @@ class Trainer:
     first_seeds: list[Any]
 
     @classmethod
-    def of(cls, recipe: Recipe) -> "Trainer":
+    def of(cls, recipe: ModelSpec) -> "Trainer":
         """Build it."""
         keras = configured()
         offset = keras.Variable(0, dtype="int64", trainable=False)
@@ -77,7 +77,7 @@ class Trainer:
             [v.numpy() for v in seeds],
         )
 
-    def reset(self, weights: Floats32, work: Work, shard: int) -> None:
+    def reset(self, weights: Floats32, work: RoundTask, shard: int) -> None:
         """Begin a round."""
         assign(self.model, weights)
         for variable, value in zip(self.model.optimizer.variables, self.fresh, strict=True):
@@ -88,7 +88,7 @@ class Trainer:
 
 
 def do_steps(
-    work: Work,
+    work: RoundTask,
     schedule: Schedule,
     weights: Floats32,
     chunks: Mapping[int, Floats32],
@@ -122,7 +122,7 @@ def do_steps(
 
 
 def _trained(
-    trainer: Trainer, recipe: Recipe, batches: Iterable[Floats32]
+    trainer: Trainer, recipe: ModelSpec, batches: Iterable[Floats32]
 ) -> tuple[int, float, Mapping[str, Any]]:
     """Rows and weight of the steps done, and what the last one logged: means over all of them."""
     rows, weight = 0, 0.0
@@ -137,7 +137,7 @@ def _trained(
 
 
 def _evaluated(
-    trainer: Trainer, columns: Columns, validation: Iterable[Floats32]
+    trainer: Trainer, columns: FeatureSpec, validation: Iterable[Floats32]
 ) -> tuple[int, float]:
     """Rows and mean loss, as `evaluate` has it."""
     trainer.model.reset_metrics()
@@ -155,12 +155,12 @@ def _is_mean_by_weight(loss: Any) -> bool:
 
 
 @lru_cache(maxsize=2)
-def _trainer(recipe: Recipe) -> Trainer:
+def _trainer(recipe: ModelSpec) -> Trainer:
     """Kept from round to round: to build one takes seconds, and some memory is never given back."""
     return Trainer.of(recipe)
 
 
-def _graph(step: Any, columns: Columns) -> Any:
+def _graph(step: Any, columns: FeatureSpec) -> Any:
     """A step as a graph for batches of any number of rows, traced once."""
     import tensorflow as tf
 
@@ -174,7 +174,7 @@ def _graph(step: Any, columns: Columns) -> Any:
     return tf.function(step, input_signature=signature, autograph=False)
 
 
-def _seed_state(first: Any, work: Work, shard: int, place: int) -> Any:
+def _seed_state(first: Any, work: RoundTask, shard: int, place: int) -> Any:
     """Of the first shard's first round the model's own, so that one shard and round is `fit`."""
     if shard == 0 and work.training_round == 0:
         return first

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from lakeshop.checkpoints import Progress
-from lakeshop.journal import LOG
+from lakeshop.storage.run_log import LOG
+from lakeshop.training.checkpoints import Progress
 
 
 def log_round(training_id: str, progress: Progress, rounds: int) -> None:

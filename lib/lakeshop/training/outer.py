@@ -12,7 +12,7 @@ import numpy as np
 
 from lakeshop.training.backend import configured, optimizer_of
 from lakeshop.training.local_steps import Outcome
-from lakeshop.training.recipe import Config, Floats32
+from lakeshop.training.specification import Config, Floats32
 from lakeshop.training.weights import Floats, Layout
 
 
@@ -30,7 +30,7 @@ def mean_change(before: Floats32, outcomes: Sequence[Outcome]) -> Floats:
 
 
 @dataclass(frozen=True, eq=False)
-class Master:
+class GlobalState:
     """The run's weights float64[P] and the outer optimiser with its slots."""
 
     layout: Layout
@@ -38,7 +38,7 @@ class Master:
     optimizer: Any
 
     @classmethod
-    def of(cls, layout: Layout, weights: Floats, outer: Config) -> "Master":
+    def of(cls, layout: Layout, weights: Floats, outer: Config) -> "GlobalState":
         """Begin with these weights and an optimiser that has seen nothing."""
         keras = configured()
         variables = [

@@ -14,9 +14,9 @@ from typing import Any
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from lakeshop.contract import DAY
+from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.errors import ModelError
 from lakeshop.training.backend import configured
-from lakeshop.training.errors import ModelError
 
 NO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file knows
 METADATA, CONFIG = "metadata.json", "config.json"
@@ -109,7 +109,7 @@ def champion(models: DataFrame, name: str) -> Row | None:
         name: which model.
     """
     promoted = models.where((F.col("name") == name) & F.col("is_champion"))
-    return promoted.orderBy(F.col(DAY).desc()).first()
+    return promoted.orderBy(F.col(BUSINESS_DATE).desc()).first()
 
 
 def is_promoted(

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame
 
-from lakeshop.checkpoints import Checkpoint, Checkpoints, Progress, best_of
 from lakeshop.errors import InputError
-from lakeshop.tables import Lake
+from lakeshop.storage.lake import Lake
 from lakeshop.training.backend import compiled_model
-from lakeshop.training.local_steps import Outcome, Work
+from lakeshop.training.checkpoints import Checkpoint, Checkpoints, Progress, best_of
+from lakeshop.training.local_steps import Outcome, RoundTask
 from lakeshop.training.logs import Board, log_round
-from lakeshop.training.outer import Master, mean_change
-from lakeshop.training.recipe import Plan, Recipe, training_id
+from lakeshop.training.outer import GlobalState, mean_change
 from lakeshop.training.shards import Shards, packed
+from lakeshop.training.specification import ModelSpec, TrainingPlan, training_id
 from lakeshop.training.tasks import outcomes_of
 from lakeshop.training.weights import Floats, Layout, assign, flat
 
@@ -32,7 +32,7 @@ from lakeshop.training.weights import Floats, Layout, assign, flat
 class Trained:
     """A finished training: its best weights float64[P], and figures of each round."""
 
-    recipe: Recipe
+    recipe: ModelSpec
     training_id: str
     weights: Floats
     best_round: int
@@ -47,7 +47,7 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class Where:
+class CheckpointLocation:
     """Where a training's rounds are kept: the lake, the night, and a folder for TensorBoard."""
 
     lake: Lake
@@ -56,10 +56,10 @@ class Where:
 
 
 def train(
-    recipe: Recipe,
-    plan: Plan,
+    recipe: ModelSpec,
+    plan: TrainingPlan,
     rows: DataFrame,
-    where: Where,
+    where: CheckpointLocation,
     *,
     key: Sequence[str],
     data_version: str,
@@ -101,12 +101,12 @@ def train(
 
 
 def _go_on(
-    recipe: Recipe,
-    plan: Plan,
+    recipe: ModelSpec,
+    plan: TrainingPlan,
     shards: Shards,
     checkpoints: Checkpoints,
     history: list[Progress],
-    where: Where,
+    where: CheckpointLocation,
 ) -> list[Progress]:
     """All rounds that are left, and the end, added to the history."""
     if not shards.longest_epoch:
@@ -114,7 +114,7 @@ def _go_on(
         raise InputError(msg)
     model = compiled_model(recipe)
     first = flat(model).astype(np.float64)
-    master = Master.of(Layout.of(model), first, plan.outer)
+    master = GlobalState.of(Layout.of(model), first, plan.outer)
     if history:
         master.restore(*checkpoints.weights(history[-1].round))
     rounds = plan.rounds_for(shards.longest_epoch)
@@ -136,25 +136,25 @@ def _go_on(
 
 
 def _rounds_left(
-    recipe: Recipe, plan: Plan, rounds: int, done: int, shards: Shards
-) -> Iterator[Work]:
+    recipe: ModelSpec, plan: TrainingPlan, rounds: int, done: int, shards: Shards
+) -> Iterator[RoundTask]:
     """The rounds from `done` on, and a last one without steps that measures the last weights."""
     has_validation = sum(shards.validation_rows) > 0
     for training_round in range(done, rounds):
         measured = has_validation and training_round % plan.evaluate_every == 0
         before, steps = plan.steps_before(training_round), plan.steps_of(training_round)
-        yield Work(recipe, training_round, before, steps, measured)
+        yield RoundTask(recipe, training_round, before, steps, measured)
     if has_validation:
-        yield Work(recipe, rounds, plan.steps_before(rounds), 0, evaluate=True)
+        yield RoundTask(recipe, rounds, plan.steps_before(rounds), 0, evaluate=True)
 
 
-def _is_over(plan: Plan, history: Sequence[Progress]) -> bool:
+def _is_over(plan: TrainingPlan, history: Sequence[Progress]) -> bool:
     best = best_of(history)
     return plan.patience is not None and best is not None and best.measured_since >= plan.patience
 
 
 def _ended(
-    checkpoints: Checkpoints, history: Sequence[Progress], first: Floats, master: Master
+    checkpoints: Checkpoints, history: Sequence[Progress], first: Floats, master: GlobalState
 ) -> list[Progress]:
     """Commit the best weights as those of the end; all that is committed."""
     checkpoints.wait()
@@ -179,7 +179,7 @@ def _ended(
     return [*committed, end]
 
 
-def _progress(work: Work, outcomes: Sequence[Outcome], seconds: float) -> Progress:
+def _progress(work: RoundTask, outcomes: Sequence[Outcome], seconds: float) -> Progress:
     trained = [(o.loss, o.rows) for o in outcomes if o.rows]
     held_out = [(o.validation_loss, o.validation_rows) for o in outcomes if o.validation_rows]
     return Progress(

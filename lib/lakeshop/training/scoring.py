@@ -15,8 +15,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.training.recipe import Columns, Floats32
 from lakeshop.training.registry import model_of, verify
+from lakeshop.training.specification import FeatureSpec, Floats32
 from lakeshop.training.weights import Floats
 
 BLOCK_ROWS = 4096
@@ -27,7 +27,7 @@ def score(
     rows: DataFrame,
     payload: bytes,
     sha256: str,
-    columns: Columns,
+    columns: FeatureSpec,
     output: str | Sequence[str],
     *,
     modules: Sequence[str] = (),
@@ -52,7 +52,7 @@ def score(
     outputs = (output,) if isinstance(output, str) else tuple(output)
     inputs = tuple(dict.fromkeys(c for names in columns.inputs.values() for c in names))
     sent = rows.sparkSession.sparkContext.broadcast(payload)
-    scorer = _scorer(sent, sha256, Columns(columns.inputs, ()), len(inputs), outputs, modules)
+    scorer = _scorer(sent, sha256, FeatureSpec(columns.inputs, ()), len(inputs), outputs, modules)
     fed = rows.select(
         "*", *[F.col(name).cast("float").alias(f"{PREFIX}{i}") for i, name in enumerate(inputs)]
     )
@@ -60,7 +60,7 @@ def score(
     return fed.mapInArrow(scorer, T.StructType([*rows.schema.fields, *added]))
 
 
-def predictions(predict: Any, columns: Columns, records: Floats32, outputs: int) -> Floats:
+def predictions(predict: Any, columns: FeatureSpec, records: Floats32, outputs: int) -> Floats:
     """Outputs float64[rows, outputs] of records float32[rows, inputs]; NaN where not finite."""
     result = np.empty((len(records), outputs), np.float64)
     for start in range(0, len(records), BLOCK_ROWS):
@@ -85,7 +85,7 @@ def loaded(payload: bytes, sha256: str, modules: tuple[str, ...]) -> Any:
 def _scorer(
     payload: Broadcast[bytes],
     sha256: str,
-    columns: Columns,
+    columns: FeatureSpec,
     inputs: int,
     outputs: tuple[str, ...],
     modules: Sequence[str],

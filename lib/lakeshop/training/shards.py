@@ -19,7 +19,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.errors import InputError
 from lakeshop.training.batches import Schedule
-from lakeshop.training.recipe import Floats32, Plan, Recipe
+from lakeshop.training.specification import Floats32, ModelSpec, TrainingPlan
 
 CHUNK = "place LONG, rows LONG, unknown STRING, records BINARY"
 SHARD_SPAN = 1 << 32  # places of one shard
@@ -63,7 +63,12 @@ class Shards:
 
 
 def packed(
-    rows: DataFrame, recipe: Recipe, plan: Plan, key: Sequence[str], *, held_out: str | None = None
+    rows: DataFrame,
+    recipe: ModelSpec,
+    plan: TrainingPlan,
+    key: Sequence[str],
+    *,
+    held_out: str | None = None,
 ) -> Shards:
     """Shards of rows, packed and kept.
 

@@ -10,11 +10,11 @@ import pandas as pd
 from pyspark import Broadcast
 from pyspark.sql import Row, SparkSession
 
+from lakeshop.errors import TrainingError
 from lakeshop.training.batches import Schedule
-from lakeshop.training.errors import TrainingError
-from lakeshop.training.local_steps import Outcome, Work, do_steps
-from lakeshop.training.recipe import Floats32
+from lakeshop.training.local_steps import Outcome, RoundTask, do_steps
 from lakeshop.training.shards import SHARD_SPAN, VALIDATION, Shards, as_records
+from lakeshop.training.specification import Floats32
 
 BLOCK = 2 * 1024 * 1024  # numbers, 8 MB: a row of Arrow should not be much larger
 FIGURES = ("rows", "weight", "loss", "validation_rows", "validation_loss", "seconds")
@@ -25,7 +25,7 @@ OUTCOME = (
 
 
 def outcomes_of(
-    spark: SparkSession, shards: Shards, work: Work, weights: Floats32
+    spark: SparkSession, shards: Shards, work: RoundTask, weights: Floats32
 ) -> list[Outcome]:
     """What every shard did in a round, in the order of the shards.
 
@@ -58,7 +58,7 @@ def _outcome(blocks: Sequence[Row]) -> Outcome:
 
 
 def _task(
-    work: Work, weights: Broadcast[bytes], schedules: Sequence[Schedule]
+    work: RoundTask, weights: Broadcast[bytes], schedules: Sequence[Schedule]
 ) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
     columns = len(work.recipe.columns.stored)
 
@@ -85,7 +85,7 @@ def _as_rows(shard: int, outcome: Outcome) -> pd.DataFrame:
     return rows.assign(**{name: getattr(outcome, name) for name in FIGURES})
 
 
-def _refuse_divergence(outcomes: Sequence[Outcome], work: Work) -> None:
+def _refuse_divergence(outcomes: Sequence[Outcome], work: RoundTask) -> None:
     """No NaN is ever averaged or committed."""
     for shard, outcome in enumerate(outcomes):
         wrong = []

@@ -10,19 +10,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.training.recipe import Floats32
+from lakeshop.training.specification import Floats32
 
 Floats = NDArray[np.float64]
 
 
-def travelling(model: Any) -> list[Any]:
+def synchronized_weights(model: Any) -> list[Any]:
     """The weights that are sent and averaged, trainable or not."""
     return [w for w in model.weights if "float" in str(w.dtype)]
 
 
 def flat(model: Any) -> Floats32:
     """Its weights, float32[P]."""
-    parts = [np.asarray(w, dtype=np.float32).ravel() for w in travelling(model)]
+    parts = [np.asarray(w, dtype=np.float32).ravel() for w in synchronized_weights(model)]
     return np.concatenate(parts) if parts else np.zeros(0, np.float32)
 
 
@@ -33,7 +33,7 @@ def assign(model: Any, weights: NDArray[np.floating[Any]]) -> None:
         ValueError: the array is not of the model's size.
     """
     layout = Layout.of(model)
-    for variable, part in zip(travelling(model), layout.split(weights), strict=True):
+    for variable, part in zip(synchronized_weights(model), layout.split(weights), strict=True):
         variable.assign(part.astype(np.float32))
 
 
@@ -47,7 +47,7 @@ class Layout:
     @classmethod
     def of(cls, model: Any) -> "Layout":
         """That of a model."""
-        variables = travelling(model)
+        variables = synchronized_weights(model)
         trained = {id(w) for w in model.trainable_weights}
         return cls(
             tuple(tuple(v.shape) for v in variables), tuple(id(v) in trained for v in variables)

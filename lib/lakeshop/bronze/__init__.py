@@ -1,0 +1,1 @@
+"""landing -> bronze: every delivered row, raw, filed under its business date."""

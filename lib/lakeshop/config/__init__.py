@@ -1,0 +1,1 @@
+"""Configuration: YAML files read into frozen pydantic models, checked before anything runs."""

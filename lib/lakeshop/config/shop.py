@@ -1,0 +1,180 @@
+"""How a table of a database delivers an entity: where it is, and which of its columns say what.
+
+PostgreSQL alone: the queries are its dialect. Who logs in, and by which password, stands in the
+environment; the configuration only names the variables.
+
+How a shop delivers: its entities, their drops, and which of its columns become which of ours.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field, model_validator
+
+from lakeshop.config.base import FrozenModel, NonNegativeInt, PositiveInt
+
+_URL = re.compile(
+    r"jdbc:postgresql://[\w.,:\[\]-]+/[\w-]+(\?[A-Za-z]+=[\w./-]*(&[A-Za-z]+=[\w./-]*)*)?"
+)
+_SECRET = re.compile(r"(?i)[?&]\w*(user|pass|pwd|secret|token|key)\w*=|@")
+
+
+def _url_without_login(url: str) -> str:
+    """The text must not repeat the address: what is wrong with it may be a password."""
+    if _SECRET.search(url):
+        msg = (
+            "should hold no user and no password: those come from user_variable, password_variable"
+        )
+        raise ValueError(msg)
+    if not _URL.fullmatch(url):
+        msg = "should be as jdbc:postgresql://host:5432/database?sslmode=verify-full"
+        raise ValueError(msg)
+    return url
+
+
+def known_zone(name: str) -> str:
+    """The time zone's name, if there is such a one.
+
+    Raises:
+        ValueError: there is none.
+    """
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        msg = f"should be a time zone such as Europe/Berlin, received {name!r}"
+        raise ValueError(msg) from error
+    return name
+
+
+Zone = Annotated[str, AfterValidator(known_zone)]
+TableName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)?$")]
+Name = Annotated[str, Field(min_length=1)]
+# Where a table lies, who reads it and in how many parts makes no difference to its rows.
+Local = Field(exclude=True)
+
+
+class Database(FrozenModel):
+    """A table, or a view, whose rows bear the time of their last change.
+
+    `updated_at` is that time; where the column has no time zone it is meant in `zone`. A night
+    reads what changed since the last one and, once more, `overlap_minutes` before: as long as
+    the longest transaction, which commits later than the time it writes. `partition_column`, a
+    number, date or time, divides a reading into `partitions` parts that are read side by side.
+    """
+
+    url: Annotated[str, AfterValidator(_url_without_login), Local]
+    table: TableName
+    key: Annotated[tuple[Name, ...], Field(min_length=1)]
+    updated_at: Name
+    zone: Zone = "UTC"
+    overlap_minutes: NonNegativeInt = 60
+    partition_column: Annotated[Name | None, Local] = None
+    partitions: Annotated[PositiveInt, Local] = 1
+    user_variable: Annotated[Name, Local]
+    password_variable: Annotated[Name, Local]
+    timeout_seconds: Annotated[PositiveInt, Local] = 600
+
+    @model_validator(mode="after")
+    def _parts_have_a_column(self) -> "Database":
+        if (self.partitions > 1) != (self.partition_column is not None):
+            msg = "should have partition_column and 2 or more partitions, or neither"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def place(self) -> str:
+        """Server and database, for messages."""
+        return self.url.removeprefix("jdbc:postgresql://").partition("?")[0]
+
+
+# What is said of files, and makes no sense of a table.
+_OF_FILES = ("path", "format", "required", "history", "separator", "header")
+
+
+def _below(path: str | None) -> str | None:
+    """A pattern of files below the landing folder."""
+    steps = (path or "").split("/")
+    if path and (path.startswith("/") or ".." in steps or ":" in path or not path.isprintable()):
+        msg = "should lie below the landing folder, without .., a scheme or a control character"
+        raise ValueError(msg)
+    return path
+
+
+Below = AfterValidator(_below)
+
+
+class ColumnMapping(FrozenModel):
+    """Where one column of an entity comes from: a column, a constant or an expression.
+
+    A plain text stands for `column`. An `expression` is Spark SQL over the shop's own columns,
+    all text, which it lists under `reads`. `format` is Spark's pattern of a date or time;
+    `zone` the zone in which a time without one is meant (UTC where not given).
+    """
+
+    column: str | None = None
+    constant: str | None = None
+    expression: str | None = None
+    reads: tuple[str, ...] = ()
+    format: str | None = None
+    zone: Zone | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_name(cls, value: object) -> object:
+        return {"column": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "ColumnMapping":
+        given = [self.column, self.constant, self.expression]
+        if sum(origin is not None for origin in given) != 1:
+            msg = "should have exactly one of column, constant, expression"
+            raise ValueError(msg)
+        return self
+
+
+class Entity(FrozenModel):
+    """How one entity is delivered.
+
+    `path` is relative to the landing folder; `{date}` stands for the business date and `*`
+    for anything. `history` is the same for a first delivery of history, without a date.
+    `drift` says what becomes of columns that are neither mapped nor `ignored`, and of mapped ones
+    that a file lacks: they are told of (evolve), their rows are quarantined (discard_row), or the
+    run stops (freeze).
+
+    Or it comes from a table of a database, `jdbc`; nothing of the above but `columns`, `ignored`,
+    whose columns are not read then, and `drift` is said of that.
+    """
+
+    jdbc: Database | None = None
+    path: Annotated[str, Below]
+    format: Literal["json", "csv", "parquet"]
+    required: bool = True
+    history: Annotated[str | None, Below] = None
+    separator: Annotated[str, Field(pattern=r"^[^\r\n\"]$")] = ","
+    header: tuple[str, ...] | None = None
+    columns: Mapping[str, ColumnMapping]
+    ignored: tuple[str, ...] = ()
+    drift: Literal["evolve", "discard_row", "freeze"] = "evolve"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_a_database(cls, value: object) -> object:
+        if not isinstance(value, dict) or value.get("jdbc") is None:
+            return value
+        of_files = [name for name in _OF_FILES if name in value]
+        if of_files:
+            msg = f"should come from files or by jdbc, received jdbc and {', '.join(of_files)}"
+            raise ValueError(msg)
+        # A row comes as JSON.
+        return value | {"path": "", "format": "json", "required": False}
+
+
+class Shop(FrozenModel):
+    """The shop itself."""
+
+    name: str
+    zone: Zone
+    landing: str
+    entities: Mapping[str, Entity]

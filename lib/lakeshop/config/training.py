@@ -1,0 +1,68 @@
+"""Settings of what is learned: when models are trained, which networks, and fraud."""
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from lakeshop.config.base import FrozenModel, NonNegativeInt, PositiveFloat, PositiveInt, Share
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class Training(FrozenModel):
+    """When models are trained, and how the work is cut.
+
+    `shards` belong to a model, not to a cluster: the same on two cores and on two hundred.
+    """
+
+    weekday: Literal["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"]
+    shards: PositiveInt
+
+    @property
+    def weekday_number(self) -> int:
+        """0 for Monday."""
+        return WEEKDAYS.index(self.weekday)
+
+
+class NetworkConfig(FrozenModel):
+    """A Keras model: who builds it, how it is compiled, and how its training is cut.
+
+    `builder` is "package.module:function"; it gets `arguments` and what the training rows say
+    of the inputs. `optimizer`, `loss` and `outer` are what Keras serialises: a name, or class_name
+    and config. Each shard does `local_steps` batches between two averages, which `outer` applies.
+    With `patience` training ends after so many rounds that were no better on the lines held out,
+    and the best weights count; without it all epochs are done and the last ones do. `decay` lets
+    the optimiser's learning rate fall to nothing over the training, along a cosine.
+    """
+
+    builder: str
+    arguments: Mapping[str, Any] = {}
+    optimizer: str | Mapping[str, Any]
+    loss: str | Mapping[str, Any]
+    batch_size: PositiveInt
+    epochs: PositiveFloat
+    local_steps: PositiveInt
+    outer: Mapping[str, Any] = {"class_name": "SGD", "config": {"learning_rate": 1.0}}
+    patience: PositiveInt | None = None
+    decay: Literal["cosine"] | None = None
+
+
+class Fraud(FrozenModel):
+    """What fraud models learn from, and what becomes of their scores."""
+
+    maturity_days: PositiveInt
+    train_days: PositiveInt
+    validation_days: PositiveInt
+    report_weeks: PositiveInt
+    report_lines: PositiveInt
+    policy: Literal["budget", "cost"]
+    alerts_per_day: PositiveInt
+    rank_by: Literal["score", "expected_loss"]
+    review_cost: PositiveFloat
+    block_probability: Share
+    min_history: PositiveInt
+    review_score: PositiveFloat
+    labelled: Mapping[str, NetworkConfig]
+    unlabelled: Mapping[str, NetworkConfig]
+    label_delay_days: NonNegativeInt
+    prior_lines: PositiveFloat
+    prior_rate: Share

@@ -1,0 +1,1 @@
+"""Contracts of tables: types, keys, checks, inputs, and what follows from them."""

@@ -1,0 +1,79 @@
+"""`python -m lakeshop.contracts.odcs.dictionary`: the README's table list and docs/dictionary.md.
+
+Both are written from the contracts between two markers, so that they cannot say anything else.
+"""
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from lakeshop.contracts.model import Contract
+from lakeshop.contracts.odcs import read_contracts
+
+LAYERS = ("bronze", "quarantine", "restricted", "silver", "features", "similarity", "gold", "ops")
+BEGIN, END = "<!-- tables: written by make docs -->", "<!-- end of tables -->"
+
+
+def table_list(contracts: Mapping[str, Contract]) -> str:
+    """The list of tables, as Markdown, in the order of data's way."""
+    lines = ["| table | one row per | what it holds |", "| --- | --- | --- |"]
+    for contract in in_order(contracts.values()):
+        grain = contract.grain.removeprefix("one row per ")
+        twin = " Twin: `_latest`." if contract.has_latest_twin else ""
+        lines.append(f"| `{contract.name}` | {grain} | {contract.about}{twin} |")
+    return "\n".join(lines)
+
+
+def dictionary(contracts: Mapping[str, Contract]) -> str:
+    """Every table with its columns, rules and inputs, as Markdown."""
+    parts = ["# Data dictionary", "", "Written from `schemas/` by `make docs`."]
+    for contract in in_order(contracts.values()):
+        parts += ["", f"## {contract.name}", "", f"{contract.about} Grain: {contract.grain}."]
+        parts += ["", f"Owner {contract.owner}; kept {contract.retention_days} days."]
+        if contract.inputs:
+            read = (f"`{i.table}` ({_reach(i.look_back_days)})" for i in contract.inputs)
+            parts += ["", f"Computed from {', '.join(read)}."]
+        parts += ["", "| column | type | | meaning |", "| --- | --- | --- | --- |"]
+        for column in contract.columns:
+            marks = [
+                "key" * (column.name in contract.key),
+                "required" * column.required,
+                "personal" * column.personal,
+            ]
+            kind = column.type.simpleString()
+            marked = ", ".join(filter(None, marks))
+            parts.append(f"| `{column.name}` | {kind} | {marked} | {column.about} |")
+        for check in contract.checks:
+            parts += ["", f"- `{check.holds}`, else {check.on_failure}: {check.about}."]
+    return "\n".join(parts) + "\n"
+
+
+def _reach(days: int | None) -> str:
+    if days is None:
+        return "all versions known"
+    return "the same day" if days == 0 else f"{days} days back"
+
+
+def in_order(contracts: Iterable[Contract]) -> list[Contract]:
+    """Contracts by layer, in the order of data's way, then by name."""
+    return sorted(contracts, key=lambda c: (LAYERS.index(c.name.split(".")[0]), c.name))
+
+
+def with_tables(readme: str, tables: str) -> str:
+    """The README with the list of tables between its markers."""
+    before, rest = readme.split(BEGIN)
+    after = rest.split(END)[1]
+    return f"{before}{BEGIN}\n{tables}\n{END}{after}"
+
+
+def main(home: Path) -> None:
+    """Write both files below the project's folder."""
+    contracts = read_contracts(home / "schemas")
+    readme = home / "README.md"
+    readme.write_text(with_tables(readme.read_text(encoding="utf-8"), table_list(contracts)))
+    (home / "docs").mkdir(exist_ok=True)
+    (home / "docs" / "dictionary.md").write_text(dictionary(contracts), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path.cwd())

@@ -1,0 +1,155 @@
+"""What one table promises, as a frozen value: columns, key, checks, inputs; and its DDL."""
+
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import cached_property
+
+from pyspark.sql import types as T
+
+from lakeshop.errors import ContractError
+
+BUSINESS_DATE = "business_date"
+BY_DAY = frozenset({"delivery", "event", "version", "aggregate"})
+NIGHTS, TRAINING, BOTH = "nights", "training", "nights and training"
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: its Spark type, whether NULL is refused and whether it is personal."""
+
+    name: str
+    type: T.DataType
+    required: bool
+    personal: bool
+    about: str
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule on one row, as a Spark SQL predicate, and what happens where it is not true."""
+
+    name: str
+    holds: str
+    on_failure: str
+    about: str
+
+
+@dataclass(frozen=True)
+class Input:
+    """A table that is read, from `look_back_days` before the first business date on.
+
+    Of entities a snapshot reads the newest version, unless it asks for `all_versions`.
+    """
+
+    table: str
+    look_back_days: int | None
+    all_versions: bool = False
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What one table promises."""
+
+    name: str
+    grain: str
+    about: str
+    owner: str
+    rows: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    partition_by: tuple[str, ...]
+    checks: tuple[Check, ...]
+    inputs: tuple[Input, ...]
+    look_back_days: int | None
+    retention_days: int
+    has_latest_twin: bool
+    calendar: str = NIGHTS
+    keeps_newest: tuple[str, ...] = ()  # of each value of these the newest row outlives retention
+    kept_while_in: tuple[str, ...] = ()  # tables in which the key keeps a row from retention
+
+    @property
+    def is_by_day(self) -> bool:
+        """Whether a range of days can be replaced in one go."""
+        return self.rows in BY_DAY
+
+    @cached_property
+    def struct(self) -> T.StructType:
+        """The schema of a frame of this table."""
+        return T.StructType([T.StructField(c.name, c.type, not c.required) for c in self.columns])
+
+    @property
+    def column_names(self) -> list[str]:
+        """The columns in the table's order."""
+        return [column.name for column in self.columns]
+
+    def input(self, table: str) -> Input:
+        """The declared input of that name.
+
+        Raises:
+            ContractError: the contract does not declare it.
+        """
+        for declared in self.inputs:
+            if declared.table == table:
+                return declared
+        msg = f"{self.name} should read declared inputs only. Received {table}; add it to `inputs`."
+        raise ContractError(msg)
+
+    def latest(self) -> "Contract":
+        """The contract of the twin that holds the newest business date only."""
+        return replace(
+            self,
+            name=f"{self.name}_latest",
+            about=f"{self.about} The newest business date only.",
+            partition_by=(),
+            has_latest_twin=False,
+        )
+
+    def ddl(self, path: str) -> str:
+        """CREATE TABLE for a Delta table at `path`, with comments, constraints and properties."""
+        columns = ",\n  ".join(
+            f"`{c.name}` {c.type.simpleString().upper()}{' NOT NULL' if c.required else ''}"
+            f" COMMENT {_quoted(c.about)}"
+            for c in self.columns
+        )
+        partitioned = (
+            f"\nPARTITIONED BY ({', '.join(self.partition_by)})" if self.partition_by else ""
+        )
+        properties = ",\n  ".join(
+            f"{_quoted(name)} = {_quoted(value)}" for name, value in self.table_properties().items()
+        )
+        return (
+            f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n  {columns}\n) "
+            f"USING delta{partitioned}\n"
+            f"COMMENT {_quoted(f'{self.about} Grain: {self.grain}.')}\n"
+            f"TBLPROPERTIES (\n  {properties}\n)"
+        )
+
+    def table_properties(self) -> dict[str, str]:
+        """Delta properties: reader version 1, no statistics of personal columns, constraints."""
+        open_columns = [
+            c.name
+            for c in self.columns
+            if not c.personal and c.name not in self.partition_by and _has_statistics(c.type)
+        ]
+        properties = {
+            "delta.enableDeletionVectors": "false",
+            "delta.dataSkippingStatsColumns": ",".join(open_columns),
+        }
+        for check in self.checks:
+            if check.on_failure in {"fail", "quarantine"} and self.rows != "delivery":
+                properties[f"delta.constraints.{check.name}"] = check.holds
+        return properties
+
+
+def _has_statistics(data_type: T.DataType) -> bool:
+    return not isinstance(data_type, T.ArrayType | T.BinaryType | T.BooleanType)
+
+
+def _quoted(text: str) -> str:
+    escaped = " ".join(text.split()).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def within(first: date, last: date) -> str:
+    """The predicate of a closed range of days, as `replaceWhere` takes it."""
+    return f"{BUSINESS_DATE} >= DATE'{first}' AND {BUSINESS_DATE} <= DATE'{last}'"

@@ -1,0 +1,242 @@
+"""The contracts in `schemas/<layer>/<table>.yaml`, read into frozen values.
+
+A contract follows the Open Data Contract Standard 3.1. Column types, DDL, table
+properties, checks, inputs with their look-back, the README's table list and the data
+dictionary all come from here; nothing else in Lakeshop declares a column type.
+
+What the standard has no word for stands under its `customProperties`:
+
+- `rows`: how rows are filed. `delivery` as delivered on a business date; `event` unique
+  by key within the look-back; `version` a changed version of an entity; `aggregate` sums
+  per business date; `snapshot` the state known on a business date; `log` appended records.
+- `inputs`: the tables a table is computed from, each with `lookBackDays` (absent means all
+  days up to the business date). The engine hands a table's builder nothing else.
+- `latestTwin`: the newest business date is also published as `<table>_latest`.
+- `calendar`: the days of a snapshot: `training` for the newest training day instead of the
+  business date, `nights and training` for both, where trainers read what nights read too.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from pyspark.sql import types as T
+
+from lakeshop.config.base import read_document
+from lakeshop.config.validation import column_faults, predicate_faults
+from lakeshop.contracts.model import BOTH, BY_DAY, NIGHTS, TRAINING, Check, Column, Contract, Input
+from lakeshop.errors import ContractError
+
+ROW_KINDS = BY_DAY | {"snapshot", "log"}
+ON_FAILURE = frozenset({"quarantine", "fail", "warn"})
+
+_SIMPLE_TYPES: Mapping[str, tuple[T.DataType, str]] = {
+    "STRING": (T.StringType(), "string"),
+    "BOOLEAN": (T.BooleanType(), "boolean"),
+    "INT": (T.IntegerType(), "integer"),
+    "BIGINT": (T.LongType(), "integer"),
+    "DOUBLE": (T.DoubleType(), "number"),
+    "DATE": (T.DateType(), "date"),
+    "TIMESTAMP": (T.TimestampType(), "timestamp"),
+    "BINARY": (T.BinaryType(), "string"),
+}
+_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
+_ARRAY = re.compile(r"ARRAY<(.+)>")
+
+
+def spark_type(text: str) -> T.DataType:
+    """The Spark type that a contract's `physicalType` names.
+
+    Raises:
+        ContractError: the type is none that Lakeshop's tables may use.
+    """
+    if text in _SIMPLE_TYPES:
+        return _SIMPLE_TYPES[text][0]
+    if (decimal := _DECIMAL.fullmatch(text)) and 0 < int(decimal[1]) <= 38:
+        precision, scale = int(decimal[1]), int(decimal[2])
+        if scale <= precision:
+            return T.DecimalType(precision, scale)
+    if array := _ARRAY.fullmatch(text):
+        return T.ArrayType(spark_type(array[1]))
+    msg = (
+        f"physicalType should be one of {', '.join(_SIMPLE_TYPES)}, DECIMAL(p,s) of at most "
+        f"38 digits or ARRAY<type>. "
+        f"Received {text!r}; other types are not readable by every consumer."
+    )
+    raise ContractError(msg)
+
+
+def logical_type(text: str) -> str:
+    """The standard's `logicalType` that belongs to a `physicalType`."""
+    if text in _SIMPLE_TYPES:
+        return _SIMPLE_TYPES[text][1]
+    return "number" if _DECIMAL.fullmatch(text) else "array"
+
+
+def read_contracts(folder: Path) -> dict[str, Contract]:
+    """All contracts below `schemas/`, by table name `layer.table`, in the order of the names.
+
+    Raises:
+        ContractError: no contract was found, or one is not well formed; all faults at once.
+    """
+    contracts = {}
+    faults: list[str] = []
+    for path in sorted(folder.glob("*/*.yaml")):
+        try:
+            contract = read_contract(path)
+        except ContractError as error:
+            faults.append(str(error))
+        else:
+            contracts[contract.name] = contract
+    faults.extend(
+        f"{contract.name}: input {declared.table} should be a table with a contract."
+        for contract in contracts.values()
+        for declared in contract.inputs
+        if declared.table not in contracts
+    )
+    if not contracts and not faults:
+        faults.append(f"Contracts should lie in {folder}/<layer>/<table>.yaml. Received none.")
+    if faults:
+        raise ContractError("\n".join(faults))
+    return contracts
+
+
+def read_contract(path: Path) -> Contract:
+    """One contract, which must bear the name of its place: `<layer>/<table>.yaml`.
+
+    Raises:
+        ContractError: the file is not well formed; all faults in one text.
+    """
+    document = _read_yaml(path)
+    try:
+        faults = list(_faults(document, path))
+        contract = None if faults else _contract(document)
+    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        msg = f"{path.name}: should have all parts of the standard. Wrong or missing: {error}."
+        raise ContractError(msg) from None
+    if contract is None:
+        raise ContractError("\n".join(f"{path.name}: {fault}" for fault in faults))
+    return contract
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        document = read_document(path)
+    except (FileNotFoundError, ValueError) as error:
+        msg = f"{path.name}: should be YAML. Received: {error}"
+        raise ContractError(msg) from None
+    if not isinstance(document, dict):
+        msg = f"{path.name}: should hold keys and values. Received {type(document).__name__}."
+        raise ContractError(msg)
+    return document
+
+
+def _contract(document: dict[str, Any]) -> Contract:
+    table = document["schema"][0]
+    properties = table["properties"]
+    custom = {entry["property"]: entry["value"] for entry in document["customProperties"]}
+    keyed = [p for p in properties if p.get("primaryKey")]
+    return Contract(
+        name=document["name"],
+        grain=table["dataGranularityDescription"],
+        about=" ".join(document["description"]["purpose"].split()),
+        owner=document["team"]["name"],
+        rows=custom["rows"],
+        key=tuple(p["name"] for p in sorted(keyed, key=lambda p: p["primaryKeyPosition"])),
+        columns=tuple(_column(p) for p in properties),
+        partition_by=tuple(p["name"] for p in properties if p.get("partitioned")),
+        checks=tuple(_check(q) for q in table.get("quality", ())),
+        inputs=tuple(_input(entry) for entry in custom.get("inputs", ())),
+        look_back_days=custom.get("lookBackDays"),
+        retention_days=_retention_days(document),
+        has_latest_twin=bool(custom.get("latestTwin", False)),
+        calendar=str(custom.get("calendar", NIGHTS)),
+        keeps_newest=_keeps_newest(custom, keyed),
+        kept_while_in=tuple(custom.get("keptWhileIn", ())),
+    )
+
+
+def _keeps_newest(custom: Mapping[str, Any], key: list[dict[str, Any]]) -> tuple[str, ...]:
+    """Of an entity the newest version is what is known of it, however old."""
+    if custom["rows"] == "version" and "keptWhileIn" not in custom:
+        return tuple(p["name"] for p in key)
+    return tuple(custom.get("keepsNewest", ()))
+
+
+def _input(entry: Mapping[str, Any]) -> Input:
+    return Input(
+        table=entry["table"],
+        look_back_days=entry.get("lookBackDays"),
+        all_versions=entry.get("versions") == "all",
+    )
+
+
+def _column(entry: Mapping[str, object]) -> Column:
+    return Column(
+        name=str(entry["name"]),
+        type=spark_type(str(entry["physicalType"])),
+        required=bool(entry.get("required", False)),
+        personal=entry.get("classification") == "personal",
+        about=" ".join(str(entry["description"]).split()),
+    )
+
+
+def _check(entry: Mapping[str, object]) -> Check:
+    return Check(
+        name=str(entry["name"]),
+        holds=" ".join(str(entry["implementation"]).split()),
+        on_failure=str(entry["severity"]),
+        about=str(entry["description"]),
+    )
+
+
+def _retention_days(document: Mapping[str, object]) -> int:
+    terms = document["slaProperties"]
+    assert isinstance(terms, list)
+    return int(next(term["value"] for term in terms if term["property"] == "retention"))
+
+
+def _faults(document: Mapping[str, object], path: Path) -> Iterator[str]:
+    """What Lakeshop asks of a contract beyond the standard's own schema."""
+    name = f"{path.parent.name}.{path.stem}"
+    if document.get("name") != name:
+        yield f"name should be {name}, from its place. Received {document.get('name')!r}."
+    custom = {e["property"]: e["value"] for e in _list(document.get("customProperties"))}
+    if custom.get("rows") not in ROW_KINDS:
+        yield f"rows should be one of {sorted(ROW_KINDS)}. Received {custom.get('rows')!r}."
+    if custom.get("calendar", TRAINING) not in {TRAINING, BOTH}:
+        yield (
+            f"calendar should be {TRAINING}, {BOTH}, or absent. Received {custom['calendar']!r}."
+        )
+    if not any(t.get("property") == "retention" for t in _list(document.get("slaProperties"))):
+        yield "slaProperties should state a retention in days."
+    for table in _list(document.get("schema")):
+        for column in _list(table.get("properties")):
+            yield from _column_faults(column)
+        yield from column_faults([str(c["name"]) for c in _list(table.get("properties"))])
+        yield from column_faults([str(c["name"]) for c in _list(table.get("quality"))])
+        for check in _list(table.get("quality")):
+            yield from predicate_faults(str(check["name"]), str(check["implementation"]))
+            if check.get("severity") not in ON_FAILURE:
+                yield f"severity of {check.get('name')} should be one of {sorted(ON_FAILURE)}."
+
+
+def _column_faults(column: Mapping[str, object]) -> Iterator[str]:
+    physical = str(column.get("physicalType"))
+    try:
+        spark_type(physical)
+    except ContractError as error:
+        yield f"{column.get('name')}: {error}"
+        return
+    if column.get("logicalType") != logical_type(physical):
+        yield (
+            f"{column.get('name')}: logicalType should be {logical_type(physical)} for {physical}. "
+            f"Received {column.get('logicalType')!r}."
+        )
+    if not column.get("description"):
+        yield f"{column.get('name')}: description should say what the column means."
+
+
+def _list(value: object) -> list[dict[str, object]]:
+    return value if isinstance(value, list) else []

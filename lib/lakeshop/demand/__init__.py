@@ -1,0 +1,1 @@
+"""Demand: how many units will be sold, with quantiles, per series and day."""

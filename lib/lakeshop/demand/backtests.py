@@ -1,0 +1,129 @@
+"""ops.backtests: how each kind of series is forecast from a training day on, and how well.
+
+The series are a sample, so that what all methods said of them at all origins is held on the
+driver. The network of the backtest learned nothing after the oldest origin; the one that serves
+the nights knows a few weeks more.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.demand.candidates import Borders, Series, series_of
+from lakeshop.demand.examples import KEY, LEAST_DAYS, active, sampled
+from lakeshop.demand.forecaster import LoadedNetwork
+from lakeshop.demand.forecasting.backtest import BacktestOrigin
+from lakeshop.demand.forecasting.candidates import named
+from lakeshop.demand.forecasting.figures import ALL, SegmentBacktest, evaluate_backtest
+from lakeshop.demand.inputs import targets_of
+from lakeshop.demand.training import BACKTEST_MODEL, DEMAND_TABLE, oldest_origin
+from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import of_newest_day
+from lakeshop.inventory.backtest import REORDER, replayed
+
+BACKTEST = (
+    "segment STRING, method STRING, reason STRING, levels ARRAY<DOUBLE>, variance_factor DOUBLE, "
+    "level_variance DOUBLE, series INT, origins INT, figures STRING"
+)
+
+
+def backtests(tables: Tables, night: BuildContext) -> DataFrame:
+    """One row per segment, one of all, one of the reorder plan; none where history is too short."""
+    options = night.settings.forecasts
+    oldest = oldest_origin(options)
+    rows = sampled(tables[DEMAND_TABLE], options.backtest.series, oldest).orderBy(*KEY).toPandas()
+    spark = SparkSession.active()
+    ages = [n for n in _ages(night) if len(rows) and _length(rows, night) - n >= LEAST_DAYS]
+    if len(ages) < options.backtest.origins:
+        night.warn("no backtest of demand: history should reach back before its oldest origin")
+        return spark.createDataFrame([], BACKTEST)
+    models = tables["ops.models"]
+    models = models.where(
+        (F.col("name") == BACKTEST_MODEL) & (F.col(BUSINESS_DATE) == F.lit(night.day))
+    )
+    row = models.first()
+    network = None if row is None else LoadedNetwork.of(row)
+    whole = series_of(rows, night.day, options)
+    borders = _borders(tables[DEMAND_TABLE])
+    origins = {age: _origin(whole, age, network, night, borders) for age in ages}
+    found = evaluate_backtest(
+        list(origins.values()),
+        rows["is_fractional"].to_numpy(np.bool_),
+        np.array(options.quantiles),
+        _last(tables["ops.backtests"], night),
+    )
+    rules = {segment: judged.rule for segment, judged in found.items() if judged.rule}
+    plan = replayed(rows, whole.panel, origins, rules, tables["silver.stock"], night)
+    if plan is not None:
+        found[REORDER] = plan
+    return spark.createDataFrame(_rows(found, len(origins)), BACKTEST)
+
+
+def _ages(night: BuildContext) -> list[int]:
+    """How many days ago each origin was, the newest first."""
+    options = night.settings.forecasts
+    return list(
+        range(options.horizon_days, oldest_origin(options) + 1, options.backtest.stride_days)
+    )
+
+
+def _length(rows: pd.DataFrame, night: BuildContext) -> int:
+    """Days of the longest history."""
+    return int((night.day - rows["first_day"].min()).days) + 1
+
+
+def _borders(series: DataFrame) -> Borders:
+    """The least value of a series of A, and of one of B."""
+    rows = series.groupBy("abc").agg(F.min("value").alias("least")).collect()
+    least = {row["abc"]: float(row["least"]) for row in rows}
+    return least.get("A", math.inf), least.get("B", math.inf)
+
+
+def _origin(
+    whole: Series, age: int, network: LoadedNetwork | None, night: BuildContext, borders: Borders
+) -> BacktestOrigin:
+    options = night.settings.forecasts
+    series = whole.until(age, borders, options.active_days)
+    said = series.said(series.pooled(), network, named(network is not None), options)
+    came = targets_of(whole.panel, age, options.horizon_days).astype(np.float64)
+    units, exposure = np.split(came, 2, axis=1)
+    # What nobody would have forecast that night is nobody's to be judged by.
+    exposure *= active(series.panel, options)[:, None]
+    return BacktestOrigin(series.panel, series.segments, series.value, said, units, exposure)
+
+
+def _last(backtests: DataFrame, night: BuildContext) -> dict[str, str]:
+    """The methods chosen on the training day before."""
+    earlier = backtests.where(
+        (F.col(BUSINESS_DATE) < F.lit(night.day)) & F.col("method").isNotNull()
+    )
+    rows = of_newest_day(earlier).select("segment", "method").collect()
+    return {row["segment"]: row["method"] for row in rows}
+
+
+def _rows(found: Mapping[str, SegmentBacktest], origins: int) -> Sequence[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for segment, judged in found.items():
+        rule = judged.rule
+        of_rule: tuple[object, ...] = (None,) * 5
+        if rule is not None:
+            factors = (float(rule.variance_factor), float(rule.level_variance))
+            of_rule = (rule.method, rule.reason, rule.levels.ravel().tolist(), *factors)
+        figures = json.dumps(_known(judged.figures), sort_keys=True)
+        rows.append((segment, *of_rule, judged.series, origins, figures))
+    assert any(segment == ALL for segment in found)
+    return rows
+
+
+def _known(figures: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Figures that can be told: JSON knows no NaN."""
+    return {
+        method: {name: value for name, value in of.items() if math.isfinite(value)}
+        for method, of in figures.items()
+    }

@@ -1,0 +1,105 @@
+"""Rows of features.demand as what forecasting needs of them: panel, names, kin, and the network."""
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lakeshop.config.planning import Forecasts
+from lakeshop.demand.examples import groups_of
+from lakeshop.demand.forecaster import LoadedNetwork
+from lakeshop.demand.forecasting.candidates import MeanForecast, PooledPriors, candidates
+from lakeshop.demand.forecasting.classes import Names, demand_class
+from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.policies import segments
+from lakeshop.demand.forecasting.pooling import Hierarchy, Pooled, pool
+from lakeshop.demand.forecasting.weekdays import panel_weekdays
+from lakeshop.demand.panels import panel_of
+
+Borders = tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class Series:
+    """Some series as known on a night; one entry per series in everything."""
+
+    panel: Panel
+    kinds: Hierarchy
+    groups: Floats
+    abc: Names
+    classes: Names
+    weekdays: Floats
+    value: Floats
+
+    @property
+    def segments(self) -> Names:
+        """Class of demand and of value."""
+        return segments(self.classes, self.abc)
+
+    def until(self, days_before: int, borders: Borders, active_days: int) -> "Series":
+        """As known so many days before; weekdays are then those of these series alone.
+
+        Args:
+            days_before: how many.
+            borders: what a series of value A, and one of B, must at least have sold for.
+            active_days: days over which its value is summed.
+        """
+        past = self.panel.until(days_before)
+        paid = past.units * np.nan_to_num(past.price, nan=0.0)
+        value = np.cumsum(paid[:, -active_days:], axis=1)[:, -1]
+        return replace(
+            self,
+            panel=past,
+            classes=demand_class(past),
+            weekdays=panel_weekdays(past, _places(self.kinds.department)),
+            value=value,
+            abc=np.where(value >= borders[0], "A", np.where(value >= borders[1], "B", "C")),
+        )
+
+    def pooled(self) -> Pooled:
+        """What these series have in common."""
+        return pool(self.panel, self.classes, self.weekdays, self.kinds)
+
+    def kin(self, shared: Pooled) -> PooledPriors:
+        """What each takes from others."""
+        return shared.kin(self.panel, self.classes, self.weekdays, self.kinds)
+
+    def said(
+        self,
+        shared: Pooled,
+        network: LoadedNetwork | None,
+        names: Collection[str],
+        options: Forecasts,
+    ) -> dict[str, MeanForecast]:
+        """What the named candidates say of each."""
+        told = None
+        if network is not None:
+            told = MeanForecast(*network.forecast(self.panel, self.groups, options))
+        return candidates(self.panel, self.kin(shared), told, names)
+
+
+def series_of(rows: pd.DataFrame, day: date, options: Forecasts) -> Series:
+    """Rows of features.demand of the day, in their order."""
+    return Series(
+        panel=panel_of(rows, day, options.history_days, options.horizon_days),
+        kinds=Hierarchy(_texts(rows["category"]), _texts(rows["department"])),
+        groups=groups_of(rows),
+        abc=rows["abc"].to_numpy(np.str_),
+        classes=rows["demand_class"].to_numpy(np.str_),
+        weekdays=np.stack(rows["weekdays"].to_list()).astype(np.float64),
+        value=rows["value"].to_numpy(np.float64),
+    )
+
+
+def _texts(column: pd.Series) -> tuple[str, ...]:
+    return tuple(column.fillna("").tolist())
+
+
+def _places(names: tuple[str, ...]) -> NDArray[np.int64]:
+    """The place of each name among all, -1 for none."""
+    known, place = np.unique(np.array(names), return_inverse=True)
+    found: NDArray[np.int64] = np.where(known[place] == "", -1, place).astype(np.int64)
+    return found

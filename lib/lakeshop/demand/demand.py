@@ -1,0 +1,166 @@
+"""features.demand: the daily demand of each series that is forecast, zeros included.
+
+One row per series with arrays of days, because every method reads whole histories: 40,000
+series of a year are as many rows, not 14 million. Daily sums are collected per series as they
+are, few and in any order, and laid out by NumPy, see `demand_arrays`.
+
+A series is active, and forecast, that sold within `active_days`, or whose catalogue entry came
+within 28 days (not with the shop's first catalogue), until the day on which it is discontinued.
+On training days all others that ever sold within the look-back are there too: were only survivors
+learned from, everything would seem to sell on.
+Money and units are summed as integers, so that no result depends on the partitioning.
+"""
+
+from datetime import date
+from functools import partial
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as W
+from pyspark.sql import functions as F
+
+from lakeshop.config.planning import Forecasts
+from lakeshop.demand.dense_arrays import SCHEMA, to_dense_arrays
+from lakeshop.demand.entries import SERIES_KEY, attributes, catalogue, promotions, sales, stock
+from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
+from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.features.product_days import NO_STORE
+
+FIRST_SHARE, NEXT_SHARE = 16, 19  # twentieths of the value that A makes, and A with B
+WEEK = 7
+
+
+def demand(tables: Tables, night: BuildContext) -> DataFrame:
+    """One row per series that is forecast."""
+    options, day = night.settings.forecasts, night.day
+    known = catalogue(tables["silver.products"], day)
+    sold = sales(tables["features.product_days"], known, day, options)
+    series = night.keep(
+        kept(
+            sold, attributes(known, options.level), day, options, is_taught=night.is_training_day
+        ).transform(with_product_days, day)
+    )
+    in_stock = stock(tables["silver.stock"], known, day, options)
+    planned = promotions(tables["silver.promotions"], known, day, options)
+    return (
+        series.transform(with_weekday_counts, series)
+        .join(abc(series), on=list(SERIES_KEY))
+        .transform(with_stock, in_stock, options.level)
+        .join(planned, on="product_id", how="left")
+        .select(*_ARRIVING)
+        .mapInArrow(partial(to_dense_arrays, day, options), SCHEMA)
+    )
+
+
+_ARRIVING = (
+    *SERIES_KEY,
+    "department",
+    "category",
+    *("is_active", "discontinued_on", "list_price", "refunded", "excluded_units", "cents", "abc"),
+    *(
+        "is_fractional",
+        "first_age",
+        "sold",
+        "own_stock",
+        "shared_stock",
+        "promoted",
+        "weekday_counts",
+    ),
+)
+
+
+def kept(
+    sold: DataFrame, known: DataFrame, day: date, options: Forecasts, *, is_taught: bool
+) -> DataFrame:
+    """The series, whether each is active, and how many days before `day` it begins: `first_age`.
+
+    Args:
+        sold: as from `sales`.
+        known: as from `attributes`.
+        day: the business date.
+        options: level, history_days and active_days.
+        is_taught: whether series that are no longer active are kept as well.
+    """
+    # Which store a product not sold yet will be sold in is not known.
+    how = "full" if options.level == "product" else "left"
+    is_new = F.coalesce("is_new", F.lit(False))
+    is_active = F.coalesce(F.col("last_age") < options.active_days, F.lit(False))
+    first_age = F.coalesce("first_age", "delivered_age")
+    return (
+        sold.join(known, on="product_id", how=how)
+        .withColumn("is_active", is_active | is_new)
+        .where(F.col("is_active") | (F.lit(is_taught) & F.col("last_age").isNotNull()))
+        .where(F.col("discontinued_on").isNull() | (F.col("discontinued_on") >= F.lit(day)))
+        .withColumns(
+            {
+                "store_id": F.coalesce("store_id", F.lit(NO_STORE)),
+                "first_age": F.least(first_age, F.lit(options.history_days - 1)),
+                "cents": F.coalesce("cents", F.lit(0)),
+                "is_fractional": F.coalesce("is_fractional", F.lit(False)),
+                **{n: F.coalesce(n, F.lit(0.0)) for n in ("refunded", "excluded_units")},
+            }
+        )
+        .drop("last_age", "delivered_age", "is_new")
+    )
+
+
+def with_product_days(series: DataFrame, day: date) -> DataFrame:
+    """Add `product_days`: of each weekday, Monday first, the days counted by weekday factors."""
+    days = F.least(F.col("first_age") + 1, F.lit(FACTOR_DAYS))
+    counts = [
+        F.floor((days + WEEK - 1 - F.lit((day.weekday() - weekday) % WEEK)) / WEEK)
+        for weekday in range(WEEK)
+    ]
+    return series.withColumn("product_days", F.array(*counts))
+
+
+def with_weekday_counts(series: DataFrame, all_series: DataFrame) -> DataFrame:
+    """Add `weekday_counts`: order lines of the department on each weekday, then product-days.
+
+    Series without department have those of the whole shop.
+    """
+
+    def totals(name: str) -> list[Column]:
+        return [F.sum(F.coalesce(F.get(name, F.lit(k)), F.lit(0))) for k in range(WEEK)]
+
+    counts = F.array(*totals("weekday_lines"), *totals("product_days"))
+    departments = all_series.where(F.col("department").isNotNull())
+    per_department = departments.groupBy("department").agg(counts.alias("_of_department"))
+    whole = all_series.agg(counts.alias("_of_shop"))
+    return (
+        series.join(F.broadcast(per_department), on="department", how="left")
+        .crossJoin(F.broadcast(whole))
+        .withColumn("weekday_counts", F.coalesce("_of_department", "_of_shop"))
+        .drop("_of_department", "_of_shop")
+    )
+
+
+def abc(series: DataFrame) -> DataFrame:
+    """The class of each series by value: A, B or C; what crosses a border is before it."""
+    by_value = W.orderBy(F.desc("cents"), *SERIES_KEY)
+    running = by_value.rowsBetween(W.unboundedPreceding, W.currentRow)
+    before = F.sum("cents").over(running) - F.col("cents")
+    whole = F.sum("cents").over(W.partitionBy())
+    found = (
+        F.when(F.col("cents") <= 0, F.lit("C"))
+        .when(20 * before < FIRST_SHARE * whole, F.lit("A"))
+        .when(20 * before < NEXT_SHARE * whole, F.lit("B"))
+        .otherwise(F.lit("C"))
+    )
+    return series.select(*SERIES_KEY, found.alias("abc"))
+
+
+def with_stock(series: DataFrame, in_stock: DataFrame, level: str) -> DataFrame:
+    """Add the stock entries of each series: its store's own, and those of one stock for all."""
+    own = in_stock.withColumnRenamed("stock", "own_stock")
+    joined = series.join(own, on=list(SERIES_KEY), how="left")
+    if level == "product":
+        return joined.withColumn(
+            "shared_stock", F.lit(None).cast(in_stock.schema["stock"].dataType)
+        )
+    shared = in_stock.where(F.col("store_id") == NO_STORE).select(
+        "product_id", F.col("stock").alias("shared_stock")
+    )
+    is_store = F.col("store_id") != NO_STORE
+    return joined.join(shared, on="product_id", how="left").withColumn(
+        "shared_stock", F.when(is_store, F.col("shared_stock"))
+    )

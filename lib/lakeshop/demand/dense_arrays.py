@@ -1,0 +1,190 @@
+"""Sparse days of many series laid out as arrays: NumPy over a whole batch, without a loop.
+
+The days of all series of a batch lie one after the other in one array, each from its first day
+on. An entry's place is where its series begins plus how many days later than that it is.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from lakeshop.config.planning import Forecasts
+from lakeshop.demand.forecasting.classes import demand_class
+from lakeshop.demand.forecasting.weekdays import weekday_factors
+from lakeshop.demand.panels import panel_of
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+Entries = Mapping[str, Integers]  # equally long columns; `row` says whose an entry is
+
+SCHEMA = (
+    "product_id STRING, store_id STRING, department STRING, category STRING, "
+    "is_active BOOLEAN, first_day DATE, last_day DATE, discontinued_on DATE, units ARRAY<DOUBLE>, "
+    "exposure ARRAY<DOUBLE>, price ARRAY<DOUBLE>, display ARRAY<DOUBLE>, mailer ARRAY<DOUBLE>, "
+    "announced ARRAY<INT>, list_price DECIMAL(12,2), refunded DOUBLE, excluded_units DOUBLE, "
+    "value DOUBLE, abc STRING, demand_class STRING, is_fractional BOOLEAN, weekdays ARRAY<DOUBLE>"
+)
+NAMES = tuple(part.split()[0] for part in SCHEMA.replace("(12,2)", "").split(", "))
+CARRIED = (
+    *("product_id", "store_id", "department", "category", "discontinued_on", "list_price"),
+    *("refunded", "excluded_units", "abc", "is_fractional", "is_active"),
+)
+CENTS, THOUSANDTHS = 100, 1000
+NOT_ANNOUNCED = -1
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where the days of each series lie: from `first_age` days ago to `ahead` days from now."""
+
+    first_age: Integers
+    ahead: int = 0
+
+    @cached_property
+    def lengths(self) -> Integers:
+        """Days of each series."""
+        return self.first_age + 1 + self.ahead
+
+    @cached_property
+    def edges(self) -> Integers:
+        """int64[n + 1]: where each series begins, and where the last one ends."""
+        return np.append(0, np.cumsum(self.lengths))
+
+    def places(self, row: Integers, age: Integers) -> Integers:
+        """Where the day of each entry lies."""
+        places: Integers = self.edges[row] + self.first_age[row] - age
+        return places
+
+    def arrays(self, values: pa.Array, has_any: Flags | None = None) -> pa.ListArray:
+        """One array per series, NULL where it has none."""
+        if has_any is None:
+            return pa.ListArray.from_arrays(pa.array(self.edges, pa.int32()), values)
+        edges = np.append(0, np.cumsum(np.where(has_any, self.lengths, 0)))
+        kept = values.filter(pa.array(np.repeat(has_any, self.lengths)))
+        return pa.ListArray.from_arrays(pa.array(edges, pa.int32()), kept, mask=pa.array(~has_any))
+
+    def any_of(self, flags: Flags) -> Flags:
+        """Whether any day of each series is flagged."""
+        before = np.append(0, np.cumsum(flags))
+        found: Flags = before[self.edges[1:]] > before[self.edges[:-1]]
+        return found
+
+
+def to_dense_arrays(
+    day: date, options: Forecasts, batches: Iterable[pa.RecordBatch]
+) -> Iterator[pa.RecordBatch]:
+    """Series with their entries as the rows of features.demand, without the business date."""
+    for batch in batches:
+        history = Layout(integers(batch["first_age"]))
+        sold = entries(batch["sold"])
+        units, price = units_and_price(history, sold)
+        stock = [entries(batch[name]) for name in ("own_stock", "shared_stock")]
+        exposed = exposure(history, units > 0, stock, options.opening_hours)
+        planned = Layout(history.first_age, options.horizon_days)
+        promoted = promotion_days(planned, entries(batch["promoted"]))
+        first = np.datetime64(day) - history.first_age
+        columns = {
+            **{name: batch[name] for name in CARRIED},
+            "first_day": pa.array(first),
+            "last_day": pa.array(np.full(len(batch), np.datetime64(day))),
+            "units": history.arrays(pa.array(units)),
+            "exposure": history.arrays(pa.array(exposed), history.any_of(exposed < 1)),
+            "price": history.arrays(pa.array(price, mask=np.isnan(price))),
+            **promoted,
+            "value": pa.array(integers(batch["cents"]) / CENTS),
+            "weekdays": _of_weekdays(factors(batch["weekday_counts"])),
+        }
+        panel = panel_of(columns, day, options.history_days, options.horizon_days)
+        columns["demand_class"] = pa.array(demand_class(panel).tolist(), pa.string())
+        yield pa.RecordBatch.from_arrays([columns[name] for name in NAMES], names=list(NAMES))
+
+
+def integers(column: pa.Array) -> Integers:
+    """A column without NULLs."""
+    return np.asarray(column, np.int64)
+
+
+def entries(column: pa.ListArray) -> Entries:
+    """The structs of all rows as columns; NULL counts as none."""
+    lengths = np.asarray(column.value_lengths().fill_null(0), np.int64)
+    found = column.flatten()
+    fields = dict(zip(found.type.names, map(integers, found.flatten()), strict=True))
+    return {"row": np.repeat(np.arange(len(column)), lengths), **fields}
+
+
+def units_and_price(history: Layout, sold: Entries) -> tuple[Floats, Floats]:
+    """Units of each day, and what was paid per unit, as on the last day with a sale before."""
+    units = np.zeros(history.edges[-1])
+    price = np.full(history.edges[-1], np.nan)
+    places = history.places(sold["row"], sold["age"])
+    units[places] = sold["units"] / THOUSANDTHS
+    price[places] = sold["amount"] * (THOUSANDTHS // CENTS) / sold["units"]
+    newest = np.maximum.accumulate(np.where(units > 0, np.arange(units.size), -1))
+    is_known = newest >= np.repeat(history.edges[:-1], history.lengths)
+    return units, np.where(is_known, price[newest], np.nan)
+
+
+def exposure(
+    history: Layout, is_sold: Flags, stock: Iterable[Entries], opening_hours: int
+) -> Floats:
+    """The share of each day in which a series could be bought: the mean of what was counted.
+
+    An empty shelf without a word of hours sold out is 0 if nothing was sold that day, and else
+    half a day. What sold could be bought for an hour at least.
+    """
+    hours, counts = np.zeros((2, history.edges[-1]))
+    for found in stock:
+        is_within = found["age"] <= history.first_age[found["row"]]
+        row, age, n, lost, unknown = (
+            found[name][is_within] for name in ("row", "age", "counts", "hours", "unknown")
+        )
+        places = history.places(row, age)
+        empty = np.where(is_sold[places], opening_hours / 2, opening_hours)
+        hours[places] += lost + unknown * empty
+        counts[places] += n
+    counted = np.maximum(1 - hours / (opening_hours * np.maximum(counts, 1)), 0.0)
+    least = np.where(is_sold, 1 / opening_hours, 0.0)
+    shares: Floats = np.maximum(counted, least)
+    return shares
+
+
+def promotion_days(planned: Layout, spans: Entries) -> dict[str, pa.ListArray]:
+    """`display`, `mailer` and `announced` of each day, through the horizon.
+
+    Where spans overlap their stores are added up, and the last one to be announced says since
+    when all of it was known.
+    """
+    first = np.minimum(spans["starts_on"], planned.first_age[spans["row"]])
+    days = np.maximum(first - np.maximum(spans["ends_on"], -planned.ahead) + 1, 0)
+    span = np.repeat(np.arange(days.size), days)
+    age = first[span] - (np.arange(span.size) - np.repeat(np.cumsum(days) - days, days))
+    places = planned.places(spans["row"][span], age)
+    size = int(planned.edges[-1])
+    stores = {
+        name: np.bincount(places, weights=spans[name][span], minlength=size)
+        for name in ("display", "mailer")
+    }
+    never = np.iinfo(np.int32).max
+    announced = np.full(size, never, np.int32)
+    np.minimum.at(announced, places, (spans["known_on"][span] - age).astype(np.int32))
+    has_any = planned.any_of(announced < never)
+    announced = np.where(announced < never, np.maximum(announced, NOT_ANNOUNCED), NOT_ANNOUNCED)
+    columns = {**stores, "announced": announced.astype(np.int32)}
+    return {name: planned.arrays(pa.array(days), has_any) for name, days in columns.items()}
+
+
+def factors(counts: pa.ListArray) -> Floats:
+    """float64[n, 7]: weekday factors from order lines and product-days, seven of each."""
+    both = np.asarray(counts.flatten(), np.int64).reshape(-1, 2, 7)
+    return weekday_factors(both[:, 0], both[:, 1])
+
+
+def _of_weekdays(values: Floats) -> pa.ListArray:
+    edges = pa.array(np.arange(0, values.size + 1, 7), pa.int32())
+    return pa.ListArray.from_arrays(edges, pa.array(values.ravel()))

@@ -1,0 +1,185 @@
+"""What features.demand is made of, per series: days sold, days in stock, days promoted.
+
+Entries are sparse and in no order. Days are ages: how many days before the business date, less
+than 0 after it. Units are thousandths, money cents: sums of integers have no order.
+"""
+
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.config.planning import Forecasts
+from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
+from lakeshop.engine.transforms import age_in_days
+from lakeshop.features.product_days import NO_STORE
+
+SERIES_KEY = ("product_id", "store_id")
+LOOK_BACK_DAYS = 400
+CATALOGUE_NEW_DAYS = 28
+NO_CATEGORY = "without category"
+WEEK = 7
+
+
+def catalogue(versions: DataFrame, day: date) -> DataFrame:
+    """The newest entry of each product, and whether it is new in the shop.
+
+    `is_new`: first delivered within 28 days, and not with the shop's first catalogue;
+    `delivered_age`: how many days ago that was.
+    """
+    names = ("department", "category", "list_price", "discontinued_on")
+    newest = F.max_by(F.struct(*names), BUSINESS_DATE)
+    delivered_age = age_in_days(day, "delivered_on")
+    is_new = (F.col("delivered_on") > F.col("_shop_since")) & (delivered_age < CATALOGUE_NEW_DAYS)
+    shop = versions.agg(F.min(BUSINESS_DATE).alias("_shop_since"))
+    return (
+        versions.groupBy("product_id")
+        .agg(newest.alias("newest"), F.min(BUSINESS_DATE).alias("delivered_on"))
+        .crossJoin(F.broadcast(shop))
+        .select(
+            "product_id", "newest.*", is_new.alias("is_new"), delivered_age.alias("delivered_age")
+        )
+    )
+
+
+def attributes(known: DataFrame, level: str) -> DataFrame:
+    """What is known of what a level calls product; of a category its department alone."""
+    if level != "category_store":
+        return known
+    nothing = {"list_price": "DECIMAL(12,2)", "discontinued_on": "DATE", "delivered_age": "INT"}
+    return (
+        known.where(F.col("category").isNotNull())
+        .groupBy("category")
+        .agg(F.min("department").alias("department"))
+        .select(
+            F.col("category").alias("product_id"),
+            "department",
+            "category",
+            F.lit(False).alias("is_new"),
+            *[F.lit(None).cast(kind).alias(name) for name, kind in nothing.items()],
+        )
+    )
+
+
+def as_series(rows: DataFrame, known: DataFrame, level: str) -> DataFrame:
+    """Name rows of products and stores by the series that they belong to."""
+    if level == "product":
+        return rows.withColumn("store_id", F.lit(NO_STORE))
+    if level == "product_store":
+        return rows
+    categories = known.select("product_id", F.col("category").alias("_category"))
+    named = F.coalesce("_category", F.lit(NO_CATEGORY))
+    joined = rows.join(categories, on="product_id", how="left")
+    return joined.withColumn("product_id", named).drop("_category")
+
+
+def sales(days: DataFrame, known: DataFrame, day: date, options: Forecasts) -> DataFrame:
+    """One row per series: `sold`, its days with a sale, and sums of the last `active_days`.
+
+    `first_age` and `last_age` are those of its first and last sale within 400 days.
+    `weekday_lines` are order lines of the last 84 days by weekday, Monday first.
+
+    Args:
+        days: features.product_days.
+        known: as from `catalogue`.
+        day: the business date.
+        options: level, history_days and active_days.
+    """
+    age = age_in_days(day)
+    per_day = (
+        as_series(days, known, options.level)
+        .where(age <= LOOK_BACK_DAYS)
+        .groupBy(*SERIES_KEY, "event_date")
+        .agg(*[F.sum(_integer(name, parts)).alias(name) for name, parts in _PARTS.items()])
+        .withColumn("age", age)
+    )
+    is_sold, is_active = F.col("units") > 0, F.col("age") < options.active_days
+    is_shown = is_sold & (F.col("age") < options.history_days)
+    entry = F.struct("age", "units", "amount")
+    return per_day.groupBy(*SERIES_KEY).agg(
+        F.collect_list(F.when(is_shown, entry)).alias("sold"),
+        F.min(F.when(is_sold, F.col("age"))).alias("last_age"),
+        F.max(F.when(is_sold, F.col("age"))).alias("first_age"),
+        F.sum(F.when(is_active, F.col("amount"))).alias("cents"),
+        F.bool_or(F.col("units") % _PARTS["units"] != 0).alias("is_fractional"),
+        F.array(*[_lines_on(weekday) for weekday in range(WEEK)]).alias("weekday_lines"),
+        *[
+            (F.sum(F.when(is_active, F.col(name))) / _PARTS[name]).alias(name)
+            for name in ("refunded", "excluded_units")
+        ],
+    )
+
+
+_PARTS = {"units": 1000, "amount": 100, "refunded": 1000, "lines": 1, "excluded_units": 1000}
+
+
+def _integer(name: str, parts: int) -> Column:
+    """A decimal in its smallest parts: sums of integers are several times as fast.
+
+    A double holds every number of the column exactly enough to be rounded to its part.
+    """
+    return F.rint(F.col(name).cast("double") * parts).cast("bigint")
+
+
+def _lines_on(weekday: int) -> Column:
+    is_counted = (F.weekday("event_date") == weekday) & (F.col("age") < FACTOR_DAYS)
+    return F.sum(F.when(is_counted, F.col("lines")).otherwise(0))
+
+
+def stock(levels: DataFrame, known: DataFrame, day: date, options: Forecasts) -> DataFrame:
+    """One row per series whose stock was counted: `stock`, days with what is known of them.
+
+    Of each day the counts that tell of it, one per product and store, the opening hours sold
+    out in all of them, and how many are of an empty shelf without a word of hours. silver.stock
+    holds one count per product, store and day, whatever the number of deliveries.
+    """
+    age = age_in_days(day)
+    is_known = F.col("hours_sold_out").isNotNull()
+    hours = F.when(is_known, F.least("hours_sold_out", F.lit(options.opening_hours)))
+    is_unknown = ~is_known & (F.col("on_hand") <= 0)
+    entry = F.struct("age", "counts", "hours", "unknown")
+    # Where one stock for all and those of stores meet, full shelves are part of the mean.
+    is_told = (F.col("hours") > 0) | (F.col("unknown") > 0) | F.lit(options.level != "product")
+    return (
+        as_series(levels, known, options.level)
+        .where(age < options.history_days)
+        .groupBy(*SERIES_KEY, age.alias("age"))
+        .agg(
+            F.count("*").alias("counts"),
+            F.sum(F.coalesce(hours, F.lit(0))).alias("hours"),
+            F.count_if(is_unknown).alias("unknown"),
+        )
+        .where(is_told)
+        .groupBy(*SERIES_KEY)
+        .agg(F.collect_list(entry).alias("stock"))
+    )
+
+
+def promotions(versions: DataFrame, known: DataFrame, day: date, options: Forecasts) -> DataFrame:
+    """One row per promoted product: `promoted`, spans of days with the stores that promote it.
+
+    A promotion is as in its newest version, and counts as announced with its first.
+
+    Args:
+        versions: all versions known on the business date.
+        known: as from `catalogue`.
+        day: the business date.
+        options: level, history_days and horizon_days.
+    """
+    newest = F.max_by(F.struct("ends_on", "display_stores", "mailer_stores"), BUSINESS_DATE)
+    since, until = options.history_days - 1, options.horizon_days
+    ages = [age_in_days(day, name).alias(name) for name in ("starts_on", "ends_on", "known_on")]
+    spans = (
+        versions.where(F.col("starts_on") <= F.lit(day + timedelta(days=until)))
+        .groupBy("product_id", "starts_on")
+        .agg(newest.alias("newest"), F.min(BUSINESS_DATE).alias("known_on"))
+        .select("product_id", "starts_on", "known_on", "newest.*")
+        .where(F.col("ends_on") >= F.lit(day - timedelta(days=since)))
+        .transform(as_series, known, options.level)
+        # A category's promotions mostly run for the same days: added up, they are few.
+        .groupBy("product_id", *ages)
+        .agg(F.sum("display_stores").alias("display"), F.sum("mailer_stores").alias("mailer"))
+    )
+    entry = F.struct("starts_on", "ends_on", "known_on", "display", "mailer")
+    return spans.groupBy("product_id").agg(F.collect_list(entry).alias("promoted"))

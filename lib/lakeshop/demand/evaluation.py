@@ -1,0 +1,179 @@
+"""Forecasts of demand in ops.metrics: how good they are, every method on the same days.
+
+`forecast`, filed under a training day: the figures of its backtest, ours and the methods' own.
+`reorder`, filed under it too: what the reorder plan would have kept and lost on the same days.
+`forecast_published`, filed under a night once its next days are over: how good it was, as it was
+published. Days on which stock was sold out say how much there was, and are left out; of a category,
+of which nearly always some product is, none is.
+"""
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.dates import days_between, newest_weekday
+from lakeshop.demand.entries import as_series, catalogue
+from lakeshop.demand.forecasting.figures import ALL, CHOSEN
+from lakeshop.demand.inventory_forecasts import quantile_name
+from lakeshop.engine.metrics import FIGURE, content_of, is_published, publish_figures
+from lakeshop.engine.report import report_forecasts, report_plan
+from lakeshop.engine.run import Run
+from lakeshop.features.product_days import NO_STORE
+from lakeshop.inventory.backtest import REORDER
+from lakeshop.inventory.planned import PLAN
+from lakeshop.recommendations.methods import OURS
+
+SUBJECT = "forecast"
+BACKTESTS, FORECASTS = "ops.backtests", "gold.inventory_forecasts"
+SOLD, STOCK, PRODUCTS = "features.product_days", "silver.stock", "silver.products"
+CATEGORY = "category_store"
+SERIES_KEY = ("product_id", "store_id")
+PARTS = 1000  # units are summed in thousandths: sums of integers have no order
+LEAST_SOLD = 4  # units; of fewer a tracking signal is chance
+ALARM = 0.5  # of a tracking signal, from -1 to 1
+
+Figure = tuple[str, str, str, float]
+
+
+def evaluate_forecasts(run: Run) -> None:
+    """Publish what can be said of forecasts on the days of the run."""
+    _backtested(run, newest_weekday(run.settings.training.weekday_number, run.last))
+    horizon = timedelta(days=run.settings.evaluation.horizon_days)
+    for day in days_between(run.first, run.last):
+        if content_of(run, FORECASTS, day - horizon):
+            _published(run, day - horizon, day)
+
+
+def _backtested(run: Run, day: date) -> None:
+    """The figures that the backtest of a training day found."""
+    source = (content_of(run, BACKTESTS, day),)
+    if not source[0] or is_published(run, day, SUBJECT, source):
+        return
+    started = time.monotonic()
+    segments = run.lake.read(BACKTESTS, day, day).select("segment", "figures").collect()
+    figures = {row["segment"]: json.loads(row["figures"]) for row in segments}
+    plan = figures_of(ALL, figures.pop(REORDER, {}))
+    found = [figure for segment in figures for figure in figures_of(segment, figures[segment])]
+    report_forecasts(f"{day}", found)
+    report_plan(plan)
+    for subject, rows in ((REORDER, plan), (SUBJECT, found)):
+        frame = run.lake.spark.createDataFrame(rows, FIGURE)
+        publish_figures(run, day, subject, frame, source, started)
+
+
+def figures_of(segment: str, figures: Mapping[str, Mapping[str, float]]) -> Sequence[Figure]:
+    """method, metric, segment, value: what a backtest says of a segment, its choice as ours."""
+    return [
+        (OURS if method in {CHOSEN, PLAN} else method, metric, segment, float(value))
+        for method, of_method in figures.items()
+        for metric, value in of_method.items()
+    ]
+
+
+def _published(run: Run, night: date, day: date) -> None:
+    """A night's own forecasts of the days until `day`, by what was sold on them."""
+    days = days_between(night + timedelta(days=1), day)
+    outcome = [content_of(run, table, d) for table in (SOLD, STOCK) for d in days]
+    source = (content_of(run, FORECASTS, night), *outcome)
+    if is_published(run, night, f"{SUBJECT}_published", source):
+        return
+    started, read = time.monotonic(), run.lake.read
+    forecasts = read(FORECASTS, night, night).where(F.col("target_date") <= F.lit(day))
+    sold, stock = (read(table, days[0], day) for table in (SOLD, STOCK))
+    options = run.settings.forecasts
+    known = catalogue(read(PRODUCTS, None, night), night)
+    is_of_products = options.level != CATEGORY
+    judged = judged_days(
+        forecasts,
+        as_series(sold, known, options.level),
+        as_series(stock.where(F.lit(is_of_products)), known, options.level),
+    )
+    figures = by_segment(judged, options.quantiles)
+    publish_figures(run, night, f"{SUBJECT}_published", figures, source, started)
+
+
+def judged_days(forecasts: DataFrame, sold: DataFrame, stock: DataFrame) -> DataFrame:
+    """Add `units`, thousandths sold, to forecasts; days that were sold out are left out.
+
+    Args:
+        forecasts: gold.inventory_forecasts of one night.
+        sold: features.product_days that were delivered since, by series.
+        stock: silver.stock that was delivered since, by series.
+    """
+    key = [*map(F.col, SERIES_KEY), F.col("event_date").alias("target_date")]
+    per_day = sold.groupBy(*key).agg(F.sum(_parts(F.col("units"))).alias("units"))
+    is_out = F.col("hours_sold_out") > 0
+    out = stock.where(is_out).select(*key).distinct()
+    # One stock for all stores is each store's.
+    is_same = (
+        (F.col("told.product_id") == F.col("out.product_id"))
+        & (F.col("told.target_date") == F.col("out.target_date"))
+        & F.col("out.store_id").isin(F.col("told.store_id"), F.lit(NO_STORE))
+    )
+    return (
+        forecasts.alias("told")
+        .join(out.alias("out"), on=is_same, how="left_anti")
+        .join(per_day, on=[*SERIES_KEY, "target_date"], how="left")
+        .withColumn("units", F.coalesce("units", F.lit(0)))
+    )
+
+
+def by_segment(judged: DataFrame, levels: Sequence[float]) -> DataFrame:
+    """method, metric, segment, value: of all series, and of each class of demand."""
+    error = _parts(F.col("mean")) - F.col("units")
+    names = ("days", "sold", "error", "absolute", *_shares(levels))
+    per_series = judged.groupBy(*SERIES_KEY, "demand_class").agg(
+        F.count("*").alias("days"),
+        F.sum("units").alias("sold"),
+        F.sum(error).alias("error"),
+        F.sum(F.abs(error)).alias("absolute"),
+        *[F.count_if(holds).alias(name) for name, holds in _shares(levels).items()],
+    )
+    is_told = F.col("sold") >= LEAST_SOLD * PARTS
+    is_alarm = is_told & (F.abs("error") > F.lit(ALARM) * F.col("absolute"))
+    segment = F.explode(F.array(F.lit(ALL), "demand_class"))
+    return (
+        per_series.withColumns({"segment": segment, "is_alarm": is_alarm})
+        .groupBy("segment")
+        .agg(
+            F.count("*").alias("series"),
+            F.count_if("is_alarm").alias("alarms"),
+            *[F.sum(f"`{name}`").alias(name) for name in names],
+        )
+        .select("segment", F.explode(_figures(levels)).alias("figure"))
+        .select(F.lit(OURS).alias("method"), "figure.metric", "segment", "figure.value")
+    )
+
+
+def _shares(levels: Sequence[float]) -> dict[str, Column]:
+    """Whether a day sold less than each quantile, and no more than it."""
+    units = F.col("units")
+    asked = {level: _parts(F.col(quantile_name(level))) for level in levels}
+    below = {f"below_{level:g}": units < quantile for level, quantile in asked.items()}
+    return below | {f"up_to_{level:g}": units <= quantile for level, quantile in asked.items()}
+
+
+def _figures(levels: Sequence[float]) -> Column:
+    """The figures of a segment as an array; NULL of one where nothing was sold."""
+    sold, days = F.nullif(F.col("sold"), F.lit(0)), F.col("days")
+    values = {
+        "wape": F.col("absolute") / sold,
+        "bias": F.col("error") / sold,
+        **{name: F.col(f"`{name}`") / days for name in _shares(levels)},
+        "tracking_signal_alarms": F.col("alarms"),
+        "series": F.col("series"),
+    }
+    return F.array(
+        *[
+            F.struct(F.lit(name).alias("metric"), value.cast("double").alias("value"))
+            for name, value in values.items()
+        ]
+    )
+
+
+def _parts(units: Column) -> Column:
+    return F.rint(units.cast("double") * PARTS).cast("bigint")

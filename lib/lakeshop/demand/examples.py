@@ -1,0 +1,142 @@
+"""Examples of demand: a series as it was known on an earlier day, and what came after."""
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import functions as F
+
+from lakeshop.config.planning import Forecasts
+from lakeshop.demand.calendar import NAMES, calendar_features
+from lakeshop.demand.entries import CATALOGUE_NEW_DAYS
+from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.inputs import bucket, columns, inputs_of, targets_of
+from lakeshop.demand.panels import panel_of
+from lakeshop.engine.transforms import is_nth
+from lakeshop.training.shards import RECORD
+from lakeshop.training.specification import FeatureSpec, Floats32
+
+KEY = ("product_id", "store_id")
+EXAMPLE = f"product_id STRING, store_id STRING, origin DATE, {RECORD} ARRAY<FLOAT>"
+# Not the place in the year: of a year or two a network would learn which month was which.
+CALENDAR = (
+    "is_holiday",
+    "holiday_nearness",
+    "is_after",
+    "is_payday",
+    "since_payday",
+    "day_of_month",
+)
+LEAST_DAYS = 56  # of history at an origin
+LEAST_EXPOSED = 7  # days of a series that is learned from
+
+
+def columns_of(options: Forecasts) -> FeatureSpec:
+    """What a shop's network reads and is taught."""
+    return FeatureSpec(*columns(options.horizon_days, CALENDAR))
+
+
+def calendar_ahead(day: date, options: Forecasts) -> Floats:
+    """What the calendar says of the days of the horizon, float64[H, k]."""
+    first, last = day + timedelta(days=1), day + timedelta(days=options.horizon_days)
+    told = calendar_features(first, last, options.country, options.paydays)
+    return told[:, [NAMES.index(name) for name in CALENDAR]]
+
+
+def groups_of(series: pd.DataFrame) -> Floats:
+    """The hashed department and category of each series, float64[n, 2]."""
+    names = ("department", "category")
+    return np.array([[bucket(row[name]) for name in names] for row in series.to_dict("records")])
+
+
+def inputs_on(panel: Panel, groups: Floats, options: Forecasts) -> Floats32:
+    """The network's inputs of each series as known on the panel's day."""
+    return inputs_of(panel, groups, calendar_ahead(panel.day, options))
+
+
+def sampled(series: DataFrame, most: int, days_before: int) -> DataFrame:
+    """Of more than `most` series the half with most value, and about as many of the others.
+
+    What few series of great value teach is needed most; the others show what rare sales are like.
+
+    Args:
+        series: rows of features.demand.
+        most: series, about.
+        days_before: value is what was sold until so many days before: were later days to choose,
+            series would be chosen for what is to be forecast.
+    """
+    total = series.count()
+    if total <= most:
+        return series
+    by_value = Window.orderBy(_value(days_before).desc(), *KEY)
+    half = most // 2
+    ranked = series.select(*KEY, F.row_number().over(by_value).alias("_rank"))
+    is_first = F.col("_rank") <= half
+    others = is_nth("_key", max(1, round((total - half) / (most - half))))
+    chosen = ranked.withColumn("_key", F.concat_ws("\n", *KEY)).where(is_first | others)
+    kept: DataFrame = series.join(chosen.select(*KEY), on=list(KEY), how="left_semi")
+    return kept
+
+
+def _value(days_before: int) -> Column:
+    """What was paid for a series' units until so many days before its last day."""
+    paid = F.zip_with("units", "price", lambda units, price: units * F.coalesce(price, F.lit(0.0)))
+    days = F.greatest(F.size("units") - days_before, F.lit(0))
+    return F.aggregate(F.slice(paid, F.lit(1), days), F.lit(0.0), lambda total, x: total + x)
+
+
+def examples(series: DataFrame, day: date, days_before: int, options: Forecasts) -> DataFrame:
+    """Key, origin and record of each example, as known `days_before` before the day.
+
+    Args:
+        series: rows of features.demand of the day.
+        day: their business date.
+        days_before: how much is forgotten first: nothing after that day is learned from.
+        options: origins, horizon, calendar.
+    """
+    return series.mapInPandas(_maker(day, days_before, options), EXAMPLE)
+
+
+def _maker(
+    day: date, days_before: int, options: Forecasts
+) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
+    def make(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            whole = panel_of(batch, day, options.history_days, options.horizon_days)
+            panel, groups = whole.until(days_before) if days_before else whole, groups_of(batch)
+            for age in origins(panel, options):
+                yield _examples(batch, panel, groups, age, options)
+
+    return make
+
+
+def active(panel: Panel, options: Forecasts) -> NDArray[np.bool_]:
+    """Whether each series would have been forecast on the panel's day: sold lately, or new."""
+    sold = np.any(panel.units[:, -options.active_days :] > 0, axis=1)
+    known = panel.exposure > 0
+    is_old = np.any(known[:, :-CATALOGUE_NEW_DAYS], axis=1)
+    return np.asarray(np.any(known, axis=1) & (sold | ~is_old))
+
+
+def origins(panel: Panel, options: Forecasts) -> list[int]:
+    """Days before the panel's day on which examples begin, a week before it the newest."""
+    teaching = options.teaching
+    ages = [7 + teaching.stride_days * n for n in range(teaching.origins)]
+    return [age for age in ages if panel.days - age >= LEAST_DAYS]
+
+
+def _examples(
+    batch: pd.DataFrame, panel: Panel, groups: Floats, age: int, options: Forecasts
+) -> pd.DataFrame:
+    past = panel.until(age)
+    target = targets_of(panel, age, options.horizon_days)
+    is_told = active(past, options) & (target[:, options.horizon_days :] > 0).any(axis=1)
+    is_told &= (past.exposure > 0).sum(axis=1) >= LEAST_EXPOSED
+    records = np.concatenate([inputs_on(past, groups, options), target], axis=1)[is_told]
+    found: pd.DataFrame = batch.loc[is_told, list(KEY)].reset_index(drop=True)
+    # Said to hold arrays: of no example at all pandas would make a column of numbers.
+    found["origin"], found[RECORD] = past.day, pd.Series(list(records), dtype=object)
+    return found

@@ -1,0 +1,45 @@
+"""What the demand network says of the days ahead, in a night and in the backtest alike."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from pyspark.sql import Row
+
+from lakeshop.config.planning import Forecasts
+from lakeshop.demand.examples import columns_of, inputs_on
+from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.fraud.network import MODULES
+from lakeshop.training.registry import verify
+from lakeshop.training.scoring import loaded, predictions
+from lakeshop.training.specification import FeatureSpec
+
+
+@dataclass(frozen=True, eq=False)
+class LoadedNetwork:
+    """A trained network as it travels: its file, and what that is registered under."""
+
+    payload: bytes
+    sha256: str
+
+    @classmethod
+    def of(cls, row: Row) -> "LoadedNetwork":
+        """From a row of ops.models.
+
+        Raises:
+            ModelError: the file was altered.
+        """
+        payload = bytes(row["model"])
+        verify(payload, row["sha256"])
+        return cls(payload, row["sha256"])
+
+    def forecast(self, panel: Panel, groups: Floats, options: Forecasts) -> tuple[Floats, Floats]:
+        """Mean and dispersion of each series' units on each day ahead, float64[n, H] each.
+
+        NaN where the network gives no number; the variance of a day is mean + dispersion mean^2.
+        """
+        named = columns_of(options)
+        predict = loaded(self.payload, self.sha256, MODULES)
+        records = inputs_on(panel, groups, options)
+        found = predictions(predict, FeatureSpec(named.inputs, ()), records, len(named.target))
+        means, dispersions = np.split(found, 2, axis=1)
+        return means, dispersions

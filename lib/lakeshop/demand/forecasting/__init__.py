@@ -1,0 +1,1 @@
+"""Forecasting methods, their calibration and their choice, without Spark."""

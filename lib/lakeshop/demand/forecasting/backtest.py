@@ -1,0 +1,208 @@
+"""Rolling origins (Tashman 2000): what methods would have said on earlier nights, and what came.
+
+Per segment a method is chosen by wRMSSE, its variance is set right by past errors, its quantiles
+are calibrated, and the figures of all methods are kept. Figures of quantiles are of each origin by
+the levels that the other origins gave, so that no day is judged by itself.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakeshop.demand.forecasting.calibration import BANDS, calibrated_levels, histograms, week_band
+from lakeshop.demand.forecasting.candidates import BY_ANALOGY, NEW, MeanForecast
+from lakeshop.demand.forecasting.classes import Names
+from lakeshop.demand.forecasting.distribution import probability_interval, quantiles
+from lakeshop.demand.forecasting.methods import DEFAULT
+from lakeshop.demand.forecasting.model_selection import ModelSelection, choose
+from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.policies import Bools, SegmentPolicy, rescaled
+from lakeshop.ml import forecast_metrics as metrics
+
+LEAST_FACTOR, MOST_FACTOR = 0.25, 8.0
+MOST_LEVEL_VARIANCE = 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class BacktestOrigin:
+    """One night: what was known, what each method said, and what came, float64[n, H].
+
+    `value` is what each series was worth then, its weight among others.
+    """
+
+    past: Panel
+    segments: Names
+    value: Floats
+    said: Mapping[str, MeanForecast]
+    units: Floats
+    exposure: Floats
+
+    @cached_property
+    def weight(self) -> Floats:
+        """1 of days exposed throughout; others say how much there was, not how much was wanted."""
+        return (self.exposure >= 1).astype(np.float64)
+
+    @cached_property
+    def scales(self) -> metrics.Scales:
+        """What errors of each series are measured by."""
+        return metrics.scales(self.past.units, self.past.exposure)
+
+
+def choices(
+    origins: Sequence[BacktestOrigin], last: Mapping[str, str]
+) -> dict[str, ModelSelection]:
+    """The method of each segment: of its class where the segment itself has too few series.
+
+    Args:
+        origins: nights of the same series.
+        last: by segment, what was chosen before.
+    """
+    found: dict[str, ModelSelection] = {}
+    of_all = [o.segments for o in origins]
+    value = np.mean([o.value for o in origins], axis=0)
+    for segment in np.unique(np.concatenate(of_all)).tolist():
+        family = segment.split()[0]
+        default = BY_ANALOGY if family == NEW else DEFAULT
+        wide = [np.char.startswith(names, f"{family} ") for names in of_all]
+        of_class = choose(_scores(origins, wide), value, default=default)
+        narrow = [names == segment for names in of_all]
+        before = last.get(segment, of_class.method)
+        found[segment] = choose(_scores(origins, narrow), value, last=before, default=default)
+    return found
+
+
+def _scores(origins: Sequence[BacktestOrigin], rows: Sequence[Bools]) -> dict[str, Floats]:
+    """The RMSSE of each series by method, the mean over the origins at which it was in the rows."""
+    scores = {}
+    for name in origins[0].said:
+        found = [
+            np.where(
+                among, metrics.rmsse(o.units, o.said[name].mean, o.scales.squared, o.weight), np.nan
+            )
+            for o, among in zip(origins, rows, strict=True)
+        ]
+        scores[name] = _mean_known(np.stack(found))
+    return scores
+
+
+def _mean_known(values: Floats) -> Floats:
+    """The mean of each column without NaN; NaN where all are."""
+    is_known = np.isfinite(values)
+    count = is_known.sum(axis=0)
+    total = np.where(is_known, values, 0.0).sum(axis=0)
+    nothing = np.full(values.shape[1], np.nan)
+    return np.asarray(np.divide(total, count, out=nothing, where=count > 0))
+
+
+@dataclass(frozen=True, eq=False)
+class Days:
+    """All series of a segment at all origins, one below the other: [m, H] as said by one method.
+
+    `series` is the place of each row's series, `scales` float64[m, 3] what its errors are measured
+    by: squared, absolute, seasonal.
+    """
+
+    mean: Floats
+    spread: Floats
+    units: Floats
+    weight: Floats
+    origin: NDArray[np.int64]
+    series: NDArray[np.int64]
+    value: Floats
+    scales: Floats
+    is_fractional: Bools
+
+    def but(self, origin: int) -> "Days":
+        """Without one origin."""
+        return self.where(self.origin != origin)
+
+    def where(self, rows: Bools) -> "Days":
+        """Some of the rows."""
+        return Days(*[getattr(self, name)[rows] for name in self.__dataclass_fields__])
+
+
+def days_of(
+    origins: Sequence[BacktestOrigin], segment: str | None, method: str, is_fractional: Bools
+) -> Days:
+    """What a method said of a segment's days, or of all; the default's word where it had none."""
+    parts = []
+    for number, origin in enumerate(origins):
+        rows = origin.segments == segment if segment else np.ones(len(origin.past), np.bool_)
+        said, step_in = origin.said[method], origin.said[DEFAULT]
+        lacks = ~np.isfinite(said.mean) | ~np.isfinite(said.dispersion)
+        mean = np.nan_to_num(np.where(lacks, step_in.mean, said.mean))
+        spread = np.nan_to_num(np.where(lacks, step_in.dispersion, said.dispersion))
+        place = np.full(int(rows.sum()), number, np.int64)
+        of_days = (mean[rows], spread[rows], origin.units[rows], origin.weight[rows])
+        scale = np.stack(origin.scales, axis=1)[rows]
+        worth = origin.value[rows]
+        parts.append((*of_days, place, np.flatnonzero(rows), worth, scale, is_fractional[rows]))
+    return Days(*[np.concatenate(column) for column in zip(*parts, strict=True)])
+
+
+def rule_of(days: Days, choice: ModelSelection, levels: Floats) -> SegmentPolicy:
+    """The rule of a segment from what its method said of past days."""
+    factor = variance_factor(days)
+    return SegmentPolicy(
+        method=choice.method,
+        reason=choice.reason,
+        levels=levels_of(days, factor, levels),
+        variance_factor=factor,
+        level_variance=level_variance(days, factor),
+    )
+
+
+def variance_factor(days: Days) -> float:
+    """Mean squared error by the variance that was forecast, each day by its variance."""
+    variance = days.mean + days.spread * days.mean**2
+    counts = (days.weight > 0) & (variance > 0)
+    if not counts.any():
+        return 1.0
+    ratio = (days.units - days.mean)[counts] ** 2 / variance[counts]
+    return float(np.clip(ratio.mean(), LEAST_FACTOR, MOST_FACTOR))
+
+
+def level_variance(days: Days, factor: float) -> float:
+    """Variance of a factor that all days of a path share, from errors of whole paths.
+
+    The sum of n days has the variance of its days and, beyond it, that of the shared factor times
+    its squared mean: estimated by moments, each path by its precision.
+    """
+    variance = factor * (days.mean + days.spread * days.mean**2)
+    known = days.weight
+    mean, own = (days.mean * known).sum(axis=1), (variance * known).sum(axis=1)
+    error = ((days.units - days.mean) * known).sum(axis=1)
+    counts = mean > 0
+    weight = (mean[counts] / (own[counts] + 0.1 * mean[counts] ** 2)) ** 2
+    if not weight.sum() > 0:
+        return 0.0
+    excess = (error[counts] ** 2 - own[counts]) / mean[counts] ** 2
+    return float(np.clip((weight * excess).sum() / weight.sum(), 0.0, MOST_LEVEL_VARIANCE))
+
+
+def levels_of(days: Days, factor: float, levels: Floats) -> Floats:
+    """What quantiles are to be asked for, float64[4, Q], so that they hold on these days."""
+    spread = rescaled(MeanForecast(days.mean, days.spread), np.full(len(days.mean), factor))
+    low, high = probability_interval(days.mean, spread, days.units, days.is_fractional)
+    band = np.broadcast_to(week_band(1 + np.arange(days.mean.shape[1])), days.mean.shape)
+    counts = histograms(low.ravel(), high.ravel(), days.weight.ravel(), band.ravel(), BANDS)
+    asked: Floats = calibrated_levels(counts[None], levels)[0]
+    return asked
+
+
+def calibrated(days: Days, levels: Floats) -> Floats:
+    """Quantiles [m, H, Q] of each origin by the variance and levels that the others gave."""
+    found = np.zeros((*days.mean.shape, levels.size))
+    band = week_band(1 + np.arange(days.mean.shape[1]))
+    for origin in np.unique(days.origin).tolist():
+        others, rows = days.but(origin), days.origin == origin
+        factor = variance_factor(others)
+        asked = levels_of(others, factor, levels)[band]
+        own = days.where(rows)
+        spread = rescaled(MeanForecast(own.mean, own.spread), np.full(len(own.mean), factor))
+        whole = np.broadcast_to(asked, (len(own.mean), *asked.shape))
+        found[rows] = quantiles(own.mean, spread, np.ascontiguousarray(whole), own.is_fractional)
+    return found

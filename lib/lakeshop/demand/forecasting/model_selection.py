@@ -1,0 +1,87 @@
+"""Which method forecasts a class: the one in use, unless another is clearly better.
+
+Methods are compared on the same series, by the mean difference of their scores and its standard
+error over series: days of a series depend on one another, series hardly. A method must beat the
+one in use by more than one standard error (the rule of Breiman et al. 1984), so that noise of a
+week changes nothing.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakeshop.demand.forecasting.methods import DEFAULT
+from lakeshop.demand.forecasting.panel import Floats
+
+FEWEST_SERIES = 20
+
+
+class ModelSelection(NamedTuple):
+    """A class' method, and a sentence that says why."""
+
+    method: str
+    reason: str
+
+
+class Difference(NamedTuple):
+    """By how much scores are lower than others, the standard error, and of how many series."""
+
+    mean: float
+    error: float
+    series: int
+
+
+def choose(
+    scores: Mapping[str, Floats], weight: Floats, *, last: str | None = None, default: str = DEFAULT
+) -> ModelSelection:
+    """The method of a class.
+
+    Args:
+        scores: of each method over the same series, lower is better (squared scaled errors); a
+            series that a method could not do has NaN and counts with its score by the default,
+            which steps in.
+        weight: of each series, its value.
+        last: the choice before this one; the default where there was none.
+        default: the method that is chosen when nothing is known; must be among the scores.
+    """
+    is_known = np.isfinite(scores[default]) & np.isfinite(weight) & (weight > 0)
+    filled = {
+        name: np.where(np.isfinite(of), of, scores[default])[is_known]
+        for name, of in scores.items()
+    }
+    weights, series = weight[is_known], int(is_known.sum())
+    used = last if last in filled else default
+    if series < FEWEST_SERIES:
+        reason = f"{series} series are too few to compare methods by, {FEWEST_SERIES} are needed"
+        return ModelSelection(used, f"{used} stays: {reason}")
+    means = {name: float(np.average(of, weights=weights)) for name, of in filled.items()}
+    ranked = sorted(means, key=lambda name: (means[name], name))
+    for name in ranked[: ranked.index(used)]:
+        by = difference(filled[used], filled[name], weights)
+        if by.mean > by.error:
+            return ModelSelection(name, f"{name} {_compared('beats', used, by, means[used])}")
+    if ranked[0] == used:
+        return ModelSelection(
+            used, f"{used} has the lowest score of {len(means)} methods, {series} series"
+        )
+    by = difference(filled[used], filled[ranked[0]], weights)
+    told = _compared("does not clearly beat it:", None, by, means[used])
+    return ModelSelection(used, f"{used} stays: {ranked[0]} {told}")
+
+
+def difference(scores: Floats, others: Floats, weight: Floats) -> Difference:
+    """By how much the others are lower: weighted mean and its standard error, linearised."""
+    lower: NDArray[np.float64] = scores - others
+    mean = float(np.average(lower, weights=weight))
+    n = len(lower)
+    squares = float(np.sum((weight * (lower - mean)) ** 2)) * n / max(n - 1, 1)
+    return Difference(mean, float(np.sqrt(squares) / np.sum(weight)), n)
+
+
+def _compared(verb: str, other: str | None, by: Difference, of: float) -> str:
+    whole = of if of > 0 else 1.0
+    words = [verb, *([other] if other else []), f"by {100 * by.mean / whole:.1f} %"]
+    error = f"(standard error {100 * by.error / whole:.1f} %)"
+    return " ".join([*words, error, f"over {by.series} series"])

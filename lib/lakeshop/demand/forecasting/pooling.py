@@ -1,0 +1,104 @@
+"""What series take from others of their kind, pooled over a sample of all.
+
+Pooled once on the driver and sent along, so that a series' forecast does not depend on the series
+that happen to be computed beside it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lakeshop.demand.forecasting.candidates import PooledPriors
+from lakeshop.demand.forecasting.classes import Names
+from lakeshop.demand.forecasting.cold_start import PRICE_BANDS, Priors, priors
+from lakeshop.demand.forecasting.dispersion import moments, pooled
+from lakeshop.demand.forecasting.panel import Floats, Panel
+
+Integers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Pooled:
+    """Dispersion by class, and the priors of newcomers by kind.
+
+    A kind is a category and a third of its prices, a category, or a department: the first of them
+    that has enough series. `borders` are the two prices between the thirds, by category.
+    """
+
+    dispersion: Mapping[str, float]
+    levels: Mapping[str, tuple[float, float]]
+    borders: Mapping[str, tuple[float, ...]]
+
+    def kin(
+        self, panel: Panel, classes: Names, weekdays: Floats, names: "Hierarchy"
+    ) -> PooledPriors:
+        """What each series of a panel takes from its kind."""
+        shared = self.dispersion[""]
+        spread = np.array([self.dispersion.get(name, shared) for name in classes.tolist()])
+        none = (np.nan, np.nan)
+        found = [
+            next((self.levels[k] for k in kinds if k in self.levels), none)
+            for kinds in names.of(last_prices(panel), self.borders)
+        ]
+        level, strength = np.array(found, np.float64).reshape(-1, 2).T
+        return PooledPriors(classes, weekdays, spread, level, strength)
+
+
+@dataclass(frozen=True)
+class Hierarchy:
+    """Category and department of each series, "" where unknown."""
+
+    category: tuple[str, ...]
+    department: tuple[str, ...]
+
+    def of(
+        self, prices: Floats, borders: Mapping[str, tuple[float, ...]]
+    ) -> list[tuple[str, str, str, str]]:
+        """The kinds of each series, the narrowest first; the last is that of all."""
+        bands = [
+            int(np.searchsorted(borders[name], price)) if name in borders else -1
+            for name, price in zip(self.category, np.nan_to_num(prices).tolist(), strict=True)
+        ]
+        known = ~np.isnan(prices)
+        kinds = []
+        for n, (category, department) in enumerate(
+            zip(self.category, self.department, strict=True)
+        ):
+            by_price = f"price {bands[n]} of {category}" if known[n] and bands[n] >= 0 else ""
+            kinds.append((by_price, f"category {category}", f"department {department}", "all"))
+        return kinds
+
+
+def pool(panel: Panel, classes: Names, weekdays: Floats, names: Hierarchy) -> Pooled:
+    """What the series of a panel have in common, by class and by kind."""
+    prices = last_prices(panel)
+    borders = _borders(np.array(names.category), prices)
+    levels: dict[str, tuple[float, float]] = {}
+    for column in zip(*names.of(prices, borders), strict=True):
+        known, group = np.unique(np.array(column), return_inverse=True)
+        found: Priors = priors(panel, weekdays, group.astype(np.int64), len(known))
+        levels |= {
+            name: (float(level), float(strength))
+            for name, level, strength in zip(known.tolist(), *found, strict=True)
+            if name and np.isfinite(level)
+        }
+    return Pooled(pooled(moments(panel, weekdays), classes), levels, borders)
+
+
+def last_prices(panel: Panel) -> Floats:
+    """The last known price of each series, NaN where there is none."""
+    known = np.isfinite(panel.price)
+    place = panel.days - 1 - np.argmax(known[:, ::-1], axis=1)
+    return np.asarray(panel.price[np.arange(len(panel)), place])
+
+
+def _borders(category: Names, prices: Floats) -> dict[str, tuple[float, ...]]:
+    shares = np.arange(1, PRICE_BANDS) / PRICE_BANDS
+    found = {}
+    for name in np.unique(category).tolist():
+        known = prices[(category == name) & np.isfinite(prices)]
+        if known.size:
+            found[name] = tuple(np.quantile(known, shares).tolist())
+    return found

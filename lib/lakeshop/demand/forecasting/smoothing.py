@@ -1,0 +1,166 @@
+"""Levels of series by exponential smoothing, for demand that is exposed in part.
+
+All take units and exposure, float64[n, T], readable (`history.readable`), the factors of
+weekdays, float64[n, 7], and the weekday of the first column; all give the units of a day that is
+exposed for all of an average weekday, float64[n], NaN for series without an exposed day. A day's
+weight is its exposure times its weekday's factor; days of weight 0 are passed over. With weight 1
+on all days they are the methods of the books, as statsforecast has them.
+
+Each series is a loop of its own: its level does not depend on the series beside it.
+"""
+
+import numpy as np
+
+from lakeshop.demand.forecasting.panel import Floats
+from lakeshop.ml.numeric import compiled
+
+CROSTON_ALPHA = 0.1
+SIZE_ALPHA = 0.1
+
+
+@compiled
+def mean_level(
+    units: Floats, exposure: Floats, weekdays: Floats, first_weekday: int, most_days: int
+) -> Floats:
+    """Units by weight over the last exposed days: the Poisson maximum likelihood of the level."""
+    n, days = units.shape
+    levels = np.full(n, np.nan)
+    for row in range(n):
+        total, weight, counted = 0.0, 0.0, 0
+        for back in range(days):
+            t = days - 1 - back
+            if counted < most_days and exposure[row, t] > 0:
+                total += units[row, t]
+                weight += exposure[row, t] * weekdays[row, (first_weekday + t) % 7]
+                counted += 1
+        if weight > 0:
+            levels[row] = total / weight
+    return levels
+
+
+@compiled
+def smoothed_level(
+    units: Floats, exposure: Floats, weekdays: Floats, first_weekday: int, alphas: Floats
+) -> Floats:
+    """Simple exponential smoothing (Brown 1956) of units and of weights; their ratio.
+
+    Of the alphas each series takes the one with the least squared error one day ahead.
+    """
+    n, days = units.shape
+    levels = np.full(n, np.nan)
+    for row in range(n):
+        least = np.inf
+        for alpha in alphas:
+            sold, weighed, error = np.nan, np.nan, 0.0
+            for t in range(days):
+                weight = exposure[row, t] * weekdays[row, (first_weekday + t) % 7]
+                if weight <= 0:
+                    continue
+                if np.isnan(weighed):
+                    sold, weighed = units[row, t], weight
+                    continue
+                error += (units[row, t] - weight * sold / weighed) ** 2
+                sold += alpha * (units[row, t] - sold)
+                weighed += alpha * (weight - weighed)
+            if error < least:
+                least, levels[row] = error, sold / weighed
+    return levels
+
+
+@compiled
+def croston_level(
+    units: Floats, exposure: Floats, weekdays: Floats, first_weekday: int, alpha: float
+) -> Floats:
+    """Croston's method (1972) with the correction of Syntetos & Boylan (2005).
+
+    Smoothed size of a selling day by smoothed interval between selling days, times 1 - alpha / 2.
+    The interval is the weight of the days since the sale before, so that weeks sold out do not
+    lengthen it.
+    """
+    n, days = units.shape
+    levels = np.full(n, np.nan)
+    for row in range(n):
+        size, interval, waited, exposed = np.nan, np.nan, 0.0, False
+        for t in range(days):
+            weight = exposure[row, t] * weekdays[row, (first_weekday + t) % 7]
+            if weight <= 0:
+                continue
+            exposed, waited = True, waited + weight
+            if units[row, t] <= 0:
+                continue
+            if np.isnan(size):
+                size, interval = units[row, t], waited
+            else:
+                size += alpha * (units[row, t] - size)
+                interval += alpha * (waited - interval)
+            waited = 0.0
+        if exposed:
+            levels[row] = 0.0 if np.isnan(size) else (1 - alpha / 2) * size / interval
+    return levels
+
+
+@compiled
+def tsb_level(
+    units: Floats,
+    exposure: Floats,
+    weekdays: Floats,
+    first_weekday: int,
+    alphas: Floats,
+    size_alpha: float,
+) -> Floats:
+    """Smoothed chance of a sale times smoothed size of a selling day (Teunter et al. 2011).
+
+    Unlike Croston's the level falls while nothing is sold. The chance is by weight. Of the alphas
+    for it each series takes the one with the least squared error one day ahead.
+    """
+    n, days = units.shape
+    levels = np.full(n, np.nan)
+    for row in range(n):
+        least = np.inf
+        for alpha in alphas:
+            sales, weighed, size, error = np.nan, np.nan, np.nan, 0.0
+            for t in range(days):
+                weight = exposure[row, t] * weekdays[row, (first_weekday + t) % 7]
+                if weight <= 0:
+                    continue
+                is_sale = units[row, t] > 0
+                sale = 1.0 if is_sale else 0.0
+                if np.isnan(weighed):
+                    sales, weighed = sale, weight
+                else:
+                    level = 0.0 if np.isnan(size) else size * sales / weighed
+                    error += (units[row, t] - weight * level) ** 2
+                    sales += alpha * (sale - sales)
+                    weighed += alpha * (weight - weighed)
+                if is_sale and np.isnan(size):
+                    size = units[row, t]
+                elif is_sale:
+                    size += size_alpha * (units[row, t] - size)
+            if error < least and not np.isnan(weighed):
+                least, levels[row] = error, 0.0 if np.isnan(size) else size * sales / weighed
+    return levels
+
+
+@compiled
+def last_of_weekday(units: Floats, exposure: Floats, first_weekday: int, least: float) -> Floats:
+    """Units by exposure of each weekday's last day with at least that exposure, float64[n, 7].
+
+    Monday first. A weekday without such a day has the mean of the others.
+    """
+    n, days = units.shape
+    found = np.full((n, 7), np.nan)
+    for row in range(n):
+        total, known = 0.0, 0
+        for back in range(days):
+            t = days - 1 - back
+            weekday = (first_weekday + t) % 7
+            if exposure[row, t] >= least and np.isnan(found[row, weekday]):
+                found[row, weekday] = units[row, t] / exposure[row, t]
+                total += found[row, weekday]
+                known += 1
+            if known == 7:
+                break
+        for weekday in range(7):
+            if known and np.isnan(found[row, weekday]):
+                found[row, weekday] = total / known
+    return found

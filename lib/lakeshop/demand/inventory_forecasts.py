@@ -1,0 +1,174 @@
+"""gold.inventory_forecasts: units that each series will sell on each of the next days.
+
+One row per series of features.demand and day of the horizon. Which method speaks for a series, and
+how its quantiles are set right, ops.backtests of the newest training day says by segment; without
+one, as in a new shop, it is the mean of the last 56 days by the weekday. A series that its method
+cannot do is forecast by that mean too, and says so.
+
+Series are independent: what they take from others (dispersion of their class, level of newcomers
+of their kind) is pooled once from a sample and sent along.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.config.planning import Forecasts
+from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.demand.candidates import Series, series_of
+from lakeshop.demand.examples import KEY, sampled
+from lakeshop.demand.forecaster import LoadedNetwork
+from lakeshop.demand.forecasting.candidates import uses_network
+from lakeshop.demand.forecasting.methods import DEFAULT
+from lakeshop.demand.forecasting.panel import Floats
+from lakeshop.demand.forecasting.policies import Forecast, SegmentPolicy, forecast, rules_for
+from lakeshop.demand.forecasting.pooling import Pooled
+from lakeshop.demand.reasons import reasons
+from lakeshop.demand.training import DEMAND_TABLE, MODEL_NAME
+from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import of_newest_day
+from lakeshop.training.registry import champion
+
+SERIES_PER_TASK = 2000
+DIGITS = 4
+
+
+def inventory_forecasts(tables: Tables, night: BuildContext) -> DataFrame:
+    """One row per series of the night and day of the horizon."""
+    series = night.keep(tables[DEMAND_TABLE].where("is_active"))
+    knowledge = _knowledge(tables, series, night)
+    task = _forecaster(knowledge, night.day, night.settings.forecasts)
+    # Of few bytes Spark would make one task: a number that is asked for stays.
+    spread = series.repartition(max(1, series.count() // SERIES_PER_TASK), *KEY)
+    model = (knowledge.model_date, knowledge.network.sha256 if knowledge.network else None)
+    return spread.mapInPandas(task, _schema(night.settings.forecasts)).withColumns(
+        {
+            "target_date": F.date_add(F.lit(night.day), F.col("horizon")),
+            "model_date": F.lit(model[0]).cast("date"),
+            "model_sha256": F.lit(model[1]).cast("string"),
+        }
+    )
+
+
+def quantile_name(level: float) -> str:
+    """The column of a quantile: q05 for 0.05."""
+    return f"q{100 * level:02.0f}"
+
+
+@dataclass(frozen=True, eq=False)
+class ForecastInputs:
+    """What is known before any series is looked at."""
+
+    rules: Mapping[str, SegmentPolicy]
+    shared: Pooled | None
+    network: LoadedNetwork | None
+    model_date: date | None
+
+
+def _knowledge(tables: Tables, series: DataFrame, night: BuildContext) -> ForecastInputs:
+    options = night.settings.forecasts
+    rules = _rules(tables["ops.backtests"], options)
+    if not rules:
+        night.warn(f"no backtest of demand yet: forecasts are by {DEFAULT}")
+    sample = sampled(series, options.backtest.series, 0).orderBy(*KEY).toPandas()
+    shared = series_of(sample, night.day, options).pooled() if len(sample) else None
+    needs = any(uses_network(rule.method) for rule in rules.values())
+    row = champion(tables["ops.models"], MODEL_NAME) if needs else None
+    network = None if row is None else LoadedNetwork.of(row)
+    return ForecastInputs(rules, shared, network, None if row is None else row[BUSINESS_DATE])
+
+
+def _rules(backtests: DataFrame, options: Forecasts) -> dict[str, SegmentPolicy]:
+    """The rules of the newest training day, by segment."""
+    told = backtests.where(F.col("method").isNotNull())
+    return {
+        row["segment"]: SegmentPolicy(
+            row["method"],
+            row["reason"],
+            np.array(row["levels"]).reshape(-1, len(options.quantiles)),
+            row["variance_factor"],
+            row["level_variance"],
+        )
+        for row in of_newest_day(told).collect()
+    }
+
+
+def _schema(options: Forecasts) -> str:
+    numbers = ["mean", "variance", "level_variance", *map(quantile_name, options.quantiles)]
+    texts = ["method", "demand_class", "abc", "reason"]
+    return ", ".join(
+        [
+            "product_id STRING, store_id STRING, horizon INT",
+            *[f"{name} DOUBLE" for name in numbers],
+            *[f"{name} STRING" for name in texts],
+            "is_fallback BOOLEAN",
+        ]
+    )
+
+
+def _forecaster(
+    knowledge: ForecastInputs, day: date, options: Forecasts
+) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
+    """The task: the forecasts of a batch of series."""
+
+    def task(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
+        for batch in batches:
+            if len(batch):
+                yield forecasts_of(batch, knowledge, day, options)
+
+    return task
+
+
+def forecasts_of(
+    batch: pd.DataFrame, knowledge: ForecastInputs, day: date, options: Forecasts
+) -> pd.DataFrame:
+    """The rows of a batch of series, all of a series one after the other."""
+    assert knowledge.shared is not None, "where a series is, there is a sample"
+    series = series_of(batch, day, options)
+    levels = np.array(options.quantiles)
+    rules = rules_for(knowledge.rules, series.segments, levels)
+    names = {rule.method for rule in rules.values()} | {DEFAULT}
+    said = series.said(knowledge.shared, knowledge.network, names, options)
+    is_fractional = batch["is_fractional"].to_numpy(np.bool_)
+    found = forecast(said, series.segments, rules, is_fractional)
+    sold = on_sale(batch, day, options.horizon_days)
+    texts = reasons(series.panel, series.segments, found, rules, sold)
+    return _table(batch, series, found, sold, options).assign(reason=texts)
+
+
+def on_sale(batch: pd.DataFrame, day: date, horizon: int) -> Floats:
+    """1 on days ahead on which a series is still sold, 0 after it was discontinued: [n, H]."""
+    last = pd.to_datetime(batch["discontinued_on"]).to_numpy("datetime64[D]")
+    ahead = np.array([np.datetime64(day + timedelta(days=n + 1)) for n in range(horizon)])
+    found: Floats = (np.isnat(last)[:, None] | (ahead[None, :] <= last[:, None])).astype(float)
+    return found
+
+
+def _table(
+    batch: pd.DataFrame, series: Series, found: Forecast, sold: Floats, options: Forecasts
+) -> pd.DataFrame:
+    n, horizon = found.mean.shape
+    numbers = {
+        "mean": found.mean,
+        "variance": found.variance,
+        "level_variance": np.broadcast_to(found.level_variance[:, None], (n, horizon)),
+    }
+    columns = {name: np.round(values * sold, DIGITS).ravel() for name, values in numbers.items()}
+    quantiles = np.round(found.quantiles * sold[:, :, None], DIGITS).reshape(n * horizon, -1)
+    each = {
+        "product_id": batch["product_id"],
+        "store_id": batch["store_id"],
+        "method": found.method,
+        "demand_class": series.classes,
+        "abc": series.abc,
+        "is_fallback": found.failed != "",
+    }
+    table = pd.DataFrame({name: np.repeat(np.asarray(v), horizon) for name, v in each.items()})
+    names = map(quantile_name, options.quantiles)
+    columns |= dict(zip(names, quantiles.T, strict=True))
+    return table.assign(horizon=np.tile(np.arange(1, horizon + 1), n), **columns)

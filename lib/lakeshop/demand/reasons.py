@@ -1,0 +1,98 @@
+"""Why a forecast is what it is: one sentence per series and day, with the numbers behind it."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+import numpy as np
+
+from lakeshop.demand.forecasting.candidates import BLEND, BY_ANALOGY, NETWORK
+from lakeshop.demand.forecasting.classes import Names
+from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.policies import FALLBACK, Forecast, SegmentPolicy
+
+DAYS = 56
+WORDS = {
+    "seasonal_naive": "each weekday as last sold",
+    "mean_28": "the mean of 28 days by the weekday",
+    "mean_56": "the mean of 56 days by the weekday",
+    "mean_112": "the mean of 112 days by the weekday",
+    "exponential_smoothing": "exponential smoothing by the weekday",
+    "croston_sba": "Croston's method by the weekday",
+    "tsb": "the method of Teunter, Syntetos and Babai by the weekday",
+    BY_ANALOGY: "what products of its kind and price sold when they were new",
+    NETWORK: "the network of all series",
+    FALLBACK: "nothing, since no method could say more",
+}
+
+
+def reasons(
+    panel: Panel, segments: Names, found: Forecast, rules: Mapping[str, SegmentPolicy], sold: Floats
+) -> list[str]:
+    """A sentence for each series and day ahead, all days of a series one after the other.
+
+    Args:
+        panel: n series.
+        segments: of each series.
+        found: their forecasts.
+        rules: by segment.
+        sold: float64[n, H], 0 on days after a series was discontinued.
+    """
+    about = _about(panel, segments, found, rules)
+    days = [panel.day + timedelta(days=n + 1) for n in range(panel.horizon)]
+    ahead = slice(panel.days, None)
+    mailer, display = panel.mailer[:, ahead], panel.display[:, ahead]
+    texts = []
+    for n, text in enumerate(about):
+        rows = zip(days, mailer[n].tolist(), display[n].tolist(), sold[n].tolist(), strict=True)
+        for day, mailed, shown, is_sold in rows:
+            if not is_sold:
+                texts.append(f"discontinued before {day}")
+            elif mailed or shown:
+                texts.append(f"{text}; promoted: {_stores(mailed, shown)}")
+            else:
+                texts.append(text)
+    return texts
+
+
+def method_words(method: str) -> str:
+    """A method in plain words."""
+    if method.endswith(BLEND):
+        own = WORDS[method.removesuffix(BLEND)]
+        return f"the average of {own} and of {WORDS[NETWORK]}"
+    return WORDS[method]
+
+
+def _about(
+    panel: Panel, segments: Names, found: Forecast, rules: Mapping[str, SegmentPolicy]
+) -> list[str]:
+    units = panel.units[:, -DAYS:]
+    exposure = panel.exposure[:, -DAYS:]
+    totals = np.cumsum(units, axis=1)[:, -1].tolist()
+    selling, days = ((values > 0).sum(axis=1).tolist() for values in (units, exposure))
+    lost = np.cumsum(np.where(exposure > 0, 1 - exposure, 0.0), axis=1)[:, -1].tolist()
+    texts = []
+    for n, segment in enumerate(segments.tolist()):
+        parts = [_history(totals[n], selling[n], days[n])]
+        if lost[n] >= 0.5:
+            parts.append(f"sold out {lost[n]:.1f} days of them")
+        parts.append(f"forecast is {method_words(found.method[n])}")
+        if found.failed[n]:
+            parts.append(f"{found.failed[n]} could not do it")
+        else:
+            parts.append(f"as for {segment}: {rules[segment].reason}")
+        texts.append("; ".join(parts))
+    return texts
+
+
+def _history(total: float, selling: int, days: int) -> str:
+    if not days:
+        return "not sold yet"
+    units = f"{total:.3f}".rstrip("0").rstrip(".")
+    return f"sold {units} unit{'' if total == 1 else 's'} on {selling} of {days} days"
+
+
+def _stores(mailed: float, shown: float) -> str:
+    kinds = ((mailed, "mailed by"), (shown, "displayed in"))
+    return " and ".join(
+        f"{word} {count:.0f} store{'' if count == 1 else 's'}" for count, word in kinds if count
+    )

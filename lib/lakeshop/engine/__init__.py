@@ -1,0 +1,1 @@
+"""The run of a job: arguments, order of tables, inputs, publication and errors."""

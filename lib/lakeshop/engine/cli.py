@@ -1,0 +1,207 @@
+"""How a job starts and ends: arguments, configuration, one run per lake, exit codes.
+
+0 is done, 1 failed and published nothing half, 2 wrong arguments or configuration, nothing
+touched. Every job may be run again at any time.
+"""
+
+import argparse
+import hashlib
+import logging
+import sys
+import traceback
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import date
+from importlib import resources
+from importlib.resources.abc import Traversable
+from pathlib import Path
+
+from lakeshop.config.settings import Settings, read_settings
+from lakeshop.config.validation import FIRST_DAY, LAST_DAY, assert_no_file, assert_place, local_path
+from lakeshop.contracts.model import Contract
+from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine.failures import summarize_error
+from lakeshop.engine.preflight import check_disk_space
+from lakeshop.engine.run import Run
+from lakeshop.engine.session import spark_session
+from lakeshop.errors import ConfigError, ShopError
+from lakeshop.privacy.erasure_list import requested
+from lakeshop.privacy.pseudonyms import USER_KEYS, pseudonym_key, pseudonym_of
+from lakeshop.storage.lake import Lake
+from lakeshop.storage.lock import acquire_lock
+from lakeshop.storage.publications import Ledger
+from lakeshop.storage.run_log import LOG
+
+JobFunction = Callable[[Run], None]
+
+
+def main(job: str, work: JobFunction, argv: Sequence[str] | None = None) -> int:
+    """Run one job and return its exit code.
+
+    Args:
+        job: its name, as in `jobs/<name>.py`.
+        work: what it does with a run.
+        argv: the arguments, by default those of the process.
+    """
+    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
+    LOG.setLevel(logging.INFO)
+    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    try:
+        options = parser(job).parse_args(argv)
+        first, last = _days(options)
+        settings = _settings(options)
+        key = pseudonym_key(settings.pseudonyms)
+        contracts = read_contracts(options.schemas)
+        _assert_known(settings, contracts)
+        if job != "maintain":  # which makes room
+            check_disk_space(settings.lake, settings.maintenance.least_free_mib)
+        with acquire_lock(settings.lake, job, first, last, settings.lease) as guard:
+            lake = Lake(spark_session(job), settings.lake, contracts, guard)
+            _assert_same_key(lake, key)
+            run = Run(
+                job=job,
+                lake=lake,
+                ledger=Ledger.load(lake),
+                settings=settings,
+                code=code_digest(options.schemas),
+                first=first,
+                last=last,
+                redo_stale=job == "nightly",
+                is_history=options.history,
+                key=key,
+                erase=getattr(options, "erase", ()),
+            )
+            work(run)
+            run.flush()
+    except ShopError as error:
+        LOG.error("%s failed: %s", job, error)
+        return error.exit_code
+    except Exception as error:
+        where = "".join(traceback.format_tb(error.__traceback__))
+        LOG.error(
+            "%s%s failed: %s\nDays not reported are as they were.",
+            where,
+            job,
+            summarize_error(error),
+        )
+        return 1
+    return 0
+
+
+def parser(job: str) -> argparse.ArgumentParser:
+    """The arguments of a job."""
+    home = Path(sys.argv[0]).resolve().parent.parent
+    arguments = argparse.ArgumentParser(prog=f"{job}.py", description=f"Lakeshop's job {job}.")
+    add = arguments.add_argument
+    add("--date", type=business_day, help="the business date, YYYY-MM-DD")
+    add("--from", type=business_day, dest="first", help="first business date of a range")
+    add("--to", type=business_day, dest="last", help="last business date of a range")
+    add("--history", action="store_true", help="first delivery: file rows by event day")
+    add("--shop", default="complete_journey", help="the shop, from conf/shops")
+    add("--env", default="local", help="the environment, from conf")
+    add("--conf", type=Path, default=home / "conf", help="the folder conf")
+    add("--schemas", type=Path, default=home / "schemas", help="the folder schemas")
+    add("--lake", help="root of the lake, instead of the configured one")
+    add("--landing", help="folder of the drops, instead of the configured one")
+    if job == "maintain":
+        add("--erase", type=requested, default=(), metavar="FILE", help="erase users, an id a line")
+    return arguments
+
+
+def business_day(text: str) -> date:
+    """A day as an argument, YYYY-MM-DD and nothing else.
+
+    Raises:
+        argparse.ArgumentTypeError: it is none, or lies out of any shop's time.
+    """
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = date.max
+    if f"{day}" != text or not FIRST_DAY <= day <= LAST_DAY:
+        msg = f"should be a day as YYYY-MM-DD, {FIRST_DAY} or later, received {text[:100]!r}"
+        raise argparse.ArgumentTypeError(msg)
+    return day
+
+
+def _days(options: argparse.Namespace) -> tuple[date, date]:
+    if options.date and not options.first and not options.last:
+        return options.date, options.date
+    if options.first and options.last and not options.date and options.first <= options.last:
+        return options.first, options.last
+    msg = (
+        "The days should be given as --date D or as --from A --to B with A not after B. "
+        f"Received date {options.date}, from {options.first}, to {options.last}."
+    )
+    raise ConfigError(msg)
+
+
+def _settings(options: argparse.Namespace) -> Settings:
+    """Settings with the places given on the command line; relative ones lie beside `conf`."""
+    settings = read_settings(options.conf, env=options.env, shop=options.shop)
+    home = options.conf.resolve().parent
+    key_file = settings.pseudonyms.key_file
+    pseudonyms = {"key_file": home / key_file} if key_file else {}
+    landing = settings.shop.landing if options.landing is None else options.landing
+    landing = placed(landing, home)
+    erased = str(settings.maintenance.erased).replace("{shop}", options.shop)
+    upkeep = settings.maintenance.model_copy(update={"erased": home / erased})
+    lake = placed(settings.lake if options.lake is None else options.lake, home)
+    assert_place("The lake", lake, refused="`*?[]{}\\%#;,$")
+    if "://" not in lake:
+        assert_no_file("The lake", Path(lake))
+    return settings.model_copy(
+        update={
+            "lake": lake,
+            "shop": settings.shop.model_copy(update={"landing": landing}),
+            "pseudonyms": settings.pseudonyms.model_copy(update=pseudonyms),
+            "maintenance": upkeep,
+        }
+    )
+
+
+def _assert_known(settings: Settings, contracts: Mapping[str, Contract]) -> None:
+    known = {name.removeprefix("bronze.") for name in contracts if name.startswith("bronze.")}
+    unknown = sorted(set(settings.shop.entities) - known)
+    if unknown:
+        msg = (
+            f"shop.entities should be some of {', '.join(sorted(known))}. Received "
+            f"{', '.join(map(repr, unknown))[:300]}; a new one is a contract in schemas/bronze."
+        )
+        raise ConfigError(msg)
+
+
+def _assert_same_key(lake: Lake, key: bytes) -> None:
+    """See to it that persons go on under the pseudonyms that the lake has for them."""
+    known = lake.read(USER_KEYS).first() if lake.exists(USER_KEYS) else None
+    if known is not None and pseudonym_of(known["raw_user_id"], key) != known["user_id"]:
+        msg = (
+            f"The key of the pseudonyms should be the one that {lake.root} was written with. "
+            "Received another: every person would become a second one. Give the old key, or "
+            "load the shop anew into another lake."
+        )
+        raise ConfigError(msg)
+
+
+def placed(place: str, home: Path) -> str:
+    """A place with a scheme (s3a://, hdfs://) as it is, any other as a path, below `home`."""
+    assert_place("A place", place)
+    place = local_path("A place", place)
+    return place if "://" in place else str(home / place)
+
+
+def code_digest(schemas: Path) -> str:
+    """Names the code: the package's sources and the contracts, wherever they lie."""
+    digest = hashlib.sha256()
+    for source in _sources(resources.files("lakeshop")):
+        digest.update(source.read_bytes())
+    for contract in sorted(schemas.glob("*/*.yaml")):
+        digest.update(contract.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _sources(folder: Traversable) -> Iterator[Traversable]:
+    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
+        if entry.is_dir():
+            yield from _sources(entry)
+        elif entry.name.endswith(".py"):
+            yield entry

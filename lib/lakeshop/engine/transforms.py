@@ -1,0 +1,53 @@
+"""Steps that several tables share, each from DataFrame to DataFrame or Column."""
+
+from collections.abc import Sequence
+from datetime import date
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as W
+from pyspark.sql import functions as F
+
+from lakeshop.contracts.model import BUSINESS_DATE
+
+FIXED_POINT_SCALE = (
+    2**20
+)  # the fixed-point 1 of weights that are summed: sums of integers have no order
+
+
+def latest_versions(versions: DataFrame, key: Sequence[str]) -> DataFrame:
+    """The newest version of each key: what was known after the last day in `versions`."""
+    newest_first = W.partitionBy(*key).orderBy(F.col(BUSINESS_DATE).desc())
+    return (
+        versions.withColumn("_age", F.row_number().over(newest_first))
+        .where(F.col("_age") == 1)
+        .drop("_age")
+    )
+
+
+def of_newest_day(rows: DataFrame) -> DataFrame:
+    """The rows of the last business date there is; a Spark job finds it."""
+    newest = rows.agg(F.max(BUSINESS_DATE).alias(BUSINESS_DATE)).first()
+    return rows.where(F.col(BUSINESS_DATE) == F.lit(newest[BUSINESS_DATE] if newest else None))
+
+
+def age_in_days(day: date, event_date: str = "event_date") -> Column:
+    """Days from the event to `day`; 0 on the day itself."""
+    return F.date_diff(F.lit(day), F.col(event_date))
+
+
+def decayed(age: Column, half_life_days: float) -> Column:
+    """The weight of something `age` days old, 2^(-age / half-life), in units of 1 / ONE."""
+    return F.round(F.pow(F.lit(2.0), -age / F.lit(half_life_days)) * F.lit(FIXED_POINT_SCALE)).cast(
+        "bigint"
+    )
+
+
+def is_nth(key: str, every: int) -> Column:
+    """True of one row in `every`, by a hash of its key: the same rows however they are divided."""
+    return F.pmod(F.xxhash64(key), F.lit(every)) == 0
+
+
+def top_per(rows: DataFrame, group: Sequence[str], order: Sequence[Column], k: int) -> DataFrame:
+    """The first `k` rows of each group, with their `rank` from 1. `order` must leave no ties."""
+    best_first = W.partitionBy(*group).orderBy(*order)
+    return rows.withColumn("rank", F.row_number().over(best_first)).where(F.col("rank") <= k)

@@ -1,1 +1,0 @@
-"""Pure metric functions, without Spark: the same numbers in a test, a notebook and a night."""

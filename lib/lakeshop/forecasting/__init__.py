@@ -1,1 +1,0 @@
-"""Forecasts of many series at once, without Spark: methods, distributions, choice, calibration."""

@@ -1,0 +1,1 @@
+"""Fraud: which transactions somebody should look at."""

@@ -1,0 +1,159 @@
+"""Fraud in ops.metrics: how good our models and the baselines are, and what drifts.
+
+`fraud`, filed under a training day: the weeks before it, each scored by models of its time, our
+networks and the baselines side by side. `fraud_drift`, filed under a night: how far its inputs
+and scores have moved since the model's lines of validation. `fraud_published`, filed under a
+night once its lines are judged: how good it was, as it was published.
+"""
+
+import time
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.dates import days_between, newest_weekday
+from lakeshop.engine.context import BuildContext
+from lakeshop.engine.metrics import FIGURE, content_of, is_published, publish_figures
+from lakeshop.engine.report import report_fraud
+from lakeshop.engine.run import Run
+from lakeshop.engine.transforms import latest_versions
+from lakeshop.fraud.examples import TARGET, known_labels, with_label
+from lakeshop.fraud.figures import fraud_figures
+from lakeshop.fraud.methods import scores_by_method
+from lakeshop.fraud.prequential import first_day_read, folds
+from lakeshop.fraud.promotion import is_supervised
+from lakeshop.fraud.training import INPUTS, KEY, MODEL_NAME, sampled
+from lakeshop.ml.drift import population_stability_index
+from lakeshop.storage.run_log import LOG
+from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION
+from lakeshop.training.registry import champion
+
+LINES, LABELS, MODELS, SCORES = (
+    "features.transactions", "silver.fraud_labels", "ops.models", "gold.fraud_scores"
+)  # fmt: skip
+CHANGED = 0.25  # of an index, by convention (Siddiqi 2006)
+GROUPS = {"group_age": "age_band", "group_region": "region"}
+
+
+def evaluate_fraud(run: Run) -> None:
+    """Publish what can be said of fraud on the days of the run."""
+    _compare(run, newest_weekday(run.settings.training.weekday_number, run.last))
+    if run.ledger.publication(SCORES, run.last):
+        _drift(run, run.last)
+    for day in days_between(run.first, run.last):
+        scored = day - timedelta(days=run.settings.fraud.maturity_days)
+        if run.ledger.publication(SCORES, scored):
+            _published(run, scored, day)
+
+
+def _compare(run: Run, day: date) -> None:
+    """The weeks before a training day, by models of their time."""
+    trained = run.lake.read(MODELS, day, day).where(F.col("name") == MODEL_NAME).collect()
+    if not any(is_supervised(row) for row in trained):
+        return
+    source = (content_of(run, MODELS, day),)
+    if is_published(run, day, MODEL_NAME, source):
+        return
+    started, options = time.monotonic(), run.settings.fraud
+    night = BuildContext(day, run.settings)
+    lines = run.lake.read(LINES, first_day_read(day, options), day)
+    labels = run.lake.read(LABELS, None, day)
+    rows = night.keep(folds(lines, labels, day, options))
+    tested = rows.where(~F.col(IS_TRAIN)).join(scores_by_method(rows, options), on=[FOLD, KEY])
+    told = with_segments(tested, labels, run.lake.read("silver.users", None, day), day)
+    judged = told.withColumns(
+        {"score": F.col(PREDICTION), "is_probability": F.lit(True), "week": F.col(FOLD)}
+    )
+    figures = night.keep(by_method(judged, options.alerts_per_day))
+    report_fraud(f"{day}", figures.collect(), options.alerts_per_day)
+    publish_figures(run, day, MODEL_NAME, figures, source, started)
+    night.release()
+
+
+def with_segments(lines: DataFrame, labels: DataFrame, users: DataFrame, day: date) -> DataFrame:
+    """Add target, day, customer, pattern of known frauds, and the groups that are compared."""
+    fraud = known_labels(labels, day).where("is_fraud").select(KEY, "pattern")
+    known = latest_versions(users, ["user_id"]).select(
+        "user_id", *[F.col(column).alias(group) for group, column in GROUPS.items()]
+    )
+    return (
+        lines.join(fraud, on=KEY, how="left")
+        .join(known, on="user_id", how="left")
+        .withColumns(
+            {
+                "target": F.col(TARGET),
+                "day": F.col("event_date").cast("string"),
+                "customer": F.coalesce("user_id", "order_id"),
+            }
+        )
+    )
+
+
+def by_method(judged: DataFrame, k: int) -> DataFrame:
+    """method, metric, segment, value: the figures of each method."""
+    needed = ("method", "target", "score", "is_probability", "day", "customer", "pattern")
+    week = ["week"] if "week" in judged.columns else []
+
+    def figures(lines: pd.DataFrame) -> pd.DataFrame:
+        found = pd.DataFrame(fraud_figures(lines, k), columns=["metric", "segment", "value"])
+        return found.assign(method=lines["method"].iloc[0])[
+            ["method", "metric", "segment", "value"]
+        ]
+
+    chosen = judged.select(*needed, *week, *GROUPS)
+    return chosen.groupBy("method").applyInPandas(figures, FIGURE)
+
+
+def _drift(run: Run, day: date) -> None:
+    """Population stability of the night's inputs and scores against the model's validation."""
+    started = time.monotonic()
+    model = champion(run.lake.read(MODELS, None, day), MODEL_NAME)
+    if model is None:
+        return
+    source = (content_of(run, SCORES, day),)
+    if is_published(run, day, f"{MODEL_NAME}_drift", source):
+        return
+    first = model["trained_to"] - timedelta(days=run.settings.fraud.validation_days - 1)
+    then = run.lake.read(LINES, first, model["trained_to"])
+    scores = run.lake.read(SCORES, day, day).select("score")
+    values, reference = _inputs(run.lake.read(LINES, day, day)), _inputs(then)
+    moved = {
+        name: population_stability_index(reference[name], values[name]) for name in model["inputs"]
+    }
+    moved["score"] = population_stability_index(
+        np.array(model["score_quantiles"]), scores.toPandas()["score"].to_numpy(float)
+    )
+    figures = [(model["method"], "psi", name, float(value)) for name, value in moved.items()]
+    rows = run.lake.spark.createDataFrame(figures, FIGURE)
+    publish_figures(run, day, f"{MODEL_NAME}_drift", rows, source, started)
+    _warn_of_drift(moved, day)
+
+
+def _inputs(lines: DataFrame) -> pd.DataFrame:
+    scored = lines.where(~F.col("is_refund"))
+    return sampled(scored, scored.count()).select(*INPUTS).toPandas()
+
+
+def _warn_of_drift(moved: dict[str, float], day: date) -> None:
+    changed = sorted((n for n, value in moved.items() if value > CHANGED), key=lambda n: -moved[n])
+    if changed:
+        LOG.info("fraud of %s: drifted, the most first: %s", day, ", ".join(changed))
+
+
+def _published(run: Run, scored: date, day: date) -> None:
+    """A night's own scores, once its lines are judged."""
+    started = time.monotonic()
+    known = run.ledger.input_digest(run.lake.contract(MODELS), day)
+    source = content_of(run, SCORES, scored), known
+    if is_published(run, scored, f"{MODEL_NAME}_published", source):
+        return
+    labels = run.lake.read(LABELS, None, day)
+    lines = with_label(run.lake.read(LINES, scored, scored), labels, day, run.settings.fraud)
+    found = run.lake.read(SCORES, scored, scored).select(KEY, "score", "probability", "method")
+    told = with_segments(lines, labels, run.lake.read("silver.users", None, day), day)
+    judged = told.join(found, on=KEY).withColumn("is_probability", F.col("probability").isNotNull())
+    figures = by_method(judged, run.settings.fraud.alerts_per_day)
+    publish_figures(run, scored, f"{MODEL_NAME}_published", figures, source, started)

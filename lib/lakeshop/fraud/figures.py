@@ -1,0 +1,91 @@
+"""The figures of one way of finding fraud, of all its lines and of parts of them. No Spark."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from lakeshop.ml.alerts import false_positive_rates, precision_at
+from lakeshop.ml.classification import (
+    average_precision,
+    expected_calibration_error,
+    recall_at_false_positive_rate,
+    recall_per_pattern,
+    roc_auc,
+)
+
+Figure = tuple[str, str, float]  # metric, segment, value
+LEAST_GROUP = 100  # genuine lines: the rate of fewer is chance
+ALL = "all"
+
+
+def fraud_figures(lines: pd.DataFrame, k: int) -> list[Figure]:
+    """Metric, segment and value; NaN where a figure cannot be told.
+
+    Args:
+        lines: target, score, is_probability (bool), day, customer, and segments to look at:
+            week, pattern, and columns named `group_<name>`; a row per order line.
+        k: customers that are alerted a day.
+    """
+    is_alert = alerted(lines, k)
+    return [
+        *[(metric, ALL, value) for metric, value in _ranking(lines, k)],
+        ("calibration_error", ALL, _calibration(lines)),
+        *_by_week(lines, k),
+        *_by_pattern(lines, is_alert),
+        *_by_group(lines, is_alert),
+    ]
+
+
+def alerted(lines: pd.DataFrame, k: int) -> NDArray[np.bool_]:
+    """Whether a line's customer is among the k riskiest of the day, ties by id."""
+    best = lines.groupby(["day", "customer"], sort=True)["score"].max().dropna().reset_index()
+    first = best.sort_values(["day", "score", "customer"], ascending=[True, False, True])
+    chosen = first.groupby("day").head(k)[["day", "customer"]].assign(_alert=True)
+    found = lines[["day", "customer"]].merge(chosen, on=["day", "customer"], how="left")
+    return np.asarray(found["_alert"].notna() & lines["score"].notna().to_numpy())
+
+
+def _ranking(lines: pd.DataFrame, k: int) -> Iterator[tuple[str, float]]:
+    target, score = lines["target"].to_numpy(float), lines["score"].to_numpy(float)
+    top = precision_at(lines["day"], lines["customer"], target, score, k)
+    yield "lines", float(len(lines))
+    yield "frauds", float(np.nansum(target))
+    yield "roc_auc", roc_auc(target, score)
+    yield "average_precision", average_precision(target, score)
+    yield f"precision@{k}", top.precision
+    yield f"precision@{k}_reachable", top.reachable
+    yield f"precision@{k}_share", top.share
+    yield "recall@1%fpr", recall_at_false_positive_rate(target, score, 0.01)
+
+
+def _calibration(lines: pd.DataFrame) -> float:
+    if not lines["is_probability"].all():
+        return float("nan")
+    return expected_calibration_error(lines["target"], lines["score"])
+
+
+def _by_week(lines: pd.DataFrame, k: int) -> Iterator[Figure]:
+    if "week" not in lines:
+        return
+    for week, part in lines.groupby("week"):
+        yield from ((metric, f"week {week}", value) for metric, value in _ranking(part, k))
+
+
+def _by_pattern(lines: pd.DataFrame, is_alert: NDArray[np.bool_]) -> Iterator[Figure]:
+    if "pattern" in lines:
+        found = recall_per_pattern(lines["pattern"].to_numpy(object), is_alert)
+        yield from (("recall_of_alerts", f"pattern {name}", v) for name, v in found.items())
+
+
+def _by_group(lines: pd.DataFrame, is_alert: NDArray[np.bool_]) -> Iterator[Figure]:
+    """False alarms by group, and their evenness: the smallest rate over the largest."""
+    for column in [name for name in lines if str(name).startswith("group_")]:
+        name = str(column).removeprefix("group_")
+        groups = lines[column].to_numpy(object)
+        found = false_positive_rates(groups, lines["target"], is_alert, least=LEAST_GROUP)
+        for group, rate in found.rates.items():
+            yield "false_positive_rate", f"{name} {group}", rate
+        if len(found.rates) > 1:
+            yield "false_positive_evenness", name, found.ratio

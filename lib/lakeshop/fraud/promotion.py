@@ -1,0 +1,89 @@
+"""Which of today's candidates is used from now on, judged on the same lines as the present one."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import Row
+
+from lakeshop.fraud.network import MODULES
+from lakeshop.ml.classification import average_precision, roc_auc
+from lakeshop.training.registry import is_promoted, model_of
+from lakeshop.training.scoring import predictions
+from lakeshop.training.specification import FeatureSpec
+
+Floats = NDArray[np.float64]
+Model = dict[str, Any]  # a row of ops.models
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """Lines in the order of their ids: inputs float64[n, len(names)], target float64[n]."""
+
+    names: tuple[str, ...]
+    inputs: Floats
+    target: Floats
+
+
+def promoted(
+    candidates: Sequence[Model], present: Row | None, held_out: Slice, *, is_taught: bool
+) -> list[Model]:
+    """The candidates, the best as champion where it is not worse than the present one.
+
+    Taught by labels, they are judged by average precision on the same slice. Without, the first
+    candidate follows on a model that knew none either, but never on one that was taught.
+
+    Args:
+        candidates: rows of ops.models, `metrics` as a mapping.
+        present: the champion so far.
+        held_out: the lines of validation.
+        is_taught: whether the candidates know labels.
+    """
+    before = figures(held_out, scores_of_row(present, held_out)) if present else {}
+    if is_taught:
+        best = max(candidates, key=lambda row: row["metrics"]["average_precision"] or 0.0)
+        own, theirs = best["metrics"]["average_precision"], before.get("average_precision")
+        is_new = is_promoted(own, theirs, higher_is_better=True)
+    else:
+        best = candidates[0]
+        is_new = present is None or not is_supervised(present)
+    told = {"is_taught": is_taught, "present": before}
+    return [
+        {
+            **row,
+            "is_champion": is_new and row is best,
+            "metrics": json.dumps({**row["metrics"], **told}),
+        }
+        for row in candidates
+    ]
+
+
+def is_supervised(row: Row) -> bool:
+    """Whether a row of ops.models is of a model whose scores are probabilities."""
+    return bool(json.loads(row["metrics"])["is_taught"])
+
+
+def scores_of_row(row: Row, held_out: Slice) -> Floats:
+    """What an earlier model says of the slice; NaN where it reads inputs that are no more."""
+    if not set(row["inputs"]) <= set(held_out.names):
+        return np.full(len(held_out.target), np.nan)
+    places = [held_out.names.index(name) for name in row["inputs"]]
+    model = model_of(bytes(row["model"]), row["sha256"], MODULES)
+    return scores(model, held_out.inputs[:, places])
+
+
+def scores(model: Any, inputs: Floats) -> Floats:
+    """A model's scores of lines, float64[n]; NaN where it gives no number."""
+    columns = FeatureSpec({"features": tuple(str(n) for n in range(inputs.shape[1]))}, ())
+    return predictions(model, columns, inputs.astype(np.float32), 1)[:, 0]
+
+
+def figures(held_out: Slice, found: Floats) -> dict[str, float | None]:
+    """How well scores rank the lines of validation."""
+    return {
+        "average_precision": average_precision(held_out.target, found),
+        "roc_auc": roc_auc(held_out.target, found),
+    }

@@ -1,0 +1,76 @@
+"""The reorder plan in ops.backtests: replayed over its origins where stock is counted."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from pyspark.sql import DataFrame
+
+from lakeshop.demand.forecasting.backtest import BacktestOrigin
+from lakeshop.demand.forecasting.figures import SegmentBacktest
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.demand.forecasting.policies import SegmentPolicy, forecast, rules_for
+from lakeshop.engine.context import BuildContext
+from lakeshop.inventory.demand import Demand
+from lakeshop.inventory.plan import ServiceTarget
+from lakeshop.inventory.planned import replayable, replayed_plan
+from lakeshop.inventory.replay.simulation import History
+from lakeshop.inventory.replenishment import SERIES_KEY, stock_of, terms_of
+
+REORDER = "reorder"
+
+
+def replayed(
+    rows: pd.DataFrame,
+    panel: Panel,
+    origins: Mapping[int, BacktestOrigin],
+    rules: Mapping[str, SegmentPolicy],
+    counts: DataFrame,
+    night: BuildContext,
+) -> SegmentBacktest | None:
+    """Figures of the plan and of a fixed rule; None where no series has what a replay needs.
+
+    Series are left out that are not sold in whole units; that were not sold yet on the first
+    night; that do not keep, since in a replay nothing expires and a rule that orders too much
+    would have no loss of it; and whose lead time is so long that the last order comes too late.
+
+    Args:
+        rows: of features.demand, n series.
+        panel: of these, up to the training day.
+        origins: by how many days before it, what was said of each series.
+        rules: by segment, as chosen over these origins.
+        counts: silver.stock up to the training day.
+        night: the training day.
+    """
+    held = rows[list(SERIES_KEY)].merge(
+        stock_of(counts, night.day).toPandas(), on=list(SERIES_KEY), how="left"
+    )
+    options, is_fractional = night.settings.reorder, rows["is_fractional"].to_numpy(np.bool_)
+    is_counted = held["age"].notna().to_numpy() & ~is_fractional
+    is_counted &= (panel.until(max(origins)).exposure > 0).any(axis=1)
+    terms = terms_of(held, options)
+    is_counted &= (terms.shelf_life <= 0) & replayable(terms, origins)
+    if not is_counted.any():
+        return None
+    chosen = np.flatnonzero(is_counted)
+    levels = np.array(night.settings.forecasts.quantiles)
+    told = {
+        age: _demand(origin, rules_for(rules, origin.segments, levels)).take(chosen)
+        for age, origin in origins.items()
+    }
+    aim = ServiceTarget(options.service_level, options.shortage_cost, options.holding_cost_per_day)
+    history, terms = _history(panel.take(chosen)), terms_of(held.iloc[chosen], options)
+    return SegmentBacktest(None, len(chosen), replayed_plan(history, told, terms, aim))
+
+
+def _demand(origin: BacktestOrigin, rules: Mapping[str, SegmentPolicy]) -> Demand:
+    """What was forecast of each series."""
+    is_fractional = np.zeros(len(origin.segments), np.bool_)
+    said = forecast(origin.said, origin.segments, rules, is_fractional)
+    return Demand.of(said.mean, said.variance, said.level_variance)
+
+
+def _history(panel: Panel) -> History:
+    days = np.arange(panel.days) - panel.days + 1
+    dates = np.datetime64(panel.day, "D") + days.astype("timedelta64[D]")
+    return History(dates, panel.units, panel.exposure, period_days=1)

@@ -1,0 +1,1 @@
+"""Replays of reorder policies over histories of demand, without Spark."""

@@ -1,0 +1,1 @@
+"""Machine learning without Spark: metrics, Keras layers, calibration, attribution."""

@@ -1,0 +1,115 @@
+"""How good alerts are that somebody has to look at: so many customers a day, and whom they hit.
+
+Pure NumPy, independent of the order of rows.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from lakeshop.ml.classification import judged
+
+Floats = NDArray[np.float64]
+
+
+class TopCustomers(NamedTuple):
+    """Precision among the k riskiest customers a day, its reachable maximum, and their ratio.
+
+    `daily` and `daily_reachable` are those of each day, in the days' order. All NaN without days;
+    `share` is NaN without any fraud.
+    """
+
+    precision: float
+    reachable: float
+    share: float
+    daily: Floats
+    daily_reachable: Floats
+
+
+class FalsePositiveRates(NamedTuple):
+    """False-positive rate of each group, and the smallest over the largest.
+
+    The ratio is NaN where fewer than two groups have a rate, and where no group has any alert.
+    """
+
+    rates: Mapping[str, float]
+    ratio: float
+
+
+def precision_at(
+    day: ArrayLike, customer: ArrayLike, target: ArrayLike, score: ArrayLike, k: int
+) -> TopCustomers:
+    """Share of frauds among the k riskiest customers of a day, averaged over days.
+
+    The card precision of the Fraud Detection Handbook (Le Borgne et al. 2022): customers rank by
+    the largest score of their lines of the day, ties by id, and one is a hit if any of their lines
+    of the day is fraud. The divisor is k even on a day with fewer customers, so perfect scores
+    reach min(k, frauds) / k alone.
+
+    Args:
+        day: of each line.
+        customer: id of each line's customer, text.
+        target: 1 or 0 of each line.
+        score: of each line; lines without score or target are left out.
+        k: customers a day.
+
+    Raises:
+        ValueError: k below 1.
+    """
+    if k < 1:
+        msg = f"k should be at least 1. Received {k}. Change the configuration."
+        raise ValueError(msg)
+    days, best, is_hit = _customer_days(day, customer, target, score)
+    if not days.size:
+        unknown = float("nan")
+        return TopCustomers(unknown, unknown, unknown, np.empty(0), np.empty(0))
+    order = np.lexsort((np.arange(len(days)), -best, days))
+    begins = np.searchsorted(days, np.arange(days.max() + 1))
+    rank = np.arange(len(days)) - begins[days]
+    hits = np.bincount(days, weights=is_hit[order] & (rank < k)).astype(np.float64)
+    frauds = np.minimum(np.bincount(days, weights=is_hit), k)
+    share = float(hits.sum() / frauds.sum()) if frauds.any() else float("nan")
+    return TopCustomers(hits.mean() / k, frauds.mean() / k, share, hits / k, frauds / k)
+
+
+def _customer_days(
+    day: ArrayLike, customer: ArrayLike, target: ArrayLike, score: ArrayLike
+) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
+    """Day from 0, largest score and whether any fraud of each customer and day, in their order."""
+    judged(target, score)
+    is_one, scores = np.asarray(target, np.float64), np.asarray(score, np.float64)
+    has_both = ~np.isnan(is_one) & ~np.isnan(scores)
+    _, days = np.unique(np.asarray(day)[has_both], return_inverse=True)
+    names, customers = np.unique(np.asarray(customer)[has_both].astype(str), return_inverse=True)
+    pairs, of_line = np.unique(days * max(1, len(names)) + customers, return_inverse=True)
+    best = np.full(len(pairs), -np.inf)
+    np.maximum.at(best, of_line, scores[has_both])
+    is_hit = np.bincount(of_line, weights=is_one[has_both], minlength=len(pairs)) > 0
+    return pairs // max(1, len(names)), best, is_hit
+
+
+def false_positive_rates(
+    group: ArrayLike, target: ArrayLike, is_alert: ArrayLike, *, least: int = 1
+) -> FalsePositiveRates:
+    """Share of genuine rows that were alerted in each group, and its evenness (BAF: min / max).
+
+    Args:
+        group: name of each row's group; rows without one count for none.
+        target: 1 or 0 of each row.
+        is_alert: of each row.
+        least: groups with fewer genuine rows are left out: their rate is chance.
+    """
+    names = np.asarray(group, dtype=object)
+    is_genuine = np.asarray(target, dtype=np.float64) == 0
+    has_name = np.array([isinstance(name, str) for name in names], dtype=bool)
+    alerted = np.asarray(is_alert, dtype=bool)
+    rates = {}
+    for name in sorted(set(names[has_name])):
+        is_in = has_name & is_genuine & (names == name)
+        if is_in.sum() >= max(1, least):
+            rates[str(name)] = float(alerted[is_in].mean())
+    largest = max(rates.values(), default=0.0)
+    has_ratio = len(rates) > 1 and largest > 0
+    return FalsePositiveRates(rates, min(rates.values()) / largest if has_ratio else float("nan"))

@@ -1,0 +1,109 @@
+"""Scores that rank become probabilities that can be multiplied with money.
+
+Isotonic regression finds the share of class 1 that goes with each height of the score; a curve
+through the centres of its steps keeps the order of rows, where the steps themselves would tie most
+of them (centred isotonic regression, Oron & Flournoy 2017). All on the log-odds scale, so that what
+lies beyond the slice is shifted, not cut off.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import isotonic_regression
+
+Floats = NDArray[np.float64]
+MIN_PROBABILITY = 1e-7  # a probability's distance from 0 and 1, so that its log-odds exist
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """A model from raw inputs to a probability; where `is_calibrated` is false `reason` says why.
+
+    One that is not calibrated keeps its scores, shifted to the true odds where those are stated.
+    """
+
+    model: Any
+    is_calibrated: bool
+    reason: str | None
+
+
+def calibrated(
+    model: Any,
+    scores: ArrayLike,
+    target: ArrayLike,
+    *,
+    weight: ArrayLike | None = None,
+    odds_factor: float = 1.0,
+) -> Calibrated:
+    """The model with its output turned into a probability, as one Keras model.
+
+    Args:
+        model: raw inputs to one score between 0 and 1, [batch, 1].
+        scores: what it said of rows that it was not trained on, float[n].
+        target: their classes, 0 or 1.
+        weight: how many rows each stands for, where the slice was thinned.
+        odds_factor: how much higher the odds of class 1 were in training than they are: its
+            weight, or n where of class 0 every n-th row was kept (Dal Pozzolo et al. 2015).
+            Used only where the slice tells nothing.
+    """
+    from lakeshop.ml.layers import MonotoneCalibration
+
+    x, y = np.asarray(scores, np.float64).ravel(), np.asarray(target, np.float64).ravel()
+    rows = np.ones_like(x) if weight is None else np.asarray(weight, np.float64).ravel()
+    usable = np.isfinite(x) & np.isfinite(y) & (rows > 0)
+    classes = np.unique(y[usable])
+    reason, shift = None, -float(np.log(odds_factor))
+    knots, heights = np.empty(0), np.empty(0)
+    if len(classes) < 2:
+        found = f"only class {classes[0]:g}" if len(classes) else "no row"
+        reason = f"not calibrated: the slice should have rows of both classes and has {found}"
+    else:
+        knots, heights = calibration_curve(x[usable], y[usable], rows[usable])
+    layer = MonotoneCalibration(knots.tolist(), heights.tolist(), shift, name="calibrated")
+    import keras
+
+    whole = keras.Model(model.input, layer(model.output), name=f"{model.name}_calibrated")
+    return Calibrated(whole, reason is None, reason)
+
+
+def calibration_curve(scores: Floats, target: Floats, weight: Floats) -> tuple[Floats, Floats]:
+    """Log-odds of scores and of the probabilities they stand for, both strictly ascending.
+
+    A row of the mean rate beyond either end keeps probabilities off 0 and 1.
+    """
+    order = np.lexsort((target, scores))
+    x, y, w = log_odds(scores[order]), target[order], weight[order]
+    values, first = np.unique(x, return_index=True)
+    rows = np.add.reduceat(w, first)
+    share = np.add.reduceat(w * y, first) / rows
+    rate = np.average(y, weights=w)
+    shares, sizes = np.r_[rate, share, rate], np.r_[1.0, rows, 1.0]
+    fit = isotonic_regression(shares, weights=sizes)
+    begins, ends = fit.blocks[:-1], fit.blocks[1:]
+    places, own = np.r_[values[0], values, values[-1]], np.r_[0.0, rows, 0.0]
+    mass = [own[a:b].sum() for a, b in zip(begins, ends, strict=True)]
+    centres = [
+        float(np.average(places[a:b], weights=own[a:b] if m else None))
+        for a, b, m in zip(begins, ends, mass, strict=True)
+    ]
+    heights = log_odds(fit.x[begins])
+    return strictly_ascending(np.array(centres), heights)
+
+
+def log_odds(probability: ArrayLike) -> Floats:
+    """ln(p / (1 - p)), with p at least 1e-7 from 0 and 1."""
+    p = np.clip(np.asarray(probability, np.float64), MIN_PROBABILITY, 1 - MIN_PROBABILITY)
+    odds: Floats = np.log(p) - np.log1p(-p)
+    return odds
+
+
+def strictly_ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Points without those that are not beyond the one before in both, as float32 sees them."""
+    kept = [0]
+    for i in range(1, len(x)):
+        last = kept[-1]
+        if np.float32(x[i]) > np.float32(x[last]) and np.float32(y[i]) > np.float32(y[last]):
+            kept.append(i)
+    return x[kept], y[kept]

@@ -1,1 +1,0 @@
-"""gold and what happened later -> ops.metrics: how good an earlier night was."""

@@ -1,0 +1,1 @@
+"""Pseudonyms of persons, and the list of those who were erased."""

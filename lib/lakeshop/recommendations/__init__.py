@@ -1,0 +1,1 @@
+"""Recommendations: what to offer to whom."""

@@ -1,0 +1,147 @@
+"""ops.metrics: one row per figure, filed under the night that is scored.
+
+A night D scores the night `horizon_days` before it, by what happened in between. Figures of
+ours and of the baselines stand side by side; the paired interval over users says whether a
+difference in nDCG could be chance. Several nights are also compared as one.
+"""
+
+import time
+from collections.abc import Sequence
+from datetime import date, timedelta
+from functools import reduce
+
+import pandas as pd
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.dates import days_between
+from lakeshop.demand.evaluation import evaluate_forecasts
+from lakeshop.engine.context import BuildContext
+from lakeshop.engine.metrics import FIGURE, METRICS, publish_figures
+from lakeshop.engine.report import report
+from lakeshop.engine.run import Run
+from lakeshop.fraud.evaluation import evaluate_fraud
+from lakeshop.ml.ranking import coverage, paired_interval
+from lakeshop.recommendations.methods import OURS, PER_USER, Scored, lists_of, relevant, user_scores
+from lakeshop.storage.run_log import LOG
+
+SUBJECT = "recommendations"
+
+
+def evaluate(run: Run) -> None:
+    """Publish what can be told by now of recommendations, of fraud and of forecasts."""
+    evaluate_recommendations(run)
+    evaluate_fraud(run)
+    evaluate_forecasts(run)
+
+
+def evaluate_recommendations(run: Run) -> None:
+    """Score each published night whose following days have just ended in the run's range."""
+    horizon = timedelta(days=run.settings.evaluation.horizon_days)
+    nights = [
+        day - horizon
+        for day in days_between(run.first, run.last)
+        if run.ledger.publication("gold.recommendations", day - horizon)
+    ]
+    if not nights:
+        LOG.info("evaluate: no night was published %d days before, skipped", horizon.days)
+        return
+    scores = {night: _night_scores(run, night) for night in nights}
+    if len(nights) > 1:
+        pooled = reduce(DataFrame.unionByName, scores.values())
+        figures = means(pooled).unionByName(ndcg_lift(pooled))
+        title = f"{nights[0]} to {nights[-1]}, {len(nights)} nights as one"
+        report(title, figures, run.settings, counted="user-nights")
+
+
+def _night_scores(run: Run, day: date) -> DataFrame:
+    """Score one night, publish its figures, and return its rows per user."""
+    started = time.monotonic()
+    night, k = BuildContext(day, run.settings), run.settings.evaluation.cutoff
+    scored = _scored(run, day)
+    lists = night.keep(lists_of(scored, night))
+    scores = user_scores(
+        lists, relevant(scored), scored.products, k=k, n_users=scored.users.count()
+    )
+    scores = scores.withColumn("night", F.lit(day)).persist()
+    coverages = _coverages(lists, scored.products.count())
+    figures = night.keep(
+        reduce(DataFrame.unionByName, [means(scores), ndcg_lift(scores), coverages])
+    )
+    report(f"{day}", figures, run.settings)
+    publish_figures(run, day, SUBJECT, figures, _source(run, day), started)
+    night.release()
+    return scores
+
+
+def _scored(run: Run, day: date) -> Scored:
+    read = run.lake.read
+    after = day + timedelta(days=1), day + timedelta(days=run.settings.evaluation.horizon_days)
+    delivered_after = read("features.user_product_days", *after)
+    return Scored(
+        recommendations=read("gold.recommendations", day, day).where("user_id != '*'"),
+        users=read("features.users", day, day),
+        products=read("features.products", day, day),
+        neighbours=read("similarity.neighbours", day, day),
+        habits=read("features.user_products", day, day),
+        after=delivered_after.where(F.col("event_date") >= F.lit(after[0])),
+    )
+
+
+def means(scores: DataFrame) -> DataFrame:
+    """method, metric, segment, value: each figure's mean over users (and nights)."""
+    return (
+        scores.groupBy("method", F.col("list").alias("segment"))
+        .agg(
+            *[F.avg(name).alias(name) for name in PER_USER],
+            F.count("*").cast("double").alias("users"),
+        )
+        .unpivot(["method", "segment"], [*PER_USER, "users"], "metric", "value")
+        .select("method", "metric", "segment", "value")
+    )
+
+
+def ndcg_lift(scores: DataFrame) -> DataFrame:
+    """Ours less each baseline in nDCG: mean and 95 % interval over users, as metrics."""
+    mine = scores.where(F.col("method") == OURS).select(
+        "night", "list", "user_id", F.col("ndcg").alias("mine")
+    )
+    others = scores.where(F.col("method") != OURS).join(
+        mine, on=["night", "list", "user_id"], how="inner"
+    )
+    differences = others.select(
+        "method", "list", "user_id", (F.col("mine") - F.col("ndcg")).alias("difference")
+    )
+    return differences.groupBy("method", "list").applyInPandas(_interval, FIGURE)
+
+
+def _interval(group: pd.DataFrame) -> pd.DataFrame:
+    values: Sequence[float] = (float("nan"),) * 3
+    if group["user_id"].nunique() > 1:
+        found = paired_interval(group["difference"].to_numpy(), group["user_id"].to_numpy(str))
+        values = (found.mean, found.low, found.high)
+    return pd.DataFrame(
+        {
+            "method": group["method"].iloc[0],
+            "metric": ["ndcg_gain_of_ours", "ndcg_gain_low", "ndcg_gain_high"],
+            "segment": group["list"].iloc[0],
+            "value": values,
+        }
+    )
+
+
+def _coverages(lists: DataFrame, catalogue_size: int) -> DataFrame:
+    """Share of the products of the range that a method's lists show to anybody."""
+    products = lists.groupBy("method", "list").agg(F.collect_set("product_id").alias("products"))
+    rows = [
+        (row["method"], "coverage", row["list"], coverage([row["products"]], catalogue_size))
+        for row in products.collect()
+    ]
+    return lists.sparkSession.createDataFrame(rows, FIGURE)
+
+
+def _source(run: Run, day: date) -> tuple[object, ...]:
+    """Names what a night's figures are computed from: its lists, and the days after it."""
+    outcome = day + timedelta(days=run.settings.evaluation.horizon_days)
+    read = run.ledger.input_digest(run.lake.contract(METRICS), outcome)
+    return read, run.ledger.publication("gold.recommendations", day)

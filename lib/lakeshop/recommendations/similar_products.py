@@ -1,0 +1,73 @@
+"""gold.similar_products: what goes with each product that is still sold.
+
+Products from the same baskets come first; where they are too few, products of the same users
+fill the list.
+"""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import Window as W
+from pyspark.sql import functions as F
+
+from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import top_per
+
+MEASURES = ("basket_cosine", "user_cosine")
+
+
+def similar_products(tables: Tables, night: BuildContext) -> DataFrame:
+    """One row per product and rank."""
+    settings = night.settings.recommendations
+    on_sale = tables["features.products"].where(F.col("days_since_purchase") < settings.active_days)
+    pairs = between(tables["similarity.neighbours"], on_sale)
+    return (
+        pairs.transform(once)
+        .transform(listed, settings.list_length)
+        .transform(with_sentence)
+        .withColumn("score", F.round("similarity", 6))
+    )
+
+
+def between(neighbours: DataFrame, products: DataFrame) -> DataFrame:
+    """Pairs of `products`, by the measures of this table in their order of preference."""
+    mine = products.select("product_id")
+    others = mine.select(F.col("product_id").alias("neighbour_id"))
+    preference = F.array_position(F.array(*[F.lit(m) for m in MEASURES]), F.col("measure"))
+    return (
+        neighbours.where(F.col("measure").isin(*MEASURES))
+        .join(mine, on="product_id", how="left_semi")
+        .join(others, on="neighbour_id", how="left_semi")
+        .withColumn("preference", preference)
+    )
+
+
+def once(pairs: DataFrame) -> DataFrame:
+    """Each pair once, by the measure preferred."""
+    # Partitioned as the lists are, by product: so the pairs are moved only once.
+    of_product = W.partitionBy("product_id").orderBy("neighbour_id", "preference")
+    is_first = ~F.lag("neighbour_id").over(of_product).eqNullSafe(F.col("neighbour_id"))
+    return pairs.withColumn("_is_first", is_first).where("_is_first").drop("_is_first")
+
+
+def listed(pairs: DataFrame, length: int) -> DataFrame:
+    """The first `length` neighbours of each product."""
+    best = [F.asc("preference"), F.desc("similarity"), F.asc("neighbour_id")]
+    return top_per(pairs.drop("rank"), ["product_id"], best, length)
+
+
+def with_sentence(pairs: DataFrame) -> DataFrame:
+    """Name the similar product, and say why it is here."""
+    from_baskets = F.col("measure") == MEASURES[0]
+    return pairs.select(
+        "product_id",
+        "rank",
+        F.col("neighbour_id").alias("similar_product_id"),
+        "similarity",
+        "support",
+        F.when(from_baskets, F.lit("same_basket"))
+        .otherwise(F.lit("same_users"))
+        .alias("reason_code"),
+        F.when(from_baskets, F.format_string("bought together in %d baskets", "support"))
+        .otherwise(F.format_string("bought by the same %d customers", "support"))
+        .alias("reason"),
+        F.col("measure").alias("source"),
+    )

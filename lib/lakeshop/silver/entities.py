@@ -1,0 +1,104 @@
+"""What tables of events have in common: the day of the event, in the shop's time zone.
+
+silver.transactions: one row per order line.
+
+What counts is the amount. A unit price that was not delivered is amount by quantity; a line
+without quantity (a coupon, a correction) gets none.
+
+silver.user_actions: one row per action of a user (view, search, cart, coupon ...).
+
+silver.stock: one row per product, store and day counted.
+
+silver.fraud_labels: versions of what is known of an order line, by when it became known.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.contracts.model import BUSINESS_DATE
+
+
+@dataclass(frozen=True)
+class CleaningContext:
+    """What a silver table is derived from beside its own rows.
+
+    `tables` are the contract's other inputs, up to the last business date; `zone` is the
+    shop's time zone.
+    """
+
+    tables: Mapping[str, DataFrame]
+    zone: str
+
+
+def with_event_date(events: DataFrame, zone: str) -> DataFrame:
+    """Add `event_date`, the shop's day on which `occurred_at` (UTC) falls."""
+    local = F.from_utc_timestamp("occurred_at", zone)
+    return events.withColumn("event_date", F.to_date(local))
+
+
+TRANSACTIONS_DERIVED = {"event_date", "is_known_product"}
+PRICE = "decimal(14,4)"  # as in the contract; a large amount of a tiny quantity does not fit
+
+
+def transactions(lines: DataFrame, around: CleaningContext) -> DataFrame:
+    """Typed order lines with event date, unit price and whether the product was known."""
+    return (
+        lines.transform(with_event_date, around.zone)
+        .transform(with_unit_price)
+        .transform(with_known_product, around.tables["silver.products"])
+    )
+
+
+def with_unit_price(lines: DataFrame) -> DataFrame:
+    """Fill a missing unit price by amount by quantity, where that is a price one can store."""
+    paid = F.try_divide("amount", "quantity").try_cast(PRICE)
+    price = F.coalesce("unit_price", paid) if "unit_price" in lines.columns else paid
+    return lines.withColumn("unit_price", price)
+
+
+def with_known_product(lines: DataFrame, products: DataFrame) -> DataFrame:
+    """Add `is_known_product`: the catalogue had the product by the line's business date."""
+    known = products.groupBy("product_id").agg(F.min(BUSINESS_DATE).alias("known_since"))
+    return (
+        lines.join(known, on="product_id", how="left")
+        .withColumn(
+            "is_known_product",
+            F.coalesce(F.col("known_since") <= F.col(BUSINESS_DATE), F.lit(False)),
+        )
+        .drop("known_since")
+    )
+
+
+USER_ACTIONS_DERIVED = {"event_date"}
+
+
+def user_actions(actions: DataFrame, around: CleaningContext) -> DataFrame:
+    """Typed actions with their event date."""
+    return actions.transform(with_event_date, around.zone)
+
+
+STOCK_DERIVED = {"event_date", "store_id"}
+ALL_STORES = "*"
+
+
+def stock(levels: DataFrame, around: CleaningContext) -> DataFrame:
+    """Typed stock levels with the day of the count and, always, a store."""
+    return levels.transform(with_event_date, around.zone).transform(with_store)
+
+
+def with_store(levels: DataFrame) -> DataFrame:
+    """Levels of a shop that delivers no store are those of its one stock."""
+    if "store_id" in levels.columns:
+        return levels
+    return levels.withColumn("store_id", F.lit(ALL_STORES))
+
+
+FRAUD_LABELS_DERIVED = {"event_date"}
+
+
+def fraud_labels(labels: DataFrame, around: CleaningContext) -> DataFrame:
+    """Typed labels with the day on which they became known."""
+    return labels.transform(with_event_date, around.zone)

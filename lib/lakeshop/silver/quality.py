@@ -1,0 +1,95 @@
+"""Checks as columns: NULL where a row is fine, otherwise the reason in words.
+
+A rejected row keeps all its reasons. Whether every row is accounted for is asserted on
+counts that were read back from the tables, not on the frames that were to be written.
+"""
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from pyspark.sql import Column
+from pyspark.sql import functions as F
+
+from lakeshop.contracts.model import Check
+from lakeshop.errors import QualityError
+
+USUAL_DAYS = 28  # before a delivery, in which the usual share of bad rows is seen
+
+
+def reason_unless(holds: Column, reason: str) -> Column:
+    """NULL where `holds` is true, else `reason`; an unknown answer counts as not true."""
+    return F.when(~F.coalesce(holds, F.lit(False)), F.lit(reason))
+
+
+def reasons_of(checks: Iterable[Check]) -> list[Column]:
+    """One reason column per check, for the frame that has the columns the checks name."""
+    return [reason_unless(F.expr(check.holds), f"{check.name}: {check.about}") for check in checks]
+
+
+def all_reasons(reasons: Iterable[Column]) -> Column:
+    """The reasons that apply to a row, as an array of strings; empty where the row is fine."""
+    return F.array_compact(F.array(*reasons, F.lit(None).cast("string")))
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What became of the rows that one table received for a range of days."""
+
+    table: str
+    first: date
+    last: date
+    rows_in: int
+    accepted: int
+    quarantined: int
+    duplicates: int
+
+    def assert_even(self) -> None:
+        """Rows in = accepted + quarantined + duplicates.
+
+        Raises:
+            QualityError: rows were lost or doubled.
+        """
+        out = self.accepted + self.quarantined + self.duplicates
+        if self.rows_in != out:
+            msg = (
+                f"{self.table} for {self.first} to {self.last} should account for each of its "
+                f"{self.rows_in} rows. Received {self.accepted} accepted + {self.quarantined} "
+                f"quarantined + {self.duplicates} duplicates = {out}. Run the days again; if it "
+                "stays, the cleaning of this table loses rows."
+            )
+            raise QualityError(msg)
+
+
+def assert_share(table: str, what: str, bad: int, total: int, limit: float) -> None:
+    """Stop the run where more than `limit` (0 to 1) of `what` is bad.
+
+    Raises:
+        QualityError: the share is above the limit.
+    """
+    if total and bad / total > limit:
+        name = table.removeprefix("silver.")
+        msg = (
+            f"{table} should have at most {limit:.1%} bad {what}. Received {bad} of {total} "
+            f"({bad / total:.1%}). See quarantine.{name}; mend the delivery or "
+            "raise the limit under `quality` in the configuration."
+        )
+        raise QualityError(msg)
+
+
+def unusual_share(bad: int, total: int, bad_before: int, total_before: int) -> str | None:
+    """What to say of bad rows within the limit that are many for this shop, else None.
+
+    Many is more than twice what the days before let expect, and more than chance would give: three
+    standard deviations of a Poisson count. One bad row is expected anywhere.
+    """
+    if not total or not total_before:
+        return None
+    expected = max(1.0, bad_before / total_before * total)
+    if bad <= max(2 * expected, expected + 3 * math.sqrt(expected)):
+        return None
+    return (
+        f"unusual: {bad} of {total} rows rejected ({bad / total:.1%}), {bad_before} of "
+        f"{total_before} ({bad_before / total_before:.1%}) in the {USUAL_DAYS} days before"
+    )

@@ -1,0 +1,105 @@
+"""Delivered rows that speak of erased persons: which they are, and a delivery without them.
+
+A row speaks of a person whose id it bears where any entity of the shop has its user, or, where
+the id is long enough to be no mere number, anywhere in it. A row that cannot be read, or whose file
+has no column of users where it should, is searched for ids of any length: rather one row of dirt
+too many than a person. A file's first row may be a person's too, and then stands as its header.
+"""
+
+from collections.abc import Callable, Mapping
+from functools import cache, lru_cache
+
+import pandas as pd
+from pyspark import StorageLevel
+from pyspark.sql import Column, DataFrame, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql.pandas.functions import pandas_udf
+
+from lakeshop.config.shop import ColumnMapping, Entity, Shop
+from lakeshop.engine.run import Run
+from lakeshop.privacy.erasure_list import Erased, read_list
+from lakeshop.sources.mapping import KEYS, MALFORMED, TEXT, source_columns, with_text
+from lakeshop.storage.run_log import Counts
+
+IS_ERASED = "is_erased"
+SHORT = 1000  # letters: texts that may well come again
+
+
+def without_erased(run: Run, rows: DataFrame, entity: Entity) -> tuple[DataFrame, Counts | None]:
+    """The delivered rows that speak of nobody erased, and the counts where others are left out."""
+    erased = read_list(run.settings.maintenance.erased, run.key)
+    if not erased:
+        return rows, None
+    marked = with_erased(rows, entity, run.settings.shop, erased)
+    marked = marked.persist(StorageLevel.MEMORY_AND_DISK)
+    found = marked.agg(F.count("*").alias("all"), F.count_if(IS_ERASED).alias("gone")).first()
+    assert found is not None
+    kept = marked.where(~F.col(IS_ERASED)).select(*rows.columns)
+    if not found["gone"]:
+        return kept, None
+    warning = f"erased: {found['gone']} rows of erased persons left out"
+    return kept, Counts(found["all"], warnings=(warning,))
+
+
+def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> DataFrame:
+    """Add `is_erased`: whether a delivered row speaks of an erased person."""
+    by_user = entity.model_copy(update={"columns": user_origins(shop)})
+    parsed = with_text(rows, by_user)
+    is_broken = F.col(MALFORMED) | F.col("fault").isNotNull() | _lacks_users(entity)
+    users = F.array(*[F.col(TEXT)[name] for name in by_user.columns])
+    texts = F.array("raw", "fault", "header")
+    is_erased = speaks_of(rows.sparkSession, erased)(users, texts, is_broken)
+    return parsed.withColumn(IS_ERASED, is_erased).select(*rows.columns, IS_ERASED)
+
+
+def _lacks_users(entity: Entity) -> Column:
+    """Whether a file lacks the entity's column of users; JSON may leave it out of a row."""
+    origin = entity.columns.get("user_id")
+    if origin is None or entity.format == "json":
+        return F.lit(False)
+    columns = F.array(*map(F.lit, source_columns([origin]))).cast("array<string>")
+    return F.size(F.array_except(columns, KEYS)) > 0
+
+
+def user_origins(shop: Shop) -> Mapping[str, ColumnMapping]:
+    """Where the shop has its users, in any entity: another one may deliver the same columns."""
+    origins: list[ColumnMapping] = []
+    for _, entity in sorted(shop.entities.items()):
+        origin = entity.columns.get("user_id")
+        if origin is not None and origin.constant is None and origin not in origins:
+            origins.append(origin)
+    return {f"user_{number}": origin for number, origin in enumerate(origins)}
+
+
+Speaks = Callable[[Column, Column, Column], Column]
+
+
+def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
+    """A column function: whether users or texts, arrays both, are of an erased person.
+
+    Users are the shop's own ids. A text may also be a pseudonym; the third column says whether
+    short ids count in texts. Who was erased travels to the Python
+    workers as a broadcast: it stands in no plan.
+    """
+    shared = spark.sparkContext.broadcast(erased)
+
+    @pandas_udf("boolean")  # type: ignore[call-overload,untyped-decorator,unused-ignore]
+    def spoken(users: pd.Series, texts: pd.Series, is_broken: pd.Series) -> pd.Series:
+        gone = shared.value
+        is_one = cache(gone.is_one)  # who acts once mostly does again
+
+        def is_in(text: str, broken: bool) -> bool:
+            found = gone.is_in(text, long_ones_alone=not broken)
+            return found or text in gone.pseudonyms
+
+        is_in_short = lru_cache(10_000)(is_in)  # and a file has one header
+
+        return pd.Series(
+            any(is_one(user) for user in who if user)
+            or any(
+                (is_in_short if len(text) < SHORT else is_in)(text, broken) for text in what if text
+            )
+            for who, what, broken in zip(users, texts, is_broken, strict=True)
+        )
+
+    return spoken  # type: ignore[no-any-return,unused-ignore]

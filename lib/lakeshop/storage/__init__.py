@@ -1,0 +1,1 @@
+"""The lake: the only package that touches Delta tables and the JVM behind them."""

@@ -1,0 +1,250 @@
+"""The only module that reads and writes what Delta tables hold; upkeep has one of its own.
+
+A day, or one closed range of days, is replaced by one `replaceWhere` on `business_date`: one
+atomic commit, which a re-run repeats with the same content and which clears an empty day. A
+killed run leaves the old day whole. No transaction id is set: Delta would silently keep the
+old rows of a re-run with the same id. Only a log whose rows repeat exactly may bear one.
+
+`replaceWhere` takes `>=` and `<=`, not BETWEEN: beside a CHECK constraint Delta 4.4 fails on
+BETWEEN with an internal error.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from delta.tables import DeltaTable
+from pyspark.errors import AnalysisException
+from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeshop.contracts.migration import broken_by, migration
+from lakeshop.contracts.model import BUSINESS_DATE, Contract, within
+from lakeshop.errors import ContractError
+
+
+@dataclass(frozen=True)
+class Content:
+    """What a table holds for one business date: rows, and a digest that ignores their order."""
+
+    rows: int
+    digest: str
+
+
+EMPTY = Content(rows=0, digest="")
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The tables below one root, each at `<root>/<layer>/<table>`."""
+
+    spark: SparkSession
+    root: str
+    contracts: Mapping[str, Contract]
+    # What each commit is made within: it may refuse.
+    guard: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, compare=False)
+    _checked: set[str] = field(default_factory=set, compare=False)
+    _versions: dict[str, int] = field(default_factory=dict, compare=False)
+
+    def path(self, table: str) -> str:
+        """Where a table lies."""
+        return f"{self.root}/{table.replace('.', '/')}"
+
+    def contract(self, table: str) -> Contract:
+        """The contract of a table, or of the `_latest` twin of one.
+
+        Raises:
+            ContractError: there is none.
+        """
+        if table in self.contracts:
+            return self.contracts[table]
+        dated = self.contracts.get(table.removesuffix("_latest"))
+        if dated is None or not dated.has_latest_twin:
+            msg = f"A table should have a contract in schemas/. Received {table!r}."
+            raise ContractError(msg)
+        return dated.latest()
+
+    def read(self, table: str, first: date | None = None, last: date | None = None) -> DataFrame:
+        """The rows filed from `first` to `last`, both included; none where nothing was written."""
+        contract = self.contract(table)
+        if not self.exists(table):
+            return self.nothing(table)
+        rows = self.spark.read.format("delta").load(self.path(table))
+        if first is not None:
+            rows = rows.where(F.col(BUSINESS_DATE) >= F.lit(first))
+        if last is not None:
+            rows = rows.where(F.col(BUSINESS_DATE) <= F.lit(last))
+        # A column that the contract gained is added by the next write; until then it is NULL.
+        stored = set(rows.columns)
+        return rows.select(
+            *[
+                F.col(c.name) if c.name in stored else F.lit(None).cast(c.type).alias(c.name)
+                for c in contract.columns
+            ]
+        )
+
+    def nothing(self, table: str) -> DataFrame:
+        """No rows of a table, so that the optimiser sees it and leaves joins with them out."""
+        empty = self.spark.createDataFrame([], self.contract(table).struct)
+        return empty.where(F.lit(False))
+
+    def exists(self, table: str) -> bool:
+        """Whether the table was ever written."""
+        return table in self._checked or DeltaTable.isDeltaTable(self.spark, self.path(table))
+
+    def replace_days(
+        self, table: str, rows: DataFrame, first: date, last: date, *, run_id: str
+    ) -> int:
+        """Replace all rows filed from `first` to `last` by `rows`, in one commit.
+
+        Returns:
+            The table's new version.
+
+        Raises:
+            ContractError: `rows` lack columns of the contract, or the table does not fit it.
+        """
+        days = within(first, last)
+        fitting = self.fitting(table, rows)
+        if self.contract(table).partition_by:
+            placed = fitting.hint("rebalance")
+        elif first == last:
+            # One file, which adaptive execution splits where the day is large.
+            placed = fitting.hint("rebalance", 1)
+        else:
+            # Neighbouring days in one file: a year of small days in a few files is read ten
+            # times as fast as in one per day, and statistics still lead to a single day.
+            placed = fitting.repartitionByRange(BUSINESS_DATE)
+        return self._write(table, placed, "overwrite", {"replaceWhere": days}, run_id)
+
+    def overwrite(self, table: str, rows: DataFrame, *, run_id: str) -> int:
+        """Replace the whole table, in one commit."""
+        return self._write(table, self.fitting(table, rows).coalesce(1), "overwrite", {}, run_id)
+
+    def append(
+        self,
+        table: str,
+        rows: DataFrame,
+        *,
+        run_id: str,
+        transaction: tuple[str, int] | None = None,
+    ) -> int:
+        """Add rows to a log.
+
+        Args:
+            table: the log.
+            rows: what to add.
+            run_id: noted in the commit.
+            transaction: an application and its growing number. Delta keeps the last number of each
+                and silently leaves out what bears that or a smaller one: it was added before.
+        """
+        options = {} if transaction is None else {"txnAppId": transaction[0]}
+        if transaction is not None:
+            options["txnVersion"] = str(transaction[1])
+        return self._write(table, self.fitting(table, rows).coalesce(1), "append", options, run_id)
+
+    def version(self, table: str) -> int:
+        """The table's newest version."""
+        if table not in self._versions:
+            self._versions[table] = int(self.snapshot(table).version())
+        return self._versions[table]
+
+    def snapshot(self, table: str) -> Any:
+        """Delta's newest snapshot of a table here, which only this run moves.
+
+        DESCRIBE HISTORY would take two Spark jobs.
+        """
+        logs = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+        log = logs.forTable(self.spark._jsparkSession, self.path(table))
+        return log.unsafeVolatileSnapshot()
+
+    def properties(self, table: str) -> dict[str, str]:
+        """A table's properties as Delta keeps them, constraints among them."""
+        kept = self.snapshot(table).metadata().configuration()
+        # In one call: each look into the JVM takes its time, and a night looks at all tables.
+        pairs = [pair.partition(" -> ") for pair in kept.mkString("\x1e").split("\x1e")]
+        return {name: value for name, _, value in pairs}
+
+    def content(self, table: str, first: date, last: date) -> dict[date, Content]:
+        """What the table holds now for each day from `first` to `last`; empty days are absent."""
+        per_day = self.read(table, first, last).groupBy(BUSINESS_DATE)
+        return contents_of(per_day.agg(*content_columns(self.contract(table))).collect())
+
+    def is_empty(self, table: str, first: date, last: date) -> bool:
+        """Whether a table holds no row for the days."""
+        return self.read(table, first, last).isEmpty()
+
+    def newest_day(self, table: str) -> date | None:
+        """The last business date in a table."""
+        row = self.read(table).agg(F.max(BUSINESS_DATE).alias(BUSINESS_DATE)).first()
+        return row[BUSINESS_DATE] if row else None
+
+    def fitting(self, table: str, rows: DataFrame) -> DataFrame:
+        """Rows with exactly the contract's columns, in its order and types."""
+        contract = self.contract(table)
+        missing = sorted(set(contract.column_names) - set(rows.columns))
+        if missing:
+            msg = f"Rows for {table} should have all its columns. Missing: {', '.join(missing)}."
+            raise ContractError(msg)
+        return rows.select(*[F.col(c.name).cast(c.type).alias(c.name) for c in contract.columns])
+
+    def _write(
+        self, table: str, rows: DataFrame, mode: str, options: Mapping[str, str], run_id: str
+    ) -> int:
+        self.ensure(table)
+        writer = rows.write.format("delta").mode(mode).option("userMetadata", run_id)
+        with self.guard():
+            writer.options(**options).save(self.path(table))
+        self._versions.pop(table, None)
+        return self.version(table)
+
+    def ensure(self, table: str) -> None:
+        """Create the table, or have it follow its contract; refuse what its rows do not fit."""
+        if table in self._checked:
+            return
+        contract = self.contract(table)
+        with self.guard():
+            if not self.exists(table):
+                self.spark.sql(contract.ddl(self.path(table)))
+            else:
+                self._migrate(contract)
+        self._checked.add(table)
+
+    def _migrate(self, contract: Contract) -> None:
+        stored = self.read_raw(contract.name).schema
+        kept = self.properties(contract.name)
+        for statement in migration(contract, self.path(contract.name), stored, kept):
+            try:
+                self.spark.sql(statement)
+            except AnalysisException as error:
+                if error.getCondition() != "DELTA_NEW_CHECK_CONSTRAINT_VIOLATION":
+                    raise
+                raise ContractError(broken_by(contract, statement)) from None
+
+    def read_raw(self, table: str) -> DataFrame:
+        """A table as it is stored, whatever its contract says."""
+        return self.spark.read.format("delta").load(self.path(table))
+
+
+def content_columns(contract: Contract) -> tuple[Column, Column]:
+    """Aggregates `rows` and `digest`, the sum of the rows' hashes: exact in any order.
+
+    xxhash64 skips NULLs, so that a value moved to a neighbouring column would go unseen: the
+    pattern of NULLs is hashed with the values. It does not see where an array ends either:
+    arrays are hashed as text.
+    """
+    names = contract.column_names
+    values = [
+        F.to_json(c.name) if isinstance(c.type, T.ArrayType) else F.col(c.name)
+        for c in contract.columns
+    ]
+    nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in names])
+    digest = F.sum(F.xxhash64(*values, nulls).cast("decimal(20,0)"))
+    return F.count("*").alias("rows"), digest.alias("digest")
+
+
+def contents_of(days: Iterable[Row]) -> dict[date, Content]:
+    """Contents by day, from rows aggregated by `content_columns`."""
+    return {day[BUSINESS_DATE]: Content(day["rows"], f"{int(day['digest']):x}") for day in days}

@@ -1,0 +1,175 @@
+"""Where trainings stand: one commit per round in `ops.rounds`, from which a killed one goes on.
+
+A round's commit bears the training's id and the round's number as Delta's transaction, so that a
+second writer of the same round changes nothing. Rows of a training differ from those of another
+attempt only in how long a round took.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from datetime import date
+
+import numpy as np
+from numpy.typing import NDArray
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.storage.lake import Lake
+
+ROUNDS = "ops.rounds"
+Floats = NDArray[np.float64]
+IN_FLIGHT = 2  # commits that may wait while training goes on
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A round's figures; `round` counts those done, from 1.
+
+    `validation_loss` is that of the weights with which the round began. The last row of a training,
+    `is_finished`, repeats that of `best_round`, whose weights it holds; round 0 is the beginning.
+    """
+
+    round: int
+    local_steps: int
+    rows: int
+    loss: float | None
+    shard_losses: tuple[float | None, ...]
+    validation_loss: float | None
+    seconds: float
+    training_seconds: float
+    is_finished: bool = False
+    best_round: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A round's figures, the weights after it and the outer optimiser's slots."""
+
+    progress: Progress
+    weights: Floats
+    slots: Floats
+
+
+@dataclass
+class Checkpoints:
+    """The rounds of one training, filed under a business date."""
+
+    lake: Lake
+    training_id: str
+    business_date: date
+    _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
+    _waiting: list[Future[None]] = field(default_factory=list)
+    _failed: BaseException | None = None
+
+    def resume(self) -> list[Progress]:
+        """Figures of the rounds to go on after; from then on the training bears the name they do.
+
+        Rounds after a gap were trained on from weights that are not there. Delta skips a round
+        whose number its log knows, also where its row was removed since. In both cases the
+        training begins anew, as `<training_id>.1` or a later number.
+        """
+        asked, attempts, history = self.training_id, 0, self.history()
+        while not self._can_resume(history):
+            attempts += 1
+            self.training_id = f"{asked}.{attempts}"
+            history = self.history()
+        return history
+
+    def history(self) -> list[Progress]:
+        """Figures of all rounds, in order."""
+        names = [name for name in Progress.__dataclass_fields__ if name != "shard_losses"]
+        rows = self._rows().select(*names, "shard_losses").orderBy("round").collect()
+        return [
+            Progress(
+                **{name: row[name] for name in names}, shard_losses=tuple(row["shard_losses"] or ())
+            )
+            for row in rows
+        ]
+
+    def weights(self, training_round: int) -> tuple[Floats, Floats]:
+        """Weights after a round and the outer optimiser's slots, float64 each."""
+        row = self._rows().where(F.col("round") == training_round).first()
+        assert row is not None
+        return np.frombuffer(row["weights"], "<f8"), np.frombuffer(row["slots"], "<f8")
+
+    def write(self, checkpoint: Checkpoint) -> None:
+        """Commit a round, after those before it, while the next one is trained.
+
+        A commit takes longer than many a round. Whatever a kill leaves uncommitted is trained again
+        and comes out the same. An error of an earlier commit is raised here or by `wait`; none
+        after it is committed.
+        """
+        self.wait(at_most=IN_FLIGHT - 1)
+        self._waiting.append(self._writer.submit(self._commit_next, checkpoint))
+
+    def wait(self, at_most: int = 0) -> None:
+        """Wait until no more commits than that are open."""
+        while len(self._waiting) > at_most:
+            self._waiting.pop(0).result()
+
+    def commit(self, checkpoint: Checkpoint) -> None:
+        """Commit a round now."""
+        weights = checkpoint.weights.astype("<f8").tobytes()
+        progress = asdict(checkpoint.progress)
+        row = {
+            **progress,
+            BUSINESS_DATE: self.business_date,
+            "training_id": self.training_id,
+            "weights": weights,
+            "slots": checkpoint.slots.astype("<f8").tobytes(),
+            "weights_sha256": hashlib.sha256(weights).hexdigest(),
+        }
+        contract = self.lake.contract(ROUNDS)
+        rows = self.lake.spark.createDataFrame(
+            [tuple(row[name] for name in contract.column_names)], contract.struct
+        )
+        transaction = (self.training_id, checkpoint.progress.round)
+        self.lake.append(ROUNDS, rows, run_id=self.training_id, transaction=transaction)
+
+    def close(self) -> None:
+        """End the thread that commits; what waits is still committed."""
+        self._writer.shutdown()
+
+    def _commit_next(self, checkpoint: Checkpoint) -> None:
+        """Commit a round unless one before it failed: a history with a gap cannot be resumed."""
+        if self._failed is not None:
+            raise self._failed
+        try:
+            self.commit(checkpoint)
+        except BaseException as error:
+            self._failed = error
+            raise
+
+    def _can_resume(self, history: Sequence[Progress]) -> bool:
+        """Whether its rounds are all there, and the next one would be committed."""
+        if history or not self.lake.exists(ROUNDS):
+            return [done.round for done in history] == [*range(1, len(history) + 1)]
+        return not self.lake.snapshot(ROUNDS).transactions().contains(self.training_id)
+
+    def _rows(self) -> DataFrame:
+        return self.lake.read(ROUNDS).where(F.col("training_id") == self.training_id)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The round after which weights were best, their validation loss, and measurements since."""
+
+    round: int
+    loss: float
+    measured_since: int
+
+
+def best_of(history: Sequence[Progress]) -> Best | None:
+    """The best weights so far, None where nothing was measured; of equal losses the first."""
+    best: Best | None = None
+    for progress in history:
+        if progress.is_finished or progress.validation_loss is None:
+            continue
+        if best is None or progress.validation_loss < best.loss:
+            best = Best(progress.round - 1, progress.validation_loss, 0)
+        else:
+            best = Best(best.round, best.loss, best.measured_since + 1)
+    return best

@@ -1,0 +1,1 @@
+"""Demo data: a simulated shop, and dunnhumby's Complete Journey as daily drops."""

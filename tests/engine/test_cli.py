@@ -1,0 +1,378 @@
+"""How a job ends: its exit codes, its one message, and one run per lake."""
+
+import logging
+import os
+import pickle
+import shutil
+from datetime import date
+from pathlib import Path
+
+import pytest
+import yaml
+from pyspark.errors import PythonException
+
+from conftest import HOME
+from lakeshop import pipeline as night
+from lakeshop.config.settings import LockSettings
+from lakeshop.engine import cli as job
+from lakeshop.engine.cli import code_digest, main, placed
+from lakeshop.engine.failures import summarize_error
+from lakeshop.errors import (
+    BusyError,
+    ConfigError,
+    ContractError,
+    InputError,
+    QualityError,
+    ShopError,
+)
+from lakeshop.privacy.pseudonyms import pseudonym_of
+from lakeshop.storage import lock as lease
+from lakeshop.storage.lake import Lake
+from lakeshop.storage.lock import acquire_lock
+from lakeshop.training.registry import sha256_of
+
+GOLDEN = HOME / "tests" / "golden"
+KEY_VARIABLE = "LAKESHOP_PSEUDONYM_KEY"
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    """A project folder of its own; no session is started, none is asked for twice."""
+    shutil.copytree(HOME / "conf", tmp_path / "conf")
+    shutil.copytree(HOME / "schemas", tmp_path / "schemas")
+    monkeypatch.delenv(KEY_VARIABLE, raising=False)
+
+    def no_session(name):
+        raise AssertionError(f"{name} should not have come as far as Spark")  # noqa: EM102
+
+    monkeypatch.setattr(job, "spark_session", no_session)
+    return tmp_path
+
+
+@pytest.fixture
+def with_spark(home, monkeypatch, spark):
+    monkeypatch.setattr(job, "spark_session", lambda name: spark)
+    return home
+
+
+def ran(home, *arguments, work=lambda run: None, name="ingest"):
+    places = ["--conf", str(home / "conf"), "--schemas", str(home / "schemas")]
+    return main(name, work, [*arguments, *places])
+
+
+def told(caplog):
+    return "\n".join(r.getMessage() for r in caplog.records if r.levelno >= logging.ERROR)
+
+
+# -- arguments and configuration: 2, nothing touched ---------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--date", "2026-02-30"], ["--date", "10.03.2026"], ["--date"], ["--no-such"], ["more"]],
+)
+def test_wrong_arguments(home, arguments, capsys):
+    with pytest.raises(SystemExit) as ended:
+        ran(home, *arguments)
+    assert ended.value.code == 2
+    assert "ingest.py: error:" in capsys.readouterr().err
+    assert not (home / "lake").exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["--date", "2026-03-10", "--from", "2026-03-10"],
+        ["--date", "2026-03-10", "--from", "2026-03-10", "--to", "2026-03-10"],
+        ["--from", "2026-03-10"],
+        ["--to", "2026-03-10"],
+        ["--from", "2026-03-11", "--to", "2026-03-10"],
+    ],
+    ids=" ".join,
+)
+def test_days_that_are_none(home, arguments, caplog):
+    assert ran(home, *arguments) == 2
+    assert "ingest failed: The days should be given as --date D or as --from A --to B" in told(
+        caplog
+    )
+    assert not (home / "lake").exists()
+
+
+def test_an_unknown_shop_lists_the_known(home, caplog):
+    assert ran(home, "--date", "2026-03-10", "--shop", "no_such") == 2
+    assert "no_such.yaml should exist. Found there: complete_journey" in told(caplog)
+    assert not (home / "lake").exists()
+
+
+def test_an_unknown_environment(home, caplog):
+    assert ran(home, "--date", "2026-03-10", "--env", "no_such") == 2
+    assert "local" in told(caplog)
+
+
+def test_a_missing_key(home, caplog):
+    (home / "conf/shops/demo.key").unlink()
+    assert ran(home, "--date", "2026-03-10") == 2
+    assert f"Set the variable {KEY_VARIABLE}" in told(caplog)
+    assert not (home / "lake").exists()
+
+
+def test_broken_contracts(home, caplog):
+    path = home / "schemas/silver/products.yaml"
+    document = yaml.safe_load(path.read_text())
+    document["schema"][0]["properties"][1]["physicalType"] = "VARCHAR"
+    path.write_text(yaml.safe_dump(document))
+    (home / "schemas/silver/users.yaml").write_text("a: [")
+    assert ran(home, "--date", "2026-03-10") == 2
+    assert "products.yaml" in told(caplog)
+    assert "users.yaml: should be YAML" in told(caplog)
+    assert not (home / "lake").exists()
+
+
+@pytest.mark.parametrize("missing", ["conf", "schemas"])
+def test_missing_folders(home, missing, caplog):
+    shutil.rmtree(home / missing)
+    assert ran(home, "--date", "2026-03-10") == 2
+    assert missing in told(caplog)
+
+
+# -- work ------------------------------------------------------------------------------------------
+
+
+def test_a_run_is_handed_what_was_asked_for(with_spark, monkeypatch):
+    seen = []
+    monkeypatch.setenv(KEY_VARIABLE, "a secret of the environment, long enough")
+    days = ["--from", "2026-03-09", "--to", "2026-03-10"]
+    assert ran(with_spark, *days, "--history", work=seen.append) == 0
+    assert (
+        ran(
+            with_spark,
+            *days,
+            "--landing",
+            "drops",
+            "--lake",
+            "other",
+            work=seen.append,
+            name="nightly",
+        )
+        == 0
+    )
+    one, other = seen
+    assert (one.first, one.last, one.job) == (date(2026, 3, 9), date(2026, 3, 10), "ingest")
+    assert one.is_history
+    assert not one.redo_stale
+    assert one.key == b"a secret of the environment, long enough"
+    assert one.lake.root == str(with_spark / "lake")
+    assert one.settings.shop.landing == str(with_spark / "landing/complete_journey")
+    assert one.code == code_digest(with_spark / "schemas")
+    # The night also redoes what is stale; places given replace those of the configuration.
+    assert other.redo_stale
+    assert not other.is_history
+    assert other.lake.root == str(with_spark / "other")
+    assert other.settings.shop.landing == str(with_spark / "drops")
+    assert other.settings.digest() == one.settings.digest()
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InputError, 1),
+        (QualityError, 1),
+        (BusyError, 1),
+        (ShopError, 1),
+        (ConfigError, 2),
+        (ContractError, 2),
+    ],
+)
+def test_an_error_that_is_explained(with_spark, caplog, error, code):
+    def work(run):
+        msg = "should be this. Received that."
+        raise error(msg)
+
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == code
+    assert told(caplog) == "ingest failed: should be this. Received that."
+
+
+def test_an_error_that_nobody_expected_is_told_without_a_plan(with_spark, caplog):
+    def work(run):
+        plan = "\n".join(f"+- Project [secret#{n}]" for n in range(10_000))
+        msg = f"division by zero\n{plan}"
+        raise ArithmeticError(msg)
+
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
+    text = told(caplog)
+    assert "ingest failed: ArithmeticError: division by zero" in text
+    assert "test_cli.py" in text, "where it was raised"
+    assert "secret#" not in text
+    assert len(text) < 3000
+
+
+def test_an_error_without_words(with_spark, caplog):
+    def work(run):
+        raise ValueError
+
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
+    assert "ValueError" in told(caplog)
+
+
+def test_an_error_of_spark_is_told_in_few_lines(with_spark, caplog):
+    def work(run):
+        run.lake.spark.sql("SELECT 1/0 AS x").collect()
+
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
+    assert "DIVIDE_BY_ZERO" in told(caplog)
+    assert "at org.apache.spark" not in told(caplog)
+
+
+def test_a_lake_is_gone_on_with_under_its_own_key(with_spark, monkeypatch, rows, caplog):
+    """Under another one each of its persons would be two."""
+    key = "a key for tests, of 32 characters or more"
+    known = {"user_id": pseudonym_of("u1", key.encode()), "raw_user_id": "u1"}
+    made, seen = rows("restricted.user_keys", known), []
+
+    def publish(run):
+        run.lake.overwrite("restricted.user_keys", made, run_id="test")
+
+    for work in (publish, seen.append):
+        monkeypatch.setenv(KEY_VARIABLE, f"{key}\n")
+        assert ran(with_spark, "--date", "2026-03-10", work=work) == 0
+    monkeypatch.setenv(KEY_VARIABLE, f"{key}!")
+    assert ran(with_spark, "--date", "2026-03-11", work=seen.append) == 2
+    assert len(seen) == 1
+    assert "should be the one that" in told(caplog)
+    assert key not in told(caplog)
+    assert "u1" not in told(caplog)
+
+
+# -- the night -------------------------------------------------------------------------------------
+
+PICKLED = pickle.dumps({"weights": [1.0]})
+DAY = date(2026, 3, 10)
+
+
+@pytest.fixture
+def with_champion(with_spark, spark, contracts, rows):
+    """Puts a file into `ops.models`, promoted on the day before under a digest."""
+    lake, day = Lake(spark, str(with_spark / "lake"), contracts), date(2026, 3, 9)
+
+    def promote(sha256):
+        row = {"business_date": day, "name": "fraud", "is_champion": True}
+        made = rows("ops.models", {**row, "model": PICKLED, "sha256": sha256})
+        lake.replace_days("ops.models", made, day, day, run_id="test")
+        return with_spark
+
+    return promote
+
+
+def below(home):
+    """What lies in the lake, but for the lock that takers of the lease share."""
+    return {str(path) for path in (home / "lake").rglob("*") if path.name != ".lock"}
+
+
+@pytest.mark.parametrize(
+    ("sha256", "text"),
+    [
+        (sha256_of(b"another"), f"Received {sha256_of(PICKLED)}: it was altered. Restore the"),
+        (sha256_of(PICKLED), "A model's file should be one that Keras saved. Received another:"),
+    ],
+    ids=["altered", "a pickle"],
+)
+def test_a_model_in_use_that_is_none_ends_a_run_before_anything_is_touched(
+    with_champion, caplog, sha256, text
+):
+    home = with_champion(sha256)
+    before = below(home)
+    for name, work in {"nightly": night.nightly, **night.STAGES}.items():
+        if name in {"nightly", "train", "publish"}:
+            caplog.clear()
+            assert ran(home, "--date", f"{DAY}", work=work, name=name) == 2
+            assert f"{name} failed: ops.models, fraud of 2026-03-09: A model's file" in told(caplog)
+            assert text in told(caplog)
+            assert "Traceback" not in told(caplog)
+    assert below(home) == before
+
+
+def test_metrics_and_a_summary_that_fail_do_not_fail_the_night(with_spark, monkeypatch, caplog):
+    def failing(*_given):
+        msg = "division by zero"
+        raise ArithmeticError(msg)
+
+    for stage in ("ingest", "clean"):
+        monkeypatch.setattr(night, stage, lambda run: None)
+    monkeypatch.setattr(night, "BUILT", {})
+    monkeypatch.setattr(night, "evaluate", failing)
+    monkeypatch.setattr(night, "summary", failing)
+    assert ran(with_spark, "--date", f"{DAY}", work=night.nightly, name="nightly") == 0
+    warnings = [r.getMessage() for r in caplog.records if r.levelno == logging.WARNING]
+    assert [text.partition(" failed, all tables are published")[0] for text in warnings] == [
+        "metrics of 2026-03-10",
+        "the summary of 2026-03-10",
+    ]
+    assert all(text.endswith("again: ArithmeticError: division by zero") for text in warnings)
+
+
+# -- one run per lake ------------------------------------------------------------------------------
+
+
+def test_a_lake_that_another_run_holds(home, monkeypatch, caplog):
+    monkeypatch.setattr(lease, "RENEWED_EVERY", 0.02)
+    day = date(2026, 3, 10)
+    terms = LockSettings(seconds=60, wait_seconds=0)
+    with acquire_lock(str(home / "lake"), "train", day, day, terms):
+        assert ran(home, "--from", "2026-03-01", "--to", "2026-03-10") == 1
+    assert f"ingest failed: One run at a time should work on {home / 'lake'}" in told(caplog)
+    assert f"held by train of 2026-03-10, process {os.getpid()} on" in told(caplog)
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["a new version", "a new table"])
+def test_a_run_that_lost_the_lake_publishes_nothing(with_spark, caplog, exists):
+    table = "gold.similar_products"
+
+    def work(run):
+        if exists:
+            run.lake.ensure(table)
+        (Path(run.lake.root) / ".lease").unlink()
+        run.lake.overwrite(table, run.lake.nothing(table), run_id="r")
+
+    assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
+    assert "ingest of 2026-03-10, process" in told(caplog)
+    assert "lost it to a run that has ended. It publishes nothing more" in told(caplog)
+    log = with_spark / "lake/gold/similar_products/_delta_log"
+    assert len(list(log.glob("*.json"))) == exists
+
+
+# -- the rest --------------------------------------------------------------------------------------
+
+
+def test_help_is_the_golden_one(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    with pytest.raises(SystemExit) as ended:
+        main("nightly", lambda run: None, ["--help"])
+    assert ended.value.code == 0
+    text = capsys.readouterr().out
+    golden = GOLDEN / "nightly_help.txt"
+    if os.environ.get("LAKESHOP_REFRESH_GOLDEN") == "1":
+        golden.write_text(text)
+    assert text == golden.read_text()
+
+
+def test_places():
+    home = Path("/home/shop")
+    assert placed("lake", home) == "/home/shop/lake"
+    assert placed("/data/lake", home) == "/data/lake"
+    assert placed("s3a://bucket/lake", home) == "s3a://bucket/lake"
+
+
+def test_the_code_is_named_by_its_sources_and_contracts(home):
+    before = code_digest(home / "schemas")
+    assert before == code_digest(HOME / "schemas")
+    path = home / "schemas/silver/users.yaml"
+    path.write_text(path.read_text() + "\n# a word\n")
+    assert code_digest(home / "schemas") != before
+
+
+def test_an_error_of_a_task_is_said_by_the_last_line_of_its_trace() -> None:
+    trace = "\n  An exception was thrown.\nTraceback:\n  File x\nValueError: boom\n"
+    assert summarize_error(PythonException(trace)) == "PythonException: ValueError: boom"
+    assert summarize_error(RuntimeError("\nno table t\n== Plan ==")) == "RuntimeError: no table t"
+    assert summarize_error(ArithmeticError()) == "ArithmeticError"

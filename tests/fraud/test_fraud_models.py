@@ -1,0 +1,122 @@
+"""Models of a training day: with labels, without, again, and which of them are used."""
+
+import json
+from datetime import timedelta
+
+import numpy as np
+import pytest
+
+from frauds import TRAINING_DAY, fraud_shop
+from lakeshop.fraud.network import MODULES
+from lakeshop.fraud.promotion import Slice, figures, promoted, scores
+from lakeshop.fraud.training import INPUTS
+from lakeshop.training.registry import champion, model_of, sha256_of
+
+
+def models(shop, day=TRAINING_DAY):
+    return {row["method"]: row for row in shop.lake.read("ops.models", day, day).collect()}
+
+
+def test_candidates_are_trained_and_the_best_becomes_champion(fraud_nights):
+    found = models(fraud_nights)
+    assert set(found) == {"tabm", "baseline_mlp"}
+    precision = {m: json.loads(row["metrics"])["average_precision"] for m, row in found.items()}
+    best = max(precision, key=lambda method: precision[method])
+    assert {m for m, row in found.items() if row["is_champion"]} == {best}
+    assert precision[best] > 0.5
+    for row in found.values():
+        assert row["sha256"] == sha256_of(bytes(row["model"]))
+        assert (row["code"], list(row["inputs"])) == ("code", list(INPUTS))
+        assert any(version.startswith("features.transactions@") for version in row["data"])
+        assert row["trained_to"] == TRAINING_DAY - timedelta(days=12)
+        assert json.loads(row["parameters"])["plan"]["shards"] == 2
+
+
+def test_a_model_file_leads_from_raw_inputs_to_a_probability(fraud_nights):
+    row = champion(fraud_nights.lake.read("ops.models"), "fraud")
+    model = model_of(bytes(row["model"]), row["sha256"], MODULES)
+    raw = np.zeros((3, len(INPUTS)), np.float32)
+    raw[1], raw[2] = np.nan, np.inf
+    found = scores(model, raw)
+    assert ((found >= 0) & (found <= 1)).all()
+
+
+def test_training_again_gives_the_same_bytes_and_trains_nothing(fraud_nights, caplog):
+    before = {m: row["sha256"] for m, row in models(fraud_nights).items()}
+    rounds = fraud_nights.lake.read("ops.rounds").count()
+    run = fraud_nights.run(TRAINING_DAY)
+    run.code = "newer code"  # so that the day is not skipped as published
+    from lakeshop.pipeline import TABLES
+
+    run.build(TABLES["models"])
+    assert {m: row["sha256"] for m, row in models(fraud_nights).items()} == before
+    assert fraud_nights.lake.read("ops.rounds").count() == rounds
+
+
+def test_a_night_between_training_days_trains_nothing(fraud_nights):
+    version = fraud_nights.lake.version("ops.models")
+    fraud_nights.train(TRAINING_DAY + timedelta(days=6))
+    assert fraud_nights.lake.version("ops.models") == version
+
+
+@pytest.fixture(scope="module")
+def unlabelled(spark, tmp_path_factory):
+    """A shop without labels whose model of the training day is trained."""
+    shop = fraud_shop(spark, tmp_path_factory.mktemp("unlabelled") / "lake", labelled=False)
+    shop.train()
+    return shop
+
+
+def test_without_labels_what_is_unusual_is_learned(unlabelled):
+    (row,) = models(unlabelled).values()
+    assert (row["method"], row["is_champion"]) == ("autoencoder", True)
+    assert json.loads(row["metrics"])["is_taught"] is False
+    told = unlabelled.lake.read("ops.runs").where("table_name = 'ops.models'").collect()
+    assert any("without labels" in text for r in told for text in r["warnings"])
+    quantiles = row["score_quantiles"]
+    assert quantiles == sorted(quantiles)
+    assert quantiles[100] == pytest.approx(0.5, abs=0.02)
+
+
+def test_too_few_days_train_no_model_and_say_so(spark, tmp_path):
+    shop = fraud_shop(spark, tmp_path / "lake", train_days=40, maturity_days=70)
+    shop.train()
+    assert models(shop) == {}
+    told = shop.lake.read("ops.runs").where("table_name = 'ops.models'").first()
+    assert "no fraud model" in told["warnings"][0]
+
+
+def candidate(method, precision):
+    return {"method": method, "metrics": {"average_precision": precision}, "is_champion": False}
+
+
+HELD_OUT = Slice(("a",), np.zeros((4, 1)), np.array([0.0, 1.0, 0.0, 1.0]))
+
+
+def test_the_first_candidates_best_is_promoted():
+    rows = promoted([candidate("a", 0.2), candidate("b", 0.4)], None, HELD_OUT, is_taught=True)
+    assert [row["is_champion"] for row in rows] == [False, True]
+
+
+@pytest.mark.parametrize(("precision", "is_new"), [(0.49, False), (0.5, True), (0.6, True)])
+def test_a_candidate_must_not_be_worse_than_the_present_one(monkeypatch, precision, is_new):
+    monkeypatch.setattr("lakeshop.fraud.promotion.scores_of_row", lambda *_: np.zeros(4))
+    present = {"metrics": json.dumps({"is_taught": True})}
+    assert figures(HELD_OUT, np.zeros(4))["average_precision"] == 0.5
+    (row,) = promoted([candidate("a", precision)], present, HELD_OUT, is_taught=True)
+    assert row["is_champion"] is is_new
+    assert json.loads(row["metrics"])["present"]["average_precision"] == 0.5
+
+
+@pytest.mark.parametrize("was_taught", [True, False])
+def test_a_model_without_labels_never_follows_on_one_that_was_taught(monkeypatch, was_taught):
+    monkeypatch.setattr("lakeshop.fraud.promotion.scores_of_row", lambda *_: np.zeros(4))
+    present = {"metrics": json.dumps({"is_taught": was_taught})}
+    (row,) = promoted([candidate("a", None)], present, HELD_OUT, is_taught=False)
+    assert row["is_champion"] is not was_taught
+
+
+def test_a_present_model_of_other_inputs_cannot_be_told_and_gives_way():
+    present = {"inputs": ["gone"], "metrics": json.dumps({"is_taught": True})}
+    (row,) = promoted([candidate("a", 0.1)], present, HELD_OUT, is_taught=True)
+    assert row["is_champion"]

@@ -1,0 +1,173 @@
+"""The lists of a small shop: what is in them, why, and for whom."""
+
+import math
+from datetime import date, timedelta
+
+import pytest
+
+from lakeshop.config.settings import AgainTerms
+from lakeshop.engine.context import BuildContext
+from lakeshop.engine.transforms import FIXED_POINT_SCALE
+from lakeshop.features.products import products
+from lakeshop.features.user_products import user_products
+from lakeshop.features.users import users
+from lakeshop.recommendations.buy_again import again_list, again_log_odds
+from lakeshop.recommendations.recommendations import recommendations
+from lakeshop.recommendations.similar_products import similar_products
+
+DAY = date(2026, 3, 31)
+
+
+def bought(user: str, product: str, *ages: int) -> list[dict[str, object]]:
+    return [
+        {
+            "user_id": user,
+            "product_id": product,
+            "event_date": DAY - timedelta(days=age),
+            "lines": 1,
+        }
+        for age in ages
+    ]
+
+
+@pytest.fixture(scope="module")
+def night(settings):
+    return BuildContext(DAY, settings)
+
+
+@pytest.fixture
+def tables(rows, night):
+    days = [
+        *bought("ann", "milk", 2, 14, 26),  # every 12 days
+        *bought("ann", "bread", 5),
+        *bought("bob", "milk", 1, 8),
+        *bought("bob", "bread", 1),
+        *bought("bob", "wine", 1),
+        *bought("cem", "ski", 100),  # no longer sold
+        {"user_id": "dee", "product_id": "milk", "event_date": DAY, "views": 3, "lines": 0},
+    ]
+    made = {
+        "features.user_product_days": rows("features.user_product_days", *days),
+        "silver.products": rows(
+            "silver.products",
+            {"product_id": "milk", "name": "Milk 1 l", "department": "DAIRY"},
+            {"product_id": "bread", "name": "Rye bread", "department": None},
+            {"product_id": "wine", "name": "Red wine", "department": "DRINKS"},
+        ),
+        "silver.promotions": rows("silver.promotions"),
+        "silver.users": rows("silver.users", {"user_id": "ann"}, {"user_id": "eve"}),
+        "similarity.neighbours": rows(
+            "similarity.neighbours",
+            *[
+                {"measure": "user_linear", "product_id": a, "neighbour_id": b, "similarity": s}
+                for a, b, s in (("bread", "wine", 0.4), ("milk", "wine", 0.1), ("wine", "ski", 0.9))
+            ],
+            {
+                "measure": "basket_cosine",
+                "product_id": "bread",
+                "neighbour_id": "wine",
+                "similarity": 0.5,
+                "support": 7,
+            },
+            {
+                "measure": "user_cosine",
+                "product_id": "bread",
+                "neighbour_id": "wine",
+                "similarity": 0.9,
+                "support": 8,
+            },
+            {
+                "measure": "user_cosine",
+                "product_id": "bread",
+                "neighbour_id": "milk",
+                "similarity": 0.2,
+                "support": 9,
+            },
+            {
+                "measure": "user_cosine",
+                "product_id": "bread",
+                "neighbour_id": "ski",
+                "similarity": 0.8,
+                "support": 9,
+            },
+        ),
+    }
+    made["features.user_products"] = user_products(made, night)
+    made["features.users"] = users(made, night)
+    made["features.products"] = products(made, night)
+    return made
+
+
+def test_lists_reasons_and_fallbacks(tables, night):
+    found = recommendations(tables, night).collect()
+    lists = {}
+    for row in sorted(found, key=lambda r: r["rank"]):
+        lists.setdefault((row["user_id"], row["list"]), []).append(
+            (row["product_id"], row["reason"])
+        )
+    assert sorted(lists["ann", "again"]) == [
+        ("bread", "you bought this 5 days ago"),
+        ("milk", "you buy this about every 12 days"),
+    ]
+    assert lists["ann", "new"] == [("wine", "bought with Rye bread")]
+    assert ("bob", "new") not in lists  # has bought all that is on sale
+    assert ("cem", "again") not in lists  # the ski is no longer sold
+    fallback = [p for p, _ in lists["*", "new"]]
+    assert sorted(fallback) == ["bread", "milk", "wine"]
+    for stranger in ("dee", "eve"):
+        assert [p for p, _ in lists[stranger, "new"]] == fallback
+    assert dict(lists["*", "new"])["milk"] == "popular in Dairy this week"
+    assert dict(lists["*", "new"])["bread"] == "popular this week"
+    assert {r["user_id"] for r in found if r["is_fallback"]} == {"*", "dee", "eve"}
+    assert all(0 < r["score"] < 1 for r in found)
+
+
+def test_the_log_odds_of_buying_again_by_hand(spark):
+    values = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
+    terms = AgainTerms(**dict(zip(AgainTerms.model_fields, values, strict=True)))
+    row = {
+        "habit": FIXED_POINT_SCALE, "recent": FIXED_POINT_SCALE // 2,
+        "repeat_rate": 0.01, "times": 2, "last_age": 10,
+        "first_age": 30, "days_between_purchases": 20.0, "purchase_days_14": 3,
+        "purchase_days_84": 6, "mailer_stores": 1, "recent_purchases": 3 * FIXED_POINT_SCALE,
+    }  # fmt: skip
+    found = spark.createDataFrame([row]).select(again_log_odds(terms)).first()[0]
+    # gap = (30 - 10 + 2 * 20) / (2 + 1) = 20, so last / gap = 0.5; trend = 4 / (1 + 1) = 2
+    expected = (
+        0.5 + math.log(1.02) + 2 * 0.5 + 3 * math.log(0.01) + 0 + 5 * math.log(0.6) ** 2
+        + 6 * math.log(2) + 7 * math.log(2) + 8 * math.log(4)
+    )  # fmt: skip
+    assert found == pytest.approx(expected)
+
+
+def test_lists_are_as_long_as_configured_and_do_not_depend_on_partitions(tables, night, settings):
+    short = settings.recommendations.model_copy(update={"list_length": 1})
+    habits = tables["features.user_products"]
+    made = [
+        sorted(
+            map(
+                tuple,
+                again_list(
+                    habits.repartition(n),
+                    tables["features.products"],
+                    tables["features.users"],
+                    short,
+                ).collect(),
+            ),
+            key=repr,
+        )
+        for n in (1, 7)
+    ]
+    assert made[0] == made[1]
+    assert [row[2] for row in made[0]] == [1] * 3  # rank 1 of ann, bob and cem
+
+
+def test_similar_products_prefer_baskets_and_leave_out_what_is_not_sold(tables, night):
+    rows = [r for r in similar_products(tables, night).collect() if r["product_id"] == "bread"]
+    assert [
+        (r["rank"], r["similar_product_id"], r["reason"])
+        for r in sorted(rows, key=lambda r: r["rank"])
+    ] == [
+        (1, "wine", "bought together in 7 baskets"),
+        (2, "milk", "bought by the same 9 customers"),
+    ]
