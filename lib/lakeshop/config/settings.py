@@ -1,20 +1,19 @@
-"""Settings of what is kept, and for how long.
+"""`conf/*.yaml` read into one frozen Settings; an unknown key is an error.
 
-`conf/*.yaml` read into one frozen Settings; an unknown key is an error.
-
-`base.yaml` holds what is true everywhere, `<env>.yaml` what differs on a laptop or a
-cluster, `shops/<shop>.yaml` what is true of one shop. Later files win, key by key.
-Settings of the Spark engine are not here but in `conf/spark/*.conf`.
+`base.yaml` holds what is true everywhere, `<env>.yaml` what differs on a laptop or a cluster,
+`shops/<shop>.yaml` what is true of one shop. Later files win, key by key. Each application has a
+section of its own name, checked by a class of its own. Settings of the Spark engine are not here
+but in `conf/spark/*.conf`.
 """
 
 import hashlib
 import re
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from lakeshop.config.base import (
@@ -25,9 +24,8 @@ from lakeshop.config.base import (
     Share,
     read_document,
 )
-from lakeshop.config.planning import Forecasts, Reorder
 from lakeshop.config.shop import Shop
-from lakeshop.config.training import Fraud, Training
+from lakeshop.config.training import Training
 from lakeshop.config.validation import assert_name
 from lakeshop.errors import ConfigError
 
@@ -94,7 +92,11 @@ class Quality(FrozenModel):
 
 
 class Features(FrozenModel):
-    """Windows, half-lives and priors, all in days."""
+    """Windows, half-lives and priors, all in days.
+
+    Lines of `most_units_per_line` units or more are no sales by the piece: daily sums of products
+    leave them out.
+    """
 
     windows: tuple[PositiveInt, PositiveInt, PositiveInt]
     half_life_days: PositiveFloat
@@ -102,6 +104,7 @@ class Features(FrozenModel):
     preferred_departments: PositiveInt
     repeat_prior_days: PositiveFloat
     interval_prior_days: PositiveFloat
+    most_units_per_line: PositiveFloat | None = None
 
 
 Action = Literal["purchase", "cart", "view"]
@@ -175,51 +178,72 @@ class Evaluation(FrozenModel):
     cutoff: PositiveInt
 
 
+Section = TypeVar("Section", bound=FrozenModel)
+# Keys that have another name by now.
+RENAMED = {
+    "forecasts": "demand",
+    "forecasts.teaching": "demand.global_model",
+    "forecasts.most_units_per_line": "features.most_units_per_line",
+    "reorder": "inventory",
+}
+# Where a run works, not what it makes.
+OF_A_MACHINE = {"lake", "tables_at_once", "lease", "pseudonyms", "maintenance"}
+
+
 class Settings(FrozenModel):
-    """Everything a night can be told."""
+    """The whole configuration of a run.
+
+    Sections of applications are extra attributes under the applications' names; `section` finds
+    one by its class.
+    """
+
+    model_config = ConfigDict(extra="allow", frozen=True)
 
     lake: str
     tables_at_once: PositiveInt
     lease: LockSettings
+    applications: tuple[str, ...] | None = None
     shop: Shop
     pseudonyms: Pseudonyms
     quality: Quality
     features: Features
     similarity: Similarity
-    recommendations: Recommendations
-    forecasts: Forecasts
-    reorder: Reorder
     training: Training
-    fraud: Fraud
     evaluation: Evaluation
     maintenance: Maintenance
 
-    @model_validator(mode="after")
-    def _finds_what_it_recommends_by(self) -> "Settings":
-        known = self.similarity.measures_of_users
-        if self.recommendations.new_measure not in known:
-            msg = (
-                f"recommendations.new_measure should be one of {', '.join(known)}, received "
-                f"{self.recommendations.new_measure!r}; add others to similarity.user_measures"
-            )
-            raise ValueError(msg)
-        return self
+    def section(self, kind: type[Section]) -> Section:
+        """Return the section of an application.
 
-    def digest(self) -> str:
-        """Names these settings in a run id, whatever machine and folder they are used in."""
-        of_a_machine = ("lake", "tables_at_once", "lease", "pseudonyms", "maintenance")
-        left_out = dict.fromkeys(of_a_machine, True)
-        text = self.model_dump_json(exclude={**left_out, "shop": {"landing"}})
+        Raises:
+            LookupError: no section is of that class.
+        """
+        sections = (self.model_extra or {}).values()
+        return next(s for s in sections if isinstance(s, kind))
+
+    def digest(self, *names: str) -> str:
+        """Name these sections, or all that is not of a machine, in a run id."""
+        kept = set(names) or set(type(self).model_fields) | set(self.model_extra or {})
+        kept -= OF_A_MACHINE
+        exclude = {"shop": {"landing"}} if "shop" in kept else None
+        text = self.model_dump_json(include=kept, exclude=exclude)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def read_settings(folder: Path, *, env: str, shop: str) -> Settings:
-    """Settings for one environment and one shop.
+def read_settings(
+    folder: Path,
+    *,
+    env: str,
+    shop: str,
+    sections: Callable[[tuple[str, ...] | None], Mapping[str, type[FrozenModel]]],
+) -> Settings:
+    """Read the settings of one environment and one shop.
 
     Args:
         folder: the `conf` folder.
         env: name of the overlay `<env>.yaml`.
         shop: name of the overlay `shops/<shop>.yaml`.
+        sections: classes of the applications' sections by name, given what `applications` says.
 
     Raises:
         ConfigError: a file is missing or not YAML, a key is unknown or a value wrong; all
@@ -227,18 +251,66 @@ def read_settings(folder: Path, *, env: str, shop: str) -> Settings:
     """
     assert_name("The environment", env)
     assert_name("The shop", shop)
-    merged: dict[str, object] = {}
+    merged: dict[str, Any] = {}
     for path in (folder / "base.yaml", folder / f"{env}.yaml", folder / "shops" / f"{shop}.yaml"):
-        merged = _overlaid(merged, _read_yaml(path))
+        content = _read_yaml(path)
+        _refuse_renamed(content, path)
+        merged = _overlaid(merged, content)
+    names = _application_names(merged.get("applications"))
+    faults: list[str] = []
+    found: dict[str, object] = {}
+    for name, kind in sections(names).items():
+        try:
+            found[name] = kind.model_validate(merged.pop(name, {}))
+        except ValidationError as error:
+            faults += _faults(error, name)
+    faults += [
+        f"  {key}: Extra inputs are not permitted."
+        for key in set(merged) - set(Settings.model_fields)
+    ]
     try:
-        return Settings.model_validate(merged)
+        settings = Settings.model_validate(merged)
     except ValidationError as error:
-        faults = "\n".join(
-            f"  {'.'.join(map(str, fault['loc']))}: {fault['msg']}.{_received(fault)}"
-            for fault in error.errors()
-        )
-        msg = f"The configuration in {folder} ({env}, {shop}) should fit. Received:\n{faults}"
-        raise ConfigError(msg) from None
+        faults += _faults(error)
+    if faults:
+        listed = "\n".join(faults)
+        msg = f"The configuration in {folder} ({env}, {shop}) should fit. Received:\n{listed}"
+        raise ConfigError(msg)
+    return settings.model_copy(update=found)
+
+
+def _application_names(value: object) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if isinstance(value, list) and value and all(isinstance(name, str) for name in value):
+        return tuple(value)
+    msg = (
+        "applications should be a list of names, such as [recommendations, fraud]. Received "
+        f"{reprlib.repr(value)}; leave the key out for all that the shop's entities allow."
+    )
+    raise ConfigError(msg)
+
+
+def _refuse_renamed(content: Mapping[str, object], path: Path) -> None:
+    """Refuse keys of earlier versions.
+
+    Raises:
+        ConfigError: a key has another name by now.
+    """
+    for old in RENAMED:
+        section, _, key = old.partition(".")
+        within = content.get(section)
+        if section in content and (not key or (isinstance(within, dict) and key in within)):
+            names = [f"{o} is now {n}" for o, n in RENAMED.items() if o.startswith(section)]
+            msg = f"{path.name} should use the names of today. {'; '.join(names)}."
+            raise ConfigError(msg)
+
+
+def _faults(error: ValidationError, *above: str) -> list[str]:
+    return [
+        f"  {'.'.join(map(str, (*above, *fault['loc'])))}: {fault['msg']}.{_received(fault)}"
+        for fault in error.errors()
+    ]
 
 
 def _received(fault: ErrorDetails) -> str:

@@ -1,9 +1,9 @@
-"""Settings of what is learned: when models are trained, which networks, and fraud."""
+"""Settings of training: when models are trained, how the work is cut, and what a network is."""
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lakeshop.config.base import FrozenModel, NonNegativeInt, PositiveFloat, PositiveInt, Share
+from lakeshop.config.base import FrozenModel, PositiveFloat, PositiveInt
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -44,25 +44,3 @@ class NetworkConfig(FrozenModel):
     outer: Mapping[str, Any] = {"class_name": "SGD", "config": {"learning_rate": 1.0}}
     patience: PositiveInt | None = None
     decay: Literal["cosine"] | None = None
-
-
-class Fraud(FrozenModel):
-    """What fraud models learn from, and what becomes of their scores."""
-
-    maturity_days: PositiveInt
-    train_days: PositiveInt
-    validation_days: PositiveInt
-    report_weeks: PositiveInt
-    report_lines: PositiveInt
-    policy: Literal["budget", "cost"]
-    alerts_per_day: PositiveInt
-    rank_by: Literal["score", "expected_loss"]
-    review_cost: PositiveFloat
-    block_probability: Share
-    min_history: PositiveInt
-    review_score: PositiveFloat
-    labelled: Mapping[str, NetworkConfig]
-    unlabelled: Mapping[str, NetworkConfig]
-    label_delay_days: NonNegativeInt
-    prior_lines: PositiveFloat
-    prior_rate: Share

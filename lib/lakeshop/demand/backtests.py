@@ -22,6 +22,7 @@ from lakeshop.demand.forecasting.backtest import BacktestOrigin
 from lakeshop.demand.forecasting.candidates import named
 from lakeshop.demand.forecasting.figures import ALL, SegmentBacktest, evaluate_backtest
 from lakeshop.demand.inputs import targets_of
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import BACKTEST_MODEL, DEMAND_TABLE, oldest_origin
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import of_newest_day
@@ -35,7 +36,7 @@ BACKTEST = (
 
 def backtests(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per segment, one of all, one of the reorder plan; none where history is too short."""
-    options = night.settings.forecasts
+    options = night.settings.section(DemandSettings)
     oldest = oldest_origin(options)
     rows = sampled(tables[DEMAND_TABLE], options.backtest.series, oldest).orderBy(*KEY).toPandas()
     spark = SparkSession.active()
@@ -67,7 +68,7 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
 
 def _ages(night: BuildContext) -> list[int]:
     """How many days ago each origin was, the newest first."""
-    options = night.settings.forecasts
+    options = night.settings.section(DemandSettings)
     return list(
         range(options.horizon_days, oldest_origin(options) + 1, options.backtest.stride_days)
     )
@@ -88,7 +89,7 @@ def _borders(series: DataFrame) -> Borders:
 def _origin(
     whole: Series, age: int, network: LoadedNetwork | None, night: BuildContext, borders: Borders
 ) -> BacktestOrigin:
-    options = night.settings.forecasts
+    options = night.settings.section(DemandSettings)
     series = whole.until(age, borders, options.active_days)
     said = series.said(series.pooled(), network, named(network is not None), options)
     came = targets_of(whole.panel, age, options.horizon_days).astype(np.float64)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lakeshop.config.planning import Forecasts
 from lakeshop.demand.examples import groups_of
 from lakeshop.demand.forecaster import LoadedNetwork
 from lakeshop.demand.forecasting.candidates import MeanForecast, PooledPriors, candidates
@@ -18,6 +17,7 @@ from lakeshop.demand.forecasting.policies import segments
 from lakeshop.demand.forecasting.pooling import Hierarchy, Pooled, pool
 from lakeshop.demand.forecasting.weekdays import panel_weekdays
 from lakeshop.demand.panels import panel_of
+from lakeshop.demand.settings import DemandSettings
 
 Borders = tuple[float, float]
 
@@ -72,7 +72,7 @@ class Series:
         shared: Pooled,
         network: LoadedNetwork | None,
         names: Collection[str],
-        options: Forecasts,
+        options: DemandSettings,
     ) -> dict[str, MeanForecast]:
         """What the named candidates say of each."""
         told = None
@@ -81,7 +81,7 @@ class Series:
         return candidates(self.panel, self.kin(shared), told, names)
 
 
-def series_of(rows: pd.DataFrame, day: date, options: Forecasts) -> Series:
+def series_of(rows: pd.DataFrame, day: date, options: DemandSettings) -> Series:
     """Rows of features.demand of the day, in their order."""
     return Series(
         panel=panel_of(rows, day, options.history_days, options.horizon_days),

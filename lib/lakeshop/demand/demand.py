@@ -18,10 +18,10 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from lakeshop.config.planning import Forecasts
 from lakeshop.demand.dense_arrays import SCHEMA, to_dense_arrays
 from lakeshop.demand.entries import SERIES_KEY, attributes, catalogue, promotions, sales, stock
 from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.features.product_days import NO_STORE
 
@@ -31,7 +31,7 @@ WEEK = 7
 
 def demand(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per series that is forecast."""
-    options, day = night.settings.forecasts, night.day
+    options, day = night.settings.section(DemandSettings), night.day
     known = catalogue(tables["silver.products"], day)
     sold = sales(tables["features.product_days"], known, day, options)
     series = night.keep(
@@ -69,7 +69,7 @@ _ARRIVING = (
 
 
 def kept(
-    sold: DataFrame, known: DataFrame, day: date, options: Forecasts, *, is_taught: bool
+    sold: DataFrame, known: DataFrame, day: date, options: DemandSettings, *, is_taught: bool
 ) -> DataFrame:
     """The series, whether each is active, and how many days before `day` it begins: `first_age`.
 

@@ -13,10 +13,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from lakeshop.config.planning import Forecasts
 from lakeshop.demand.forecasting.classes import demand_class
 from lakeshop.demand.forecasting.weekdays import weekday_factors
 from lakeshop.demand.panels import panel_of
+from lakeshop.demand.settings import DemandSettings
 
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -77,7 +77,7 @@ class Layout:
 
 
 def to_dense_arrays(
-    day: date, options: Forecasts, batches: Iterable[pa.RecordBatch]
+    day: date, options: DemandSettings, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """Series with their entries as the rows of features.demand, without the business date."""
     for batch in batches:

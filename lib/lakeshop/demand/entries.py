@@ -9,9 +9,9 @@ from datetime import date, timedelta
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.planning import Forecasts
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.transforms import age_in_days
 from lakeshop.features.product_days import NO_STORE
 
@@ -74,7 +74,7 @@ def as_series(rows: DataFrame, known: DataFrame, level: str) -> DataFrame:
     return joined.withColumn("product_id", named).drop("_category")
 
 
-def sales(days: DataFrame, known: DataFrame, day: date, options: Forecasts) -> DataFrame:
+def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings) -> DataFrame:
     """One row per series: `sold`, its days with a sale, and sums of the last `active_days`.
 
     `first_age` and `last_age` are those of its first and last sale within 400 days.
@@ -127,7 +127,7 @@ def _lines_on(weekday: int) -> Column:
     return F.sum(F.when(is_counted, F.col("lines")).otherwise(0))
 
 
-def stock(levels: DataFrame, known: DataFrame, day: date, options: Forecasts) -> DataFrame:
+def stock(levels: DataFrame, known: DataFrame, day: date, options: DemandSettings) -> DataFrame:
     """One row per series whose stock was counted: `stock`, days with what is known of them.
 
     Of each day the counts that tell of it, one per product and store, the opening hours sold
@@ -156,7 +156,9 @@ def stock(levels: DataFrame, known: DataFrame, day: date, options: Forecasts) ->
     )
 
 
-def promotions(versions: DataFrame, known: DataFrame, day: date, options: Forecasts) -> DataFrame:
+def promotions(
+    versions: DataFrame, known: DataFrame, day: date, options: DemandSettings
+) -> DataFrame:
     """One row per promoted product: `promoted`, spans of days with the stores that promote it.
 
     A promotion is as in its newest version, and counts as announced with its first.

@@ -19,6 +19,7 @@ from lakeshop.dates import days_between, newest_weekday
 from lakeshop.demand.entries import as_series, catalogue
 from lakeshop.demand.forecasting.figures import ALL, CHOSEN
 from lakeshop.demand.inventory_forecasts import quantile_name
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.metrics import FIGURE, content_of, is_published, publish_figures
 from lakeshop.engine.report import report_forecasts, report_plan
 from lakeshop.engine.run import Run
@@ -84,7 +85,7 @@ def _published(run: Run, night: date, day: date) -> None:
     started, read = time.monotonic(), run.lake.read
     forecasts = read(FORECASTS, night, night).where(F.col("target_date") <= F.lit(day))
     sold, stock = (read(table, days[0], day) for table in (SOLD, STOCK))
-    options = run.settings.forecasts
+    options = run.settings.section(DemandSettings)
     known = catalogue(read(PRODUCTS, None, night), night)
     is_of_products = options.level != CATEGORY
     judged = judged_days(

@@ -9,12 +9,12 @@ from numpy.typing import NDArray
 from pyspark.sql import Column, DataFrame, Window
 from pyspark.sql import functions as F
 
-from lakeshop.config.planning import Forecasts
 from lakeshop.demand.calendar import NAMES, calendar_features
 from lakeshop.demand.entries import CATALOGUE_NEW_DAYS
 from lakeshop.demand.forecasting.panel import Floats, Panel
 from lakeshop.demand.inputs import bucket, columns, inputs_of, targets_of
 from lakeshop.demand.panels import panel_of
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.transforms import is_nth
 from lakeshop.training.shards import RECORD
 from lakeshop.training.specification import FeatureSpec, Floats32
@@ -34,12 +34,12 @@ LEAST_DAYS = 56  # of history at an origin
 LEAST_EXPOSED = 7  # days of a series that is learned from
 
 
-def columns_of(options: Forecasts) -> FeatureSpec:
+def columns_of(options: DemandSettings) -> FeatureSpec:
     """What a shop's network reads and is taught."""
     return FeatureSpec(*columns(options.horizon_days, CALENDAR))
 
 
-def calendar_ahead(day: date, options: Forecasts) -> Floats:
+def calendar_ahead(day: date, options: DemandSettings) -> Floats:
     """What the calendar says of the days of the horizon, float64[H, k]."""
     first, last = day + timedelta(days=1), day + timedelta(days=options.horizon_days)
     told = calendar_features(first, last, options.country, options.paydays)
@@ -52,7 +52,7 @@ def groups_of(series: pd.DataFrame) -> Floats:
     return np.array([[bucket(row[name]) for name in names] for row in series.to_dict("records")])
 
 
-def inputs_on(panel: Panel, groups: Floats, options: Forecasts) -> Floats32:
+def inputs_on(panel: Panel, groups: Floats, options: DemandSettings) -> Floats32:
     """The network's inputs of each series as known on the panel's day."""
     return inputs_of(panel, groups, calendar_ahead(panel.day, options))
 
@@ -88,7 +88,7 @@ def _value(days_before: int) -> Column:
     return F.aggregate(F.slice(paid, F.lit(1), days), F.lit(0.0), lambda total, x: total + x)
 
 
-def examples(series: DataFrame, day: date, days_before: int, options: Forecasts) -> DataFrame:
+def examples(series: DataFrame, day: date, days_before: int, options: DemandSettings) -> DataFrame:
     """Key, origin and record of each example, as known `days_before` before the day.
 
     Args:
@@ -101,7 +101,7 @@ def examples(series: DataFrame, day: date, days_before: int, options: Forecasts)
 
 
 def _maker(
-    day: date, days_before: int, options: Forecasts
+    day: date, days_before: int, options: DemandSettings
 ) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
     def make(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
@@ -113,7 +113,7 @@ def _maker(
     return make
 
 
-def active(panel: Panel, options: Forecasts) -> NDArray[np.bool_]:
+def active(panel: Panel, options: DemandSettings) -> NDArray[np.bool_]:
     """Whether each series would have been forecast on the panel's day: sold lately, or new."""
     sold = np.any(panel.units[:, -options.active_days :] > 0, axis=1)
     known = panel.exposure > 0
@@ -121,15 +121,15 @@ def active(panel: Panel, options: Forecasts) -> NDArray[np.bool_]:
     return np.asarray(np.any(known, axis=1) & (sold | ~is_old))
 
 
-def origins(panel: Panel, options: Forecasts) -> list[int]:
+def origins(panel: Panel, options: DemandSettings) -> list[int]:
     """Days before the panel's day on which examples begin, a week before it the newest."""
-    teaching = options.teaching
+    teaching = options.global_model
     ages = [7 + teaching.stride_days * n for n in range(teaching.origins)]
     return [age for age in ages if panel.days - age >= LEAST_DAYS]
 
 
 def _examples(
-    batch: pd.DataFrame, panel: Panel, groups: Floats, age: int, options: Forecasts
+    batch: pd.DataFrame, panel: Panel, groups: Floats, age: int, options: DemandSettings
 ) -> pd.DataFrame:
     past = panel.until(age)
     target = targets_of(panel, age, options.horizon_days)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from pyspark.sql import Row
 
-from lakeshop.config.planning import Forecasts
 from lakeshop.demand.examples import columns_of, inputs_on
 from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.fraud.network import MODULES
 from lakeshop.training.registry import verify
 from lakeshop.training.scoring import loaded, predictions
@@ -32,7 +32,9 @@ class LoadedNetwork:
         verify(payload, row["sha256"])
         return cls(payload, row["sha256"])
 
-    def forecast(self, panel: Panel, groups: Floats, options: Forecasts) -> tuple[Floats, Floats]:
+    def forecast(
+        self, panel: Panel, groups: Floats, options: DemandSettings
+    ) -> tuple[Floats, Floats]:
         """Mean and dispersion of each series' units on each day ahead, float64[n, H] each.
 
         NaN where the network gives no number; the variance of a day is mean + dispersion mean^2.

@@ -18,7 +18,6 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.planning import Forecasts
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.demand.candidates import Series, series_of
 from lakeshop.demand.examples import KEY, sampled
@@ -29,6 +28,7 @@ from lakeshop.demand.forecasting.panel import Floats
 from lakeshop.demand.forecasting.policies import Forecast, SegmentPolicy, forecast, rules_for
 from lakeshop.demand.forecasting.pooling import Pooled
 from lakeshop.demand.reasons import reasons
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import DEMAND_TABLE, MODEL_NAME
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import of_newest_day
@@ -42,11 +42,11 @@ def inventory_forecasts(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per series of the night and day of the horizon."""
     series = night.keep(tables[DEMAND_TABLE].where("is_active"))
     knowledge = _knowledge(tables, series, night)
-    task = _forecaster(knowledge, night.day, night.settings.forecasts)
+    task = _forecaster(knowledge, night.day, night.settings.section(DemandSettings))
     # Of few bytes Spark would make one task: a number that is asked for stays.
     spread = series.repartition(max(1, series.count() // SERIES_PER_TASK), *KEY)
     model = (knowledge.model_date, knowledge.network.sha256 if knowledge.network else None)
-    return spread.mapInPandas(task, _schema(night.settings.forecasts)).withColumns(
+    return spread.mapInPandas(task, _schema(night.settings.section(DemandSettings))).withColumns(
         {
             "target_date": F.date_add(F.lit(night.day), F.col("horizon")),
             "model_date": F.lit(model[0]).cast("date"),
@@ -71,7 +71,7 @@ class ForecastInputs:
 
 
 def _knowledge(tables: Tables, series: DataFrame, night: BuildContext) -> ForecastInputs:
-    options = night.settings.forecasts
+    options = night.settings.section(DemandSettings)
     rules = _rules(tables["ops.backtests"], options)
     if not rules:
         night.warn(f"no backtest of demand yet: forecasts are by {DEFAULT}")
@@ -83,7 +83,7 @@ def _knowledge(tables: Tables, series: DataFrame, night: BuildContext) -> Foreca
     return ForecastInputs(rules, shared, network, None if row is None else row[BUSINESS_DATE])
 
 
-def _rules(backtests: DataFrame, options: Forecasts) -> dict[str, SegmentPolicy]:
+def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPolicy]:
     """The rules of the newest training day, by segment."""
     told = backtests.where(F.col("method").isNotNull())
     return {
@@ -98,7 +98,7 @@ def _rules(backtests: DataFrame, options: Forecasts) -> dict[str, SegmentPolicy]
     }
 
 
-def _schema(options: Forecasts) -> str:
+def _schema(options: DemandSettings) -> str:
     numbers = ["mean", "variance", "level_variance", *map(quantile_name, options.quantiles)]
     texts = ["method", "demand_class", "abc", "reason"]
     return ", ".join(
@@ -112,7 +112,7 @@ def _schema(options: Forecasts) -> str:
 
 
 def _forecaster(
-    knowledge: ForecastInputs, day: date, options: Forecasts
+    knowledge: ForecastInputs, day: date, options: DemandSettings
 ) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
     """The task: the forecasts of a batch of series."""
 
@@ -125,7 +125,7 @@ def _forecaster(
 
 
 def forecasts_of(
-    batch: pd.DataFrame, knowledge: ForecastInputs, day: date, options: Forecasts
+    batch: pd.DataFrame, knowledge: ForecastInputs, day: date, options: DemandSettings
 ) -> pd.DataFrame:
     """The rows of a batch of series, all of a series one after the other."""
     assert knowledge.shared is not None, "where a series is, there is a sample"
@@ -150,7 +150,7 @@ def on_sale(batch: pd.DataFrame, day: date, horizon: int) -> Floats:
 
 
 def _table(
-    batch: pd.DataFrame, series: Series, found: Forecast, sold: Floats, options: Forecasts
+    batch: pd.DataFrame, series: Series, found: Forecast, sold: Floats, options: DemandSettings
 ) -> pd.DataFrame:
     n, horizon = found.mean.shape
     numbers = {

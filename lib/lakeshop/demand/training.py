@@ -12,9 +12,9 @@ from datetime import timedelta
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
-from lakeshop.config.planning import Forecasts
 from lakeshop.config.training import NetworkConfig
 from lakeshop.demand.examples import KEY, columns_of, examples, sampled
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.fraud.promotion import Model
 from lakeshop.training.networks import plan_of, recipe_of, steps_of, where_of
@@ -29,9 +29,9 @@ DEMAND_TABLE = "features.demand"
 
 def demand(tables: Tables, night: BuildContext) -> list[Model]:
     """Rows of ops.models without day and provenance; none where history is too short."""
-    options = night.settings.forecasts
+    options = night.settings.section(DemandSettings)
     oldest = oldest_origin(options)
-    series = night.keep(sampled(tables[DEMAND_TABLE], options.teaching.series, oldest))
+    series = night.keep(sampled(tables[DEMAND_TABLE], options.global_model.series, oldest))
     ages = {MODEL_NAME: 0, BACKTEST_MODEL: oldest}
     found = [_model(series, night, name, age) for name, age in ages.items()]
     if None in found:
@@ -39,14 +39,14 @@ def demand(tables: Tables, night: BuildContext) -> list[Model]:
     return [model for model in found if model is not None]
 
 
-def oldest_origin(options: Forecasts) -> int:
+def oldest_origin(options: DemandSettings) -> int:
     """Days before the training day that the backtest's oldest origin is."""
     backtest = options.backtest
     return options.horizon_days + backtest.stride_days * (backtest.origins - 1)
 
 
 def recipe(
-    options: Forecasts, network: NetworkConfig, name: str, rows: int, shards: int
+    options: DemandSettings, network: NetworkConfig, name: str, rows: int, shards: int
 ) -> ModelSpec:
     """What is trained."""
     columns = columns_of(options)
@@ -56,13 +56,13 @@ def recipe(
 
 
 def _model(series: DataFrame, night: BuildContext, name: str, age: int) -> Model | None:
-    options, shards = night.settings.forecasts, night.settings.training.shards
+    options, shards = night.settings.section(DemandSettings), night.settings.training.shards
     rows = night.keep(examples(series, night.day, age, options))
     extent = rows.agg(F.count("*").alias("rows"), F.min("origin").alias("first")).first()
     assert extent is not None
     if not extent["rows"]:
         return None
-    network = options.teaching.network
+    network = options.global_model.network
     stated = recipe(options, network, name, extent["rows"], shards)
     trained = _trained(stated, rows, night, name)
     payload = as_bytes(trained.model())
@@ -98,9 +98,13 @@ def _extent(extent: Row, night: BuildContext, age: int) -> dict[str, object]:
 
 
 def _trained(recipe: ModelSpec, rows: DataFrame, night: BuildContext, name: str) -> Trained:
+    options = night.settings.section(DemandSettings)
     return train(
         recipe,
-        plan_of(night.settings.forecasts.teaching.network, night.settings.training.shards),
+        plan_of(
+            night.settings.section(DemandSettings).global_model.network,
+            night.settings.training.shards,
+        ),
         rows,
         where_of(night, name, METHOD),
         key=[*KEY, "origin"],

@@ -18,7 +18,7 @@ KEY = (BUSINESS_DATE, "event_date", "product_id", "store_id")
 
 def product_days(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per business date, event date, product and store, for any range of days."""
-    return per_day(tables["silver.transactions"], night.settings.forecasts.most_units_per_line)
+    return per_day(tables["silver.transactions"], night.settings.features.most_units_per_line)
 
 
 def per_day(transactions: DataFrame, most_units: float | None) -> DataFrame:

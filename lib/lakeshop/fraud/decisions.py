@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from lakeshop.config.training import Fraud
+from lakeshop.fraud.settings import Fraud
 
 
 def with_decision(scored: DataFrame, options: Fraud, *, least: float = 0.0) -> DataFrame:

@@ -25,6 +25,7 @@ from lakeshop.fraud.figures import fraud_figures
 from lakeshop.fraud.methods import scores_by_method
 from lakeshop.fraud.prequential import first_day_read, folds
 from lakeshop.fraud.promotion import is_supervised
+from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.training import INPUTS, KEY, MODEL_NAME, sampled
 from lakeshop.ml.drift import population_stability_index
 from lakeshop.storage.run_log import LOG
@@ -44,7 +45,7 @@ def evaluate_fraud(run: Run) -> None:
     if run.ledger.publication(SCORES, run.last):
         _drift(run, run.last)
     for day in days_between(run.first, run.last):
-        scored = day - timedelta(days=run.settings.fraud.maturity_days)
+        scored = day - timedelta(days=run.settings.section(Fraud).maturity_days)
         if run.ledger.publication(SCORES, scored):
             _published(run, scored, day)
 
@@ -57,7 +58,7 @@ def _compare(run: Run, day: date) -> None:
     source = (content_of(run, MODELS, day),)
     if is_published(run, day, MODEL_NAME, source):
         return
-    started, options = time.monotonic(), run.settings.fraud
+    started, options = time.monotonic(), run.settings.section(Fraud)
     night = BuildContext(day, run.settings)
     lines = run.lake.read(LINES, first_day_read(day, options), day)
     labels = run.lake.read(LABELS, None, day)
@@ -116,7 +117,7 @@ def _drift(run: Run, day: date) -> None:
     source = (content_of(run, SCORES, day),)
     if is_published(run, day, f"{MODEL_NAME}_drift", source):
         return
-    first = model["trained_to"] - timedelta(days=run.settings.fraud.validation_days - 1)
+    first = model["trained_to"] - timedelta(days=run.settings.section(Fraud).validation_days - 1)
     then = run.lake.read(LINES, first, model["trained_to"])
     scores = run.lake.read(SCORES, day, day).select("score")
     values, reference = _inputs(run.lake.read(LINES, day, day)), _inputs(then)
@@ -151,9 +152,11 @@ def _published(run: Run, scored: date, day: date) -> None:
     if is_published(run, scored, f"{MODEL_NAME}_published", source):
         return
     labels = run.lake.read(LABELS, None, day)
-    lines = with_label(run.lake.read(LINES, scored, scored), labels, day, run.settings.fraud)
+    lines = with_label(
+        run.lake.read(LINES, scored, scored), labels, day, run.settings.section(Fraud)
+    )
     found = run.lake.read(SCORES, scored, scored).select(KEY, "score", "probability", "method")
     told = with_segments(lines, labels, run.lake.read("silver.users", None, day), day)
     judged = told.join(found, on=KEY).withColumn("is_probability", F.col("probability").isNotNull())
-    figures = by_method(judged, run.settings.fraud.alerts_per_day)
+    figures = by_method(judged, run.settings.section(Fraud).alerts_per_day)
     publish_figures(run, scored, f"{MODEL_NAME}_published", figures, source, started)

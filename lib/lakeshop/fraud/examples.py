@@ -11,9 +11,9 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.training import Fraud
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.transforms import latest_versions
+from lakeshop.fraud.settings import Fraud
 
 TARGET = "is_fraud"
 IS_VALIDATION = "is_validation"

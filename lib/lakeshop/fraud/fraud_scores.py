@@ -14,6 +14,7 @@ from lakeshop.fraud.decisions import with_decision
 from lakeshop.fraud.explanations import reasons_of
 from lakeshop.fraud.network import MODULES
 from lakeshop.fraud.promotion import is_supervised
+from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.training import MODEL_NAME
 from lakeshop.training.registry import champion
 from lakeshop.training.scoring import score
@@ -26,7 +27,7 @@ MOST_REASONS = 3
 
 def fraud_scores(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per order line delivered on the business date."""
-    options = night.settings.fraud
+    options = night.settings.section(Fraud)
     lines = tables["features.transactions"]
     model = champion(tables["ops.models"], MODEL_NAME)
     if model is None:

@@ -13,10 +13,10 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.training import Fraud
 from lakeshop.fraud.baselines import Baseline, installed
 from lakeshop.fraud.examples import TARGET
 from lakeshop.fraud.prequential import WEIGHT
+from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.statistics import statistics
 from lakeshop.fraud.training import INPUTS, KEY, MODEL_NAME, sampled
 from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION, fit_per_group

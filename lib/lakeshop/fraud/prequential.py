@@ -13,9 +13,9 @@ from functools import reduce
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.training import Fraud
 from lakeshop.engine.transforms import is_nth
 from lakeshop.fraud.examples import TARGET, newest_mature_day, with_label
+from lakeshop.fraud.settings import Fraud
 from lakeshop.training.groups import FOLD, IS_TRAIN
 
 WEIGHT = "weight"

@@ -22,6 +22,7 @@ from lakeshop.engine.transforms import is_nth
 from lakeshop.fraud.entities import ALL_NAMES
 from lakeshop.fraud.examples import IS_VALIDATION, TARGET, examples
 from lakeshop.fraud.promotion import Model, Slice, figures, promoted, scores
+from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.statistics import statistics
 from lakeshop.fraud.transactions import LINE
 from lakeshop.ml.calibration import calibrated
@@ -60,7 +61,7 @@ class TrainingSet:
 
 def fraud(tables: Tables, night: BuildContext) -> list[Model]:
     """Rows of ops.models without day and provenance: candidates, one of them champion at most."""
-    options = night.settings.fraud
+    options = night.settings.section(Fraud)
     lesson = _lesson(tables, night)
     if lesson is None:
         night.warn("no fraud model: mature lines should fill days of training and of validation")
@@ -75,7 +76,7 @@ def fraud(tables: Tables, night: BuildContext) -> list[Model]:
 
 def _lesson(tables: Tables, night: BuildContext) -> TrainingSet | None:
     lines, labels = tables["features.transactions"], tables["silver.fraud_labels"]
-    chosen = examples(lines, labels, night.day, night.settings.fraud)
+    chosen = examples(lines, labels, night.day, night.settings.section(Fraud))
     rows = night.keep(chosen.select(KEY, "event_date", IS_VALIDATION, TARGET, *INPUTS))
     extent = {row[IS_VALIDATION]: row for row in _extent(rows).collect()}
     if set(extent) != {False, True}:

@@ -18,6 +18,7 @@ from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.fraud.columns import Prior
 from lakeshop.fraud.entities import ALL_NAMES, per_fraud, per_line, with_histories
+from lakeshop.fraud.settings import Fraud
 
 NIGHT_ENDS = 6  # o'clock
 SATURDAY = 5  # counted from Monday, 0
@@ -26,7 +27,7 @@ SATURDAY = 5  # counted from Monday, 0
 def transactions(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per order line delivered on the days asked for."""
     lines, labels = tables["silver.transactions"], tables["silver.fraud_labels"]
-    settings, first = night.settings.fraud, night.first_day
+    settings, first = night.settings.section(Fraud), night.first_day
     numbers = per_line(lines, first).unionByName(
         per_fraud(lines, labels, settings.label_delay_days)
     )

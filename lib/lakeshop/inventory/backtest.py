@@ -10,12 +10,14 @@ from lakeshop.demand.forecasting.backtest import BacktestOrigin
 from lakeshop.demand.forecasting.figures import SegmentBacktest
 from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.forecasting.policies import SegmentPolicy, forecast, rules_for
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.context import BuildContext
 from lakeshop.inventory.demand import Demand
 from lakeshop.inventory.plan import ServiceTarget
 from lakeshop.inventory.planned import replayable, replayed_plan
 from lakeshop.inventory.replay.simulation import History
 from lakeshop.inventory.replenishment import SERIES_KEY, stock_of, terms_of
+from lakeshop.inventory.settings import InventorySettings
 
 REORDER = "reorder"
 
@@ -45,7 +47,10 @@ def replayed(
     held = rows[list(SERIES_KEY)].merge(
         stock_of(counts, night.day).toPandas(), on=list(SERIES_KEY), how="left"
     )
-    options, is_fractional = night.settings.reorder, rows["is_fractional"].to_numpy(np.bool_)
+    options, is_fractional = (
+        night.settings.section(InventorySettings),
+        rows["is_fractional"].to_numpy(np.bool_),
+    )
     is_counted = held["age"].notna().to_numpy() & ~is_fractional
     is_counted &= (panel.until(max(origins)).exposure > 0).any(axis=1)
     terms = terms_of(held, options)
@@ -53,7 +58,7 @@ def replayed(
     if not is_counted.any():
         return None
     chosen = np.flatnonzero(is_counted)
-    levels = np.array(night.settings.forecasts.quantiles)
+    levels = np.array(night.settings.section(DemandSettings).quantiles)
     told = {
         age: _demand(origin, rules_for(rules, origin.segments, levels)).take(chosen)
         for age, origin in origins.items()

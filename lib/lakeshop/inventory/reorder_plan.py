@@ -13,12 +13,12 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.planning import Reorder
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.inventory.demand import Demand
 from lakeshop.inventory.plan import ReorderPlan, ServiceTarget, Stock, plan
 from lakeshop.inventory.replenishment import FRESH_DAYS, SERIES_KEY, known, stock_of, terms_of
 from lakeshop.inventory.sentences import Counted, sentences
+from lakeshop.inventory.settings import InventorySettings
 
 DIGITS = 6  # of probabilities and means: more would not be the same on another processor
 
@@ -38,7 +38,7 @@ def reorder_plan(tables: Tables, night: BuildContext) -> DataFrame:
     return (
         per_series(tables["gold.inventory_forecasts"])
         .join(held, on=list(SERIES_KEY), how="left")
-        .mapInPandas(_method(night.settings.reorder), COLUMNS)
+        .mapInPandas(_method(night.settings.section(InventorySettings)), COLUMNS)
     )
 
 
@@ -65,7 +65,7 @@ def demand_of(rows: pd.DataFrame) -> Demand:
     return Demand.of(mean, variance, known(rows, "level_variance", 0.0))
 
 
-def planned(rows: pd.DataFrame, options: Reorder) -> pd.DataFrame:
+def planned(rows: pd.DataFrame, options: InventorySettings) -> pd.DataFrame:
     """The plan of a batch of series, all columns."""
     stock = terms_of(rows, options)
     aim = ServiceTarget(options.service_level, options.shortage_cost, options.holding_cost_per_day)
@@ -102,7 +102,9 @@ def _columns(found: ReorderPlan, stock: Stock) -> pd.DataFrame:
     )
 
 
-def _method(options: Reorder) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
+def _method(
+    options: InventorySettings,
+) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
     """The task: the plans of a batch of series."""
 
     def compute(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:

@@ -7,10 +7,10 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.planning import Reorder
 from lakeshop.engine.transforms import age_in_days, top_per
 from lakeshop.inventory.demand import Floats
 from lakeshop.inventory.plan import Stock
+from lakeshop.inventory.settings import InventorySettings
 
 SERIES_KEY = ("product_id", "store_id")
 ALL_STORES = "*"
@@ -51,7 +51,7 @@ def stock_of(counts: DataFrame, day: date) -> DataFrame:
     )
 
 
-def terms_of(rows: pd.DataFrame, options: Reorder) -> Stock:
+def terms_of(rows: pd.DataFrame, options: InventorySettings) -> Stock:
     """Stock and terms of a batch; what the shop does not say of a product the options do."""
     return Stock(
         on_hand=known(rows, "on_hand", np.nan),

@@ -3,12 +3,12 @@
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.settings import AgainTerms, Recommendations
 from lakeshop.engine.transforms import FIXED_POINT_SCALE, top_per
+from lakeshop.recommendations.settings import AgainTerms, RecommendationSettings
 
 
 def again_list(
-    habits: DataFrame, products: DataFrame, users: DataFrame, settings: Recommendations
+    habits: DataFrame, products: DataFrame, users: DataFrame, settings: RecommendationSettings
 ) -> DataFrame:
     """The products each user is most likely to buy again, best first.
 

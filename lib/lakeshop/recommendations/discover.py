@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.settings import NewTerms, Recommendations
 from lakeshop.engine.transforms import FIXED_POINT_SCALE, top_per
 from lakeshop.recommendations.scoring import NOTHING_SPEAKS, ItemModel, TopK, item_model, new_picks
+from lakeshop.recommendations.settings import NewTerms, RecommendationSettings
 from lakeshop.similarity.catalogue import Catalogue, histories_in
 
 USERS_AT_ONCE = 256  # x products x 8 bytes x a few matrices: 40 MB for 5,000 products
@@ -26,7 +26,7 @@ def new_list(
     products: DataFrame,
     users: DataFrame,
     weights: DataFrame,
-    settings: Recommendations,
+    settings: RecommendationSettings,
 ) -> DataFrame:
     """The products each user never bought and is most likely to buy, best first.
 
@@ -103,7 +103,7 @@ def _named(picks: TopK, user_ids: pa.StringArray, catalogue: Catalogue) -> pa.Re
 
 
 def popular_list(
-    products: DataFrame, catalogue: DataFrame, users: DataFrame, settings: Recommendations
+    products: DataFrame, catalogue: DataFrame, users: DataFrame, settings: RecommendationSettings
 ) -> DataFrame:
     """The stated fallback: the same popular products for every one of `users`.
 

@@ -13,12 +13,12 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.settings import NewTerms
 from lakeshop.engine.context import BuildContext
 from lakeshop.engine.transforms import top_per
 from lakeshop.features.user_products import purchase_days
 from lakeshop.ml.ranking import hit_at, ndcg_at, novelty, precision_at, recall_at
 from lakeshop.recommendations.discover import new_list
+from lakeshop.recommendations.settings import NewTerms, RecommendationSettings
 
 OURS = "lakeshop"
 LISTS = ("merged", "again", "new")
@@ -148,7 +148,7 @@ def by_neighbours(scored: Scored, night: BuildContext, measure: str) -> DataFram
     Between the products of the linear model, so that measures compare. Of the cosine this is the
     plain item kNN.
     """
-    settings = night.settings.recommendations.model_copy(
+    settings = night.settings.section(RecommendationSettings).model_copy(
         update={"new": _PLAIN, "list_length": night.settings.evaluation.cutoff}
     )
     modelled = scored.neighbours.where("measure = 'user_linear'").select("product_id").distinct()

@@ -15,13 +15,14 @@ from pyspark.sql import functions as F
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.recommendations.buy_again import again_list
 from lakeshop.recommendations.discover import new_list, popular_list
+from lakeshop.recommendations.settings import RecommendationSettings
 
 EVERYBODY = "*"
 
 
 def recommendations(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per user, list and rank."""
-    settings = night.settings.recommendations
+    settings = night.settings.section(RecommendationSettings)
     products, users = tables["features.products"], tables["features.users"]
     on_sale = products.where(F.col("days_since_purchase") < settings.active_days)
     habits = tables["features.user_products"]

@@ -10,13 +10,14 @@ from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import top_per
+from lakeshop.recommendations.settings import RecommendationSettings
 
 MEASURES = ("basket_cosine", "user_cosine")
 
 
 def similar_products(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per product and rank."""
-    settings = night.settings.recommendations
+    settings = night.settings.section(RecommendationSettings)
     on_sale = tables["features.products"].where(F.col("days_since_purchase") < settings.active_days)
     pairs = between(tables["similarity.neighbours"], on_sale)
     return (
