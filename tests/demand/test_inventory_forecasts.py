@@ -248,7 +248,7 @@ def test_without_a_backtest_it_is_the_mean_however_the_series_lie(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     night = _night(settings)
-    made = night.keep(inventory_forecasts(_tables(rows, {}, 1), night))
+    made = night.cache(inventory_forecasts(_tables(rows, {}, 1), night))
     found = collected(made)
     assert night.warnings == ["no backtest of demand yet: forecasts are by mean_56"]
     monkeypatch.setattr(MODULE, "SERIES_PER_TASK", 7)

@@ -34,7 +34,7 @@ def demand(tables: Tables, night: BuildContext) -> DataFrame:
     options, day = night.settings.section(DemandSettings), night.day
     known = catalogue(tables["silver.products"], day)
     sold = sales(tables["features.product_days"], known, day, options)
-    series = night.keep(
+    series = night.cache(
         kept(
             sold, attributes(known, options.level), day, options, is_taught=night.is_training_day
         ).transform(with_product_days, day)

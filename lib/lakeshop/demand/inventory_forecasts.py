@@ -40,7 +40,7 @@ DIGITS = 4
 
 def inventory_forecasts(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per series of the night and day of the horizon."""
-    series = night.keep(tables[DEMAND_TABLE].where("is_active"))
+    series = night.cache(tables[DEMAND_TABLE].where("is_active"))
     knowledge = _knowledge(tables, series, night)
     task = _forecaster(knowledge, night.day, night.settings.section(DemandSettings))
     # Of few bytes Spark would make one task: a number that is asked for stays.

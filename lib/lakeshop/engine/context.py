@@ -50,7 +50,7 @@ class BuildContext:
         """Whether models are trained on the day."""
         return self.day.weekday() == self.settings.training.weekday_number
 
-    def keep(self, rows: DataFrame) -> DataFrame:
+    def cache(self, rows: DataFrame) -> DataFrame:
         """Cache rows that a builder uses several times, until its table is published."""
         self._kept.append(rows.persist())
         return rows

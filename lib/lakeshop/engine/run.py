@@ -129,7 +129,7 @@ class Run:
         rows = builder(read_inputs(self.lake, contract, first, last), night)
         if not contract.is_by_day:
             rows = rows.withColumn(BUSINESS_DATE, F.lit(last))
-        rows = night.keep(self._with_run_id(contract, rows, last))
+        rows = night.cache(self._with_run_id(contract, rows, last))
         try:
             found = audit(self.lake, contract, rows)
             counts = Counts(sum(c.rows for c in found.values()), warnings=tuple(night.warnings))

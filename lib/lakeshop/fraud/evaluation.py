@@ -62,13 +62,13 @@ def _compare(run: Run, day: date) -> None:
     night = BuildContext(day, run.settings)
     lines = run.lake.read(LINES, first_day_read(day, options), day)
     labels = run.lake.read(LABELS, None, day)
-    rows = night.keep(folds(lines, labels, day, options))
+    rows = night.cache(folds(lines, labels, day, options))
     tested = rows.where(~F.col(IS_TRAIN)).join(scores_by_method(rows, options), on=[FOLD, KEY])
     told = with_segments(tested, labels, run.lake.read("silver.users", None, day), day)
     judged = told.withColumns(
         {"score": F.col(PREDICTION), "is_probability": F.lit(True), "week": F.col(FOLD)}
     )
-    figures = night.keep(by_method(judged, options.alerts_per_day))
+    figures = night.cache(by_method(judged, options.alerts_per_day))
     report_fraud(f"{day}", figures.collect(), options.alerts_per_day)
     publish_figures(run, day, MODEL_NAME, figures, source, started)
     night.release()

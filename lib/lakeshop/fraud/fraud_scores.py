@@ -34,7 +34,7 @@ def fraud_scores(tables: Tables, night: BuildContext) -> DataFrame:
         scored = by_amount(lines, options.min_history)
         decided = with_decision(scored, options, least=options.review_score)
         return with_reasons(decided, F.array(_above_usual()))
-    decided = night.keep(with_decision(by_model(lines, model), options))
+    decided = night.cache(with_decision(by_model(lines, model), options))
     why = reasons_of(decided.where(is_alert()), model, MOST_REASONS)
     explained = decided.join(F.broadcast(why), on="transaction_id", how="left")
     return with_reasons(explained, F.filter("why", lambda reason: reason.isNotNull()))

@@ -59,13 +59,13 @@ def _night_scores(run: Run, day: date) -> DataFrame:
     started = time.monotonic()
     night, k = BuildContext(day, run.settings), run.settings.evaluation.cutoff
     scored = _scored(run, day)
-    lists = night.keep(lists_of(scored, night))
+    lists = night.cache(lists_of(scored, night))
     scores = user_scores(
         lists, relevant(scored), scored.products, k=k, n_users=scored.users.count()
     )
     scores = scores.withColumn("night", F.lit(day)).persist()
     coverages = _coverages(lists, scored.products.count())
-    figures = night.keep(
+    figures = night.cache(
         reduce(DataFrame.unionByName, [means(scores), ndcg_lift(scores), coverages])
     )
     report(f"{day}", figures, run.settings)

@@ -90,7 +90,9 @@ def neighbours(tables: Tables, night: BuildContext) -> DataFrame:
         "user": user_interactions(days, night.day, age, options.action_weights),
         "basket": basket_interactions(lines, night.day, age),
     }
-    users, baskets = (packed_histories(rows, options, night.keep) for rows in interactions.values())
+    users, baskets = (
+        packed_histories(rows, options, night.cache) for rows in interactions.values()
+    )
     for basis, cut in zip(interactions, (users.cut, baskets.cut), strict=True):
         if cut.histories:
             night.warn(
