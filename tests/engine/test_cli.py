@@ -332,7 +332,7 @@ def test_a_run_that_lost_the_lake_publishes_nothing(with_spark, caplog, exists):
         if exists:
             run.lake.ensure(table)
         (Path(run.lake.root) / ".lease").unlink()
-        run.lake.overwrite(table, run.lake.nothing(table), run_id="r")
+        run.lake.overwrite(table, run.lake.empty_frame(table), run_id="r")
 
     assert ran(with_spark, "--date", "2026-03-10", work=work) == 1
     assert "ingest of 2026-03-10, process" in told(caplog)

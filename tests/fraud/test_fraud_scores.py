@@ -33,7 +33,7 @@ def scored(shop, lines=None, models=None, **changes):
 
 @pytest.fixture(scope="module")
 def without_model(fraud_nights):
-    return scored(fraud_nights, models=fraud_nights.lake.nothing("ops.models"))
+    return scored(fraud_nights, models=fraud_nights.lake.empty_frame("ops.models"))
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def test_before_there_is_a_model_amounts_are_compared_with_the_customers_own(wit
 def test_a_customer_with_few_lines_is_no_outlier(fraud_nights):
     of_night = fraud_nights.lake.read("features.transactions", NIGHT, NIGHT)
     few = of_night.withColumn("user_count", F.lit(19.0))
-    found = scored(fraud_nights, few, models=fraud_nights.lake.nothing("ops.models"))
+    found = scored(fraud_nights, few, models=fraud_nights.lake.empty_frame("ops.models"))
     assert {row["score"] for row in found.values()} == {None}
     assert {row["decision"] for row in found.values()} == {"pass"}
 

@@ -123,7 +123,7 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
 
 
 def _contents(run: Run, table: str, rows: DataFrame) -> dict[date, Content]:
-    per_day = run.lake.fitting(table, rows).groupBy(BUSINESS_DATE)
+    per_day = run.lake.conform_to_contract(table, rows).groupBy(BUSINESS_DATE)
     return contents_of(per_day.agg(*content_columns(run.lake.contract(table))).collect())
 
 

@@ -104,7 +104,7 @@ def _clean_days(run: Run, entities: list[str], first: date, last: date) -> None:
 
 def _publish_nothing(run: Run, table: str, first: date, last: date) -> None:
     started = time.monotonic()
-    run.publish(table, run.lake.nothing(table), first, last, started=started, contents={})
+    run.publish(table, run.lake.empty_frame(table), first, last, started=started, contents={})
 
 
 def _clean_entity(

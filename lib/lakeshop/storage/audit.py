@@ -20,7 +20,7 @@ def audit(lake: Lake, contract: Contract, rows: DataFrame) -> dict[date, Content
     broken = [F.count_if(~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name) for c in rules]
     # Hashes, because distinct texts of millions of rows cost more than building the table.
     keys = F.count_distinct(F.xxhash64(*contract.key)).alias("keys")
-    fitting = lake.fitting(contract.name, rows)
+    fitting = lake.conform_to_contract(contract.name, rows)
     days = fitting.groupBy(BUSINESS_DATE).agg(*content_columns(contract), keys, *broken).collect()
     faults = [
         f"{c.name} ({c.about}): {day[c.name]} rows of {day[BUSINESS_DATE]}"

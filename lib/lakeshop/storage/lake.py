@@ -71,7 +71,7 @@ class Lake:
         """The rows filed from `first` to `last`, both included; none where nothing was written."""
         contract = self.contract(table)
         if not self.exists(table):
-            return self.nothing(table)
+            return self.empty_frame(table)
         rows = self.spark.read.format("delta").load(self.path(table))
         if first is not None:
             rows = rows.where(F.col(BUSINESS_DATE) >= F.lit(first))
@@ -86,7 +86,7 @@ class Lake:
             ]
         )
 
-    def nothing(self, table: str) -> DataFrame:
+    def empty_frame(self, table: str) -> DataFrame:
         """No rows of a table, so that the optimiser sees it and leaves joins with them out."""
         empty = self.spark.createDataFrame([], self.contract(table).struct)
         return empty.where(F.lit(False))
@@ -107,7 +107,7 @@ class Lake:
             ContractError: `rows` lack columns of the contract, or the table does not fit it.
         """
         days = within(first, last)
-        fitting = self.fitting(table, rows)
+        fitting = self.conform_to_contract(table, rows)
         if self.contract(table).partition_by:
             placed = fitting.hint("rebalance")
         elif first == last:
@@ -121,7 +121,9 @@ class Lake:
 
     def overwrite(self, table: str, rows: DataFrame, *, run_id: str) -> int:
         """Replace the whole table, in one commit."""
-        return self._write(table, self.fitting(table, rows).coalesce(1), "overwrite", {}, run_id)
+        return self._write(
+            table, self.conform_to_contract(table, rows).coalesce(1), "overwrite", {}, run_id
+        )
 
     def append(
         self,
@@ -143,7 +145,9 @@ class Lake:
         options = {} if transaction is None else {"txnAppId": transaction[0]}
         if transaction is not None:
             options["txnVersion"] = str(transaction[1])
-        return self._write(table, self.fitting(table, rows).coalesce(1), "append", options, run_id)
+        return self._write(
+            table, self.conform_to_contract(table, rows).coalesce(1), "append", options, run_id
+        )
 
     def version(self, table: str) -> int:
         """The table's newest version."""
@@ -181,7 +185,7 @@ class Lake:
         row = self.read(table).agg(F.max(BUSINESS_DATE).alias(BUSINESS_DATE)).first()
         return row[BUSINESS_DATE] if row else None
 
-    def fitting(self, table: str, rows: DataFrame) -> DataFrame:
+    def conform_to_contract(self, table: str, rows: DataFrame) -> DataFrame:
         """Rows with exactly the contract's columns, in its order and types."""
         contract = self.contract(table)
         missing = sorted(set(contract.column_names) - set(rows.columns))
