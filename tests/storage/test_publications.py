@@ -154,7 +154,7 @@ def test_a_day_made_from_other_tables_is_older_not_stale():
 def test_what_is_published_as_one_is_remembered_as_one():
     ledger = ledger_of()
     other = publication(0, table=TARGET)
-    with ledger.as_one(SOURCE):
+    with ledger.atomic_batch(SOURCE):
         ledger.record([publication(0), other])
         assert ledger._new == [other], "another table's thread may flush now"
         assert ledger.publication(SOURCE, D) == publication(0)
@@ -211,7 +211,7 @@ def test_a_table_moved_away_is_forgotten(spark, tmp_path):
     found = Ledger.load(Lake(spark, lake.root, CONTRACTS))
     assert found.days(SOURCE) == [D]
     assert found.days(TARGET) == [], "it was never written, or moved away"
-    assert [found.is_gone(table) for table in (SOURCE, TARGET)] == [False, True]
+    assert [found.is_missing(table) for table in (SOURCE, TARGET)] == [False, True]
 
 
 def test_a_table_moved_away_comes_back_by_its_new_days_alone(spark, tmp_path):
@@ -220,7 +220,7 @@ def test_a_table_moved_away_comes_back_by_its_new_days_alone(spark, tmp_path):
     ledger.flush(NOW)
     ledger = Ledger.load(lake)
     ledger.forget(TARGET, NOW + timedelta(days=1), "of the night")
-    assert not ledger.is_gone(TARGET)
+    assert not ledger.is_missing(TARGET)
     again = publication(1, "again", table=TARGET, version=0)
     ledger.record([again])
     ledger.flush(NOW + timedelta(days=1))  # no later: the version tells it from what was
@@ -228,7 +228,7 @@ def test_a_table_moved_away_comes_back_by_its_new_days_alone(spark, tmp_path):
     found = Ledger.load(Lake(spark, lake.root, CONTRACTS))
     assert found.days(TARGET) == [day(1)]
     assert found.publication(TARGET, day(1)) == again
-    assert not found.is_gone(TARGET)
+    assert not found.is_missing(TARGET)
 
 
 @pytest.mark.parametrize("is_killed", [False, True])

@@ -108,7 +108,7 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
     read.unpersist()
     found = _contents(run, reading.table, rows)
     asked = rows.where(F.col(BUSINESS_DATE) <= F.lit(run.last))
-    with run.ledger.as_one(reading.table):  # a row that moves is on both days in between
+    with run.ledger.atomic_batch(reading.table):  # a row that moves is on both days in between
         run.publish(
             *(reading.table, asked, run.first, run.last),
             started=started,

@@ -179,7 +179,7 @@ class Run:
         """
         run_id = self.run_id(table, last)
         contract = self.lake.contract(table)
-        if self.ledger.is_gone(table):
+        if self.ledger.is_missing(table):
             with self._flushing:
                 self.ledger.forget(table, datetime.now(UTC), run_id)
         version, contents = self._replace(table, rows, first, last, contents)

@@ -64,7 +64,9 @@ class Ledger:
     _by_table: dict[str, dict[date, Publication]] = field(default_factory=lambda: defaultdict(dict))
     _sums: dict[str, tuple[list[date], list[int]]] = field(default_factory=dict)
     _new: list[Publication] = field(default_factory=list)
-    _waiting: dict[str, list[Publication]] = field(default_factory=dict)  # for `as_one` to end
+    _waiting: dict[str, list[Publication]] = field(
+        default_factory=dict
+    )  # for `atomic_batch` to end
     _gone: dict[str, list[date]] = field(default_factory=dict)  # days of tables moved away
 
     @classmethod
@@ -119,7 +121,7 @@ class Ledger:
             self._waiting.get(publication.table, self._new).append(publication)
 
     @contextmanager
-    def as_one(self, table: str) -> Iterator[None]:
+    def atomic_batch(self, table: str) -> Iterator[None]:
         """Keep what is recorded of a table from `flush` until all of it is published.
 
         Where that fails, nothing of it is flushed.
@@ -133,7 +135,7 @@ class Ledger:
         old = [p for day, p in self._by_table[table].items() if day < before and p.content.rows]
         self.record([replace(p, is_removed=True) for p in old if not p.is_removed])
 
-    def is_gone(self, table: str) -> bool:
+    def is_missing(self, table: str) -> bool:
         """Whether a table was moved away with days that are yet to be forgotten."""
         return table in self._gone
 
