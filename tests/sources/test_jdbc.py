@@ -277,7 +277,7 @@ def kill_at_second_commit(run, *, is_flushed):
             raise KeyboardInterrupt
         yield
 
-    run.lake = replace(run.lake, guard=guard)
+    run.lake = replace(run.lake, commit_lock=guard)
     with pytest.raises(KeyboardInterrupt):
         ingest(run)
 

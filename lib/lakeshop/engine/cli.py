@@ -54,8 +54,8 @@ def main(job: str, work: JobFunction, argv: Sequence[str] | None = None) -> int:
         _assert_known(settings, contracts)
         if job != "maintain":  # which makes room
             check_disk_space(settings.lake, settings.maintenance.least_free_mib)
-        with acquire_lock(settings.lake, job, first, last, settings.lease) as guard:
-            lake = Lake(spark_session(job), settings.lake, contracts, guard)
+        with acquire_lock(settings.lake, job, first, last, settings.lease) as commit_lock:
+            lake = Lake(spark_session(job), settings.lake, contracts, commit_lock)
             _assert_same_key(lake, key)
             run = Run(
                 job=job,

@@ -67,13 +67,13 @@ def delete(lake: Lake, table: str, doomed: DataFrame, on: Sequence[str]) -> None
         (F.col(f"row.{name}").eqNullSafe(F.col(f"doomed.{name}")) for name in on),
     )
     rows = DeltaTable.forPath(lake.spark, lake.path(table)).alias("row")
-    with lake.guard():
+    with lake.commit_lock():
         rows.merge(doomed.alias("doomed"), same).whenMatchedDelete().execute()
 
 
 def delete_before(lake: Lake, table: str, day: date) -> None:
     """Delete the rows filed before a day."""
-    with lake.guard():
+    with lake.commit_lock():
         DeltaTable.forPath(lake.spark, lake.path(table)).delete(F.col(BUSINESS_DATE) < F.lit(day))
 
 
@@ -83,7 +83,7 @@ def empty_rounds(lake: Lake, table: str, trainings: DataFrame) -> None:
     is_full = ~F.col("row.is_finished") & (F.length("row.weights") > 0)
     empty: dict[str, str | Column] = {"weights": F.lit(b""), "slots": F.lit(b"")}
     rows = DeltaTable.forPath(lake.spark, lake.path(table)).alias("row")
-    with lake.guard():
+    with lake.commit_lock():
         merge = rows.merge(trainings.alias("done"), same)
         merge.whenMatchedUpdate(is_full, set=empty).execute()
 
@@ -97,7 +97,7 @@ def compact(lake: Lake, table: str, first: date, last: date) -> None:
     days = within(first, last)
     rows = lake.read_raw(table).where(days).coalesce(1)
     writer = rows.write.format("delta").mode("overwrite").option("userMetadata", UPKEEP)
-    with lake.guard():
+    with lake.commit_lock():
         writer.options(replaceWhere=days).save(lake.path(table))
 
 
@@ -110,7 +110,7 @@ def set_durations(lake: Lake, table: str, *, keep_days: int, log_days: int) -> N
     changed = dict(wanted.items() - lake.properties(table).items())
     if changed:
         pairs = ", ".join(f"'{name}' = '{value}'" for name, value in sorted(changed.items()))
-        with lake.guard():
+        with lake.commit_lock():
             lake.spark.sql(f"ALTER TABLE delta.`{lake.path(table)}` SET TBLPROPERTIES ({pairs})")
 
 
@@ -119,7 +119,7 @@ def vacuum(lake: Lake, table: str) -> None:
     # Else ten thousand tasks list the folder.
     tasks = lake.spark.sparkContext.defaultParallelism * 4
     lake.spark.conf.set("spark.sql.sources.parallelPartitionDiscovery.parallelism", tasks)
-    with lake.guard():
+    with lake.commit_lock():
         lake.spark.sql(f"VACUUM delta.`{lake.path(table)}` FULL")
 
 

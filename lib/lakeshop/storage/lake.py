@@ -44,8 +44,10 @@ class Lake:
     spark: SparkSession
     root: str
     contracts: Mapping[str, Contract]
-    # What each commit is made within: it may refuse.
-    guard: Callable[[], AbstractContextManager[None]] = field(default=nullcontext, compare=False)
+    # Each commit is made within this context, which may refuse it.
+    commit_lock: Callable[[], AbstractContextManager[None]] = field(
+        default=nullcontext, compare=False
+    )
     _checked: set[str] = field(default_factory=set, compare=False)
     _versions: dict[str, int] = field(default_factory=dict, compare=False)
 
@@ -199,7 +201,7 @@ class Lake:
     ) -> int:
         self.ensure(table)
         writer = rows.write.format("delta").mode(mode).option("userMetadata", run_id)
-        with self.guard():
+        with self.commit_lock():
             writer.options(**options).save(self.path(table))
         self._versions.pop(table, None)
         return self.version(table)
@@ -209,7 +211,7 @@ class Lake:
         if table in self._checked:
             return
         contract = self.contract(table)
-        with self.guard():
+        with self.commit_lock():
             if not self.exists(table):
                 self.spark.sql(contract.ddl(self.path(table)))
             else:
