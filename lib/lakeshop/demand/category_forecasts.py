@@ -18,9 +18,9 @@ LEVELS = {
 }
 
 
-def category_forecasts(tables: Tables, night: BuildContext) -> DataFrame:
+def category_forecasts(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per level, department, category and day ahead."""
-    del night
+    del context
     places = tables["features.demand"].select("product_id", "store_id", "department", "category")
     placed = (
         tables["gold.inventory_forecasts"]

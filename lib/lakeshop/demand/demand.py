@@ -29,14 +29,18 @@ FIRST_SHARE, NEXT_SHARE = 16, 19  # twentieths of the value that A makes, and A 
 WEEK = 7
 
 
-def demand(tables: Tables, night: BuildContext) -> DataFrame:
+def demand(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series that is forecast."""
     options, day = night.settings.section(DemandSettings), night.day
     known = catalogue(tables["silver.products"], day)
     sold = sales(tables["features.product_days"], known, day, options)
-    series = night.cache(
+    series = context.cache(
         kept(
-            sold, attributes(known, options.level), day, options, is_taught=night.is_training_day
+            sold,
+            attributes(known, options.level),
+            day,
+            options,
+            include_inactive=context.is_training_day,
         ).transform(with_product_days, day)
     )
     in_stock = stock(tables["silver.stock"], known, day, options)
@@ -88,7 +92,7 @@ def kept(
     return (
         sold.join(known, on="product_id", how=how)
         .withColumn("is_active", is_active | is_new)
-        .where(F.col("is_active") | (F.lit(is_taught) & F.col("last_age").isNotNull()))
+        .where(F.col("is_active") | (F.lit(include_inactive) & F.col("last_age").isNotNull()))
         .where(F.col("discontinued_on").isNull() | (F.col("discontinued_on") >= F.lit(day)))
         .withColumns(
             {

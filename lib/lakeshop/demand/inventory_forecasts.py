@@ -38,7 +38,7 @@ SERIES_PER_TASK = 2000
 DIGITS = 4
 
 
-def inventory_forecasts(tables: Tables, night: BuildContext) -> DataFrame:
+def inventory_forecasts(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series of the night and day of the horizon."""
     series = night.cache(tables[DEMAND_TABLE].where("is_active"))
     knowledge = _knowledge(tables, series, night)
@@ -48,7 +48,7 @@ def inventory_forecasts(tables: Tables, night: BuildContext) -> DataFrame:
     model = (knowledge.model_date, knowledge.network.sha256 if knowledge.network else None)
     return spread.mapInPandas(task, _schema(night.settings.section(DemandSettings))).withColumns(
         {
-            "target_date": F.date_add(F.lit(night.day), F.col("horizon")),
+            "target_date": F.date_add(F.lit(context.day), F.col("horizon")),
             "model_date": F.lit(model[0]).cast("date"),
             "model_sha256": F.lit(model[1]).cast("string"),
         }
@@ -74,9 +74,9 @@ def _knowledge(tables: Tables, series: DataFrame, night: BuildContext) -> Foreca
     options = night.settings.section(DemandSettings)
     rules = _rules(tables["ops.backtests"], options)
     if not rules:
-        night.warn(f"no backtest of demand yet: forecasts are by {DEFAULT}")
+        context.warn(f"no backtest of demand yet: forecasts are by {DEFAULT}")
     sample = sampled(series, options.backtest.series, 0).orderBy(*KEY).toPandas()
-    shared = series_of(sample, night.day, options).pooled() if len(sample) else None
+    shared = series_of(sample, context.day, options).pooled() if len(sample) else None
     needs = any(uses_network(rule.method) for rule in rules.values())
     row = champion(tables["ops.models"], MODEL_NAME) if needs else None
     network = None if row is None else LoadedNetwork.of(row)

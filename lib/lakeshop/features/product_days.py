@@ -16,7 +16,7 @@ NO_STORE = "*"  # of lines that name no store, and of what pools all stores
 KEY = (BUSINESS_DATE, "event_date", "product_id", "store_id")
 
 
-def product_days(tables: Tables, night: BuildContext) -> DataFrame:
+def product_days(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per business date, event date, product and store, for any range of days."""
     return per_day(tables["silver.transactions"], night.settings.features.most_units_per_line)
 

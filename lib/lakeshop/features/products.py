@@ -19,14 +19,14 @@ PROMOTION = ("product_id", "starts_on")
 STORES = ("display_stores", "mailer_stores")
 
 
-def products(tables: Tables, night: BuildContext) -> DataFrame:
+def products(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per product with a purchase in the look-back."""
-    settings = night.settings.features
+    settings = context.settings.features
     bought = tables["features.user_product_days"].where(F.col("lines") > 0)
-    promotions = promoted_tomorrow(tables["silver.promotions"], night.day)
+    promotions = promoted_tomorrow(tables["silver.promotions"], context.day)
     return (
         buyers(tables["features.user_products"], settings)
-        .join(sales(bought, night.day, settings.windows), on="product_id", how="left")
+        .join(sales(bought, context.day, settings.windows), on="product_id", how="left")
         .join(promotions, on="product_id", how="left")
         .na.fill(0, [*[f"units_{label}" for label in LABELS], *STORES])
     )

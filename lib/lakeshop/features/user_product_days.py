@@ -16,9 +16,9 @@ VIEWS = ("view", "click")
 CARTS = ("cart", "wishlist")
 
 
-def user_product_days(tables: Tables, night: BuildContext) -> DataFrame:
+def user_product_days(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per business date, event date, user and product, for any range of days."""
-    del night
+    del context
     bought = tables["silver.transactions"].transform(per_day_bought)
     acted = tables["silver.user_actions"].transform(per_day_acted)
     return (

@@ -18,10 +18,10 @@ PAIR = ("user_id", "product_id")
 TRENDS = (3, 14, 28, 84)  # days over which purchase days are counted
 
 
-def user_products(tables: Tables, night: BuildContext) -> DataFrame:
+def user_products(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user and product bought in the look-back."""
     purchases = purchase_days(tables["features.user_product_days"])
-    return habits(purchases, night.day, night.settings.features)
+    return habits(purchases, context.day, context.settings.features)
 
 
 def purchase_days(days: DataFrame) -> DataFrame:

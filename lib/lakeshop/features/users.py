@@ -14,16 +14,16 @@ from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import age_in_days, top_per
 
 
-def users(tables: Tables, night: BuildContext) -> DataFrame:
+def users(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user with a purchase in the look-back."""
-    settings = night.settings.features
+    settings = context.settings.features
     bought = tables["features.user_product_days"].where(F.col("lines") > 0)
     habits = tables["features.user_products"]
     departments = preferred_departments(
         with_department(habits, tables["silver.products"]), settings.preferred_departments
     )
     return (
-        per_user(bought, night.day, settings.windows)
+        per_user(bought, context.day, settings.windows)
         .join(activity(habits), on="user_id", how="left")
         .join(departments, on="user_id", how="left")
     )

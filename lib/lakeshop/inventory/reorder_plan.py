@@ -32,9 +32,9 @@ COLUMNS = (
 )
 
 
-def reorder_plan(tables: Tables, night: BuildContext) -> DataFrame:
+def reorder_plan(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series that is forecast."""
-    held = stock_of(tables["silver.stock"], night.day)
+    held = stock_of(tables["silver.stock"], context.day)
     return (
         per_series(tables["gold.inventory_forecasts"])
         .join(held, on=list(SERIES_KEY), how="left")

@@ -20,7 +20,7 @@ from lakeshop.recommendations.settings import RecommendationSettings
 EVERYBODY = "*"
 
 
-def recommendations(tables: Tables, night: BuildContext) -> DataFrame:
+def recommendations(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user, list and rank."""
     settings = night.settings.section(RecommendationSettings)
     products, users = tables["features.products"], tables["features.users"]

@@ -15,7 +15,7 @@ from lakeshop.recommendations.settings import RecommendationSettings
 MEASURES = ("basket_cosine", "user_cosine")
 
 
-def similar_products(tables: Tables, night: BuildContext) -> DataFrame:
+def similar_products(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per product and rank."""
     settings = night.settings.section(RecommendationSettings)
     on_sale = tables["features.products"].where(F.col("days_since_purchase") < settings.active_days)

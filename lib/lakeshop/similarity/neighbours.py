@@ -82,20 +82,20 @@ class Packed:
     cut: Cut
 
 
-def neighbours(tables: Tables, night: BuildContext) -> DataFrame:
+def neighbours(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per measure, product and rank: its most similar products."""
-    options, age = night.settings.similarity, night.settings.similarity.half_life_days
+    options, age = context.settings.similarity, context.settings.similarity.half_life_days
     days, lines = tables["features.user_product_days"], tables["silver.transactions"]
     interactions = {
-        "user": user_interactions(days, night.day, age, options.action_weights),
-        "basket": basket_interactions(lines, night.day, age),
+        "user": user_interactions(days, context.day, age, options.action_weights),
+        "basket": basket_interactions(lines, context.day, age),
     }
     users, baskets = (
-        packed_histories(rows, options, night.cache) for rows in interactions.values()
+        packed_histories(rows, options, context.cache) for rows in interactions.values()
     )
     for basis, cut in zip(interactions, (users.cut, baskets.cut), strict=True):
         if cut.histories:
-            night.warn(
+            context.warn(
                 f"{cut.histories} {basis} histories had more than {options.max_history} products: "
                 f"the {cut.interactions} oldest interactions were left out"
             )
@@ -119,7 +119,7 @@ def head(habits: DataFrame, n: int) -> list[str]:
 
 
 def packed_histories(
-    interactions: DataFrame, options: Similarity, keep: Callable[[DataFrame], DataFrame]
+    interactions: DataFrame, options: Similarity, cache: Callable[[DataFrame], DataFrame]
 ) -> Packed:
     """Interactions as histories; what the tasks of the second stage read.
 
@@ -144,7 +144,7 @@ def packed_histories(
     )
     parts = max(options.blocks, -(-int(events["events"].sum()) // EVENTS_AT_ONCE))
     rows = hashed.repartition(parts, "hash").mapInArrow(pack, ROW)
-    kept = keep(rows)
+    kept = cache(rows)
     # Packs all parts side by side; whoever reads them later reads one after the other.
     sums = [F.sum(F.length("entries")), F.sum("cut_histories"), F.sum("cut_interactions")]
     size, *cut = (total or 0 for total in kept.agg(*sums).toArrow().to_pylist()[0].values())
