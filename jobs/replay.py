@@ -28,10 +28,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main() -> int:
     """Replay what is configured; exit codes as of every job."""
-    asked = parser().parse_args()
+    arguments = parser().parse_args()
     try:
-        settings = read_replay(asked.config)
-        found = given(settings, asked.data or HOME / settings.data.folder)
+        settings = read_replay(arguments.config)
+        found = given(settings, arguments.data or HOME / settings.data.folder)
         lines, equal = compare(settings, found)
     except ShopError as error:
         sys.stderr.write(f"replay failed: {error}\n")
@@ -44,9 +44,9 @@ def main() -> int:
     sys.stdout.write(as_table(lines))
     if settings.equal_service:
         sys.stdout.write(as_sentence(equal))
-    if asked.output:
+    if arguments.output:
         text = json.dumps(as_document(settings.name, lines, equal), indent=2)
-        asked.output.write_text(f"{text}\n", encoding="utf-8")
+        arguments.output.write_text(f"{text}\n", encoding="utf-8")
     return 0
 
 

@@ -11,7 +11,7 @@ from lakeshop.config.settings import read_settings
 from lakeshop.engine.cli import business_day, placed
 from lakeshop.engine.session import spark_session
 from lakeshop.errors import ShopError
-from lakeshop_demo.simulator.arguments import FIRST_DAY, asked_for, claim
+from lakeshop_demo.simulator.arguments import FIRST_DAY, arguments_of, claim
 from lakeshop_demo.simulator.files import Folders
 from lakeshop_demo.simulator.simulate import simulate
 
@@ -40,16 +40,16 @@ def main() -> int:
     """Simulate what is asked for; exit codes as of every job."""
     given = parser().parse_args()
     try:
-        asked = asked_for(given)
+        arguments = arguments_of(given)
         settings = read_settings(given.conf, env="local", shop=given.shop)
         home = given.conf.resolve().parent
         landing = placed(settings.shop.landing if given.landing is None else given.landing, home)
         truth = f"{landing.rstrip('/')}_truth" if given.truth is None else given.truth
         truth = placed(truth, home)
-        folders = Folders(*claim(asked, landing, truth))
-        rows = simulate(spark_session("simulate"), asked, folders)
-        told = ", ".join(f"{number:,} {entity}" for entity, number in rows.items())
-        sys.stdout.write(f"{told} in {landing}, the truth in {truth}\n")
+        folders = Folders(*claim(arguments, landing, truth))
+        rows = simulate(spark_session("simulate"), arguments, folders)
+        counts = ", ".join(f"{number:,} {entity}" for entity, number in rows.items())
+        sys.stdout.write(f"{counts} in {landing}, the truth in {truth}\n")
     except ShopError as error:
         sys.stderr.write(f"simulate failed: {error}\n")
         return error.exit_code

@@ -91,7 +91,7 @@ def _origin(
 ) -> BacktestOrigin:
     options = night.settings.section(DemandSettings)
     series = whole.until(age, borders, options.active_days)
-    said = series.said(series.pooled(), network, named(network is not None), options)
+    said = series.candidate_forecasts(series.pooled(), network, named(network is not None), options)
     came = targets_of(whole.panel, age, options.horizon_days).astype(np.float64)
     units, exposure = np.split(came, 2, axis=1)
     # What nobody would have forecast that night is nobody's to be judged by.

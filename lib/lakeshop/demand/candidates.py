@@ -63,11 +63,11 @@ class Series:
         """What these series have in common."""
         return pool(self.panel, self.classes, self.weekdays, self.kinds)
 
-    def kin(self, shared: Pooled) -> PooledPriors:
+    def priors(self, shared: Pooled) -> PooledPriors:
         """What each takes from others."""
-        return shared.kin(self.panel, self.classes, self.weekdays, self.kinds)
+        return shared.priors(self.panel, self.classes, self.weekdays, self.kinds)
 
-    def said(
+    def candidate_forecasts(
         self,
         shared: Pooled,
         network: LoadedNetwork | None,
@@ -75,10 +75,10 @@ class Series:
         options: DemandSettings,
     ) -> dict[str, MeanForecast]:
         """What the named candidates say of each."""
-        told = None
+        of_network = None
         if network is not None:
-            told = MeanForecast(*network.forecast(self.panel, self.groups, options))
-        return candidates(self.panel, self.kin(shared), told, names)
+            of_network = MeanForecast(*network.forecast(self.panel, self.groups, options))
+        return candidates(self.panel, self.priors(shared), of_network, names)
 
 
 def series_of(rows: pd.DataFrame, day: date, options: DemandSettings) -> Series:

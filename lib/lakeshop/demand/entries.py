@@ -140,7 +140,9 @@ def stock(levels: DataFrame, known: DataFrame, day: date, options: DemandSetting
     is_unknown = ~is_known & (F.col("on_hand") <= 0)
     entry = F.struct("age", "counts", "hours", "unknown")
     # Where one stock for all and those of stores meet, full shelves are part of the mean.
-    is_told = (F.col("hours") > 0) | (F.col("unknown") > 0) | F.lit(options.level != "product")
+    is_informative = (
+        (F.col("hours") > 0) | (F.col("unknown") > 0) | F.lit(options.level != "product")
+    )
     return (
         as_series(levels, known, options.level)
         .where(age < options.history_days)
@@ -150,7 +152,7 @@ def stock(levels: DataFrame, known: DataFrame, day: date, options: DemandSetting
             F.sum(F.coalesce(hours, F.lit(0))).alias("hours"),
             F.count_if(is_unknown).alias("unknown"),
         )
-        .where(is_told)
+        .where(is_informative)
         .groupBy(*SERIES_KEY)
         .agg(F.collect_list(entry).alias("stock"))
     )

@@ -42,8 +42,8 @@ def columns_of(options: DemandSettings) -> FeatureSpec:
 def calendar_ahead(day: date, options: DemandSettings) -> Floats:
     """What the calendar says of the days of the horizon, float64[H, k]."""
     first, last = day + timedelta(days=1), day + timedelta(days=options.horizon_days)
-    told = calendar_features(first, last, options.country, options.paydays)
-    return told[:, [NAMES.index(name) for name in CALENDAR]]
+    features = calendar_features(first, last, options.country, options.paydays)
+    return features[:, [NAMES.index(name) for name in CALENDAR]]
 
 
 def groups_of(series: pd.DataFrame) -> Floats:
@@ -133,10 +133,10 @@ def _examples(
 ) -> pd.DataFrame:
     past = panel.until(age)
     target = targets_of(panel, age, options.horizon_days)
-    is_told = active(past, options) & (target[:, options.horizon_days :] > 0).any(axis=1)
-    is_told &= (past.exposure > 0).sum(axis=1) >= LEAST_EXPOSED
-    records = np.concatenate([inputs_on(past, groups, options), target], axis=1)[is_told]
-    found: pd.DataFrame = batch.loc[is_told, list(KEY)].reset_index(drop=True)
+    is_example = active(past, options) & (target[:, options.horizon_days :] > 0).any(axis=1)
+    is_example &= (past.exposure > 0).sum(axis=1) >= LEAST_EXPOSED
+    records = np.concatenate([inputs_on(past, groups, options), target], axis=1)[is_example]
+    found: pd.DataFrame = batch.loc[is_example, list(KEY)].reset_index(drop=True)
     # Said to hold arrays: of no example at all pandas would make a column of numbers.
     found["origin"], found[RECORD] = past.day, pd.Series(list(records), dtype=object)
     return found

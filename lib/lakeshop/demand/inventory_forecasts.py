@@ -85,7 +85,7 @@ def _knowledge(tables: Tables, series: DataFrame, night: BuildContext) -> Foreca
 
 def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPolicy]:
     """The rules of the newest training day, by segment."""
-    told = backtests.where(F.col("method").isNotNull())
+    chosen = backtests.where(F.col("method").isNotNull())
     return {
         row["segment"]: SegmentPolicy(
             row["method"],
@@ -94,7 +94,7 @@ def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPo
             row["variance_factor"],
             row["level_variance"],
         )
-        for row in of_newest_day(told).collect()
+        for row in of_newest_day(chosen).collect()
     }
 
 
@@ -119,7 +119,7 @@ def _forecaster(
     def task(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             if len(batch):
-                yield forecasts_of(batch, knowledge, day, options)
+                yield forecasts_of(batch, inputs, day, options)
 
     return task
 
@@ -128,14 +128,14 @@ def forecasts_of(
     batch: pd.DataFrame, knowledge: ForecastInputs, day: date, options: DemandSettings
 ) -> pd.DataFrame:
     """The rows of a batch of series, all of a series one after the other."""
-    assert knowledge.shared is not None, "where a series is, there is a sample"
+    assert inputs.shared is not None, "where a series is, there is a sample"
     series = series_of(batch, day, options)
     levels = np.array(options.quantiles)
-    rules = rules_for(knowledge.rules, series.segments, levels)
+    rules = rules_for(inputs.rules, series.segments, levels)
     names = {rule.method for rule in rules.values()} | {DEFAULT}
-    said = series.said(knowledge.shared, knowledge.network, names, options)
+    candidates = series.candidate_forecasts(inputs.shared, inputs.network, names, options)
     is_fractional = batch["is_fractional"].to_numpy(np.bool_)
-    found = forecast(said, series.segments, rules, is_fractional)
+    found = forecast(candidates, series.segments, rules, is_fractional)
     sold = on_sale(batch, day, options.horizon_days)
     texts = reasons(series.panel, series.segments, found, rules, sold)
     return _table(batch, series, found, sold, options).assign(reason=texts)

@@ -65,13 +65,13 @@ def codes_of(values: Integers) -> Integers:
     return codes
 
 
-def places_of_asked(rows: Rows, entity: str) -> tuple[Integers, Integers]:
+def places_of_targets(rows: Rows, entity: str) -> tuple[Integers, Integers]:
     """Places of rows whose entity is known and has a line that asks, and the entities' codes."""
     known = np.flatnonzero(rows[entity] != NULL)
     codes = codes_of(rows[entity][known])
-    asks = np.zeros(known.size, np.bool_)
-    asks[codes[is_flagged(rows, IS_TARGET)[known]]] = True
-    matters = asks[codes]
+    targets = np.zeros(known.size, np.bool_)
+    targets[codes[is_flagged(rows, IS_TARGET)[known]]] = True
+    matters = targets[codes]
     return known[matters], codes[matters]
 
 
@@ -116,16 +116,19 @@ class EntityHistories:
             since: their first day.
             until: the day on which they leave, at which they are no longer seen.
         """
-        asks = np.flatnonzero(is_flagged(self.rows, IS_TARGET))
-        if not asks.size:
-            return asks, asks
-        asked_on = self.rows["delivered"][asks]
-        last, earliest = asked_on.max(), min(asked_on.min(), since.min(initial=asked_on.min()))
+        targets = np.flatnonzero(is_flagged(self.rows, IS_TARGET))
+        if not targets.size:
+            return targets, targets
+        queried_on = self.rows["delivered"][targets]
+        last, earliest = (
+            queried_on.max(),
+            min(queried_on.min(), since.min(initial=queried_on.min())),
+        )
         in_time, goes = (since <= last) & (since < until), until <= last
         goes &= in_time
-        places = np.concatenate([enters[in_time], enters[goes], asks])
-        days = np.concatenate([since[in_time], until[goes], asked_on]) - earliest
-        kinds = np.repeat([ENTER, LEAVE, QUERY], [in_time.sum(), goes.sum(), asks.size])
+        places = np.concatenate([enters[in_time], enters[goes], targets])
+        days = np.concatenate([since[in_time], until[goes], queried_on]) - earliest
+        kinds = np.repeat([ENTER, LEAVE, QUERY], [in_time.sum(), goes.sum(), targets.size])
         key = (self.entities[0][places] * (last - earliest + 1) + days) * 2 + (kinds == QUERY)
         order = order_of(key)
         return places[order], kinds[order]

@@ -15,7 +15,7 @@ from lakeshop.features.windows import (
     codes_of,
     histories_of,
     is_flagged,
-    places_of_asked,
+    places_of_targets,
 )
 
 Floats = NDArray[np.float64]
@@ -36,13 +36,13 @@ class Prior:
 
 def of_entity(rows: Rows, name: str, columns: Callable[[EntityHistories], Columns]) -> Columns:
     """Columns of the entity's histories, at the rows that have the entity."""
-    histories = histories_of(rows, *places_of_asked(rows, name))
+    histories = histories_of(rows, *places_of_targets(rows, name))
     return _placed(histories.order, columns(histories), rows["flags"].size)
 
 
 def of_pair(rows: Rows, name: str, columns: Callable[[EntityHistories], Columns]) -> Columns:
     """As `of_entity`, of the entity together with the user."""
-    places, codes = places_of_asked(rows, name)
+    places, codes = places_of_targets(rows, name)
     has_user = rows["user"][places] != NULL
     places, codes = places[has_user], codes[has_user]
     pairs = codes_of(codes * (places.size + 1) + codes_of(rows["user"][places]))

@@ -65,14 +65,14 @@ def replayed(
     }
     aim = ServiceTarget(options.service_level, options.shortage_cost, options.holding_cost_per_day)
     history, terms = _history(panel.take(chosen)), terms_of(held.iloc[chosen], options)
-    return SegmentBacktest(None, len(chosen), replayed_plan(history, told, terms, aim))
+    return SegmentBacktest(None, len(chosen), replayed_plan(history, demand, terms, aim))
 
 
 def _demand(origin: BacktestOrigin, rules: Mapping[str, SegmentPolicy]) -> Demand:
     """What was forecast of each series."""
     is_fractional = np.zeros(len(origin.segments), np.bool_)
-    said = forecast(origin.said, origin.segments, rules, is_fractional)
-    return Demand.of(said.mean, said.variance, said.level_variance)
+    forecasts = forecast(origin.forecasts, origin.segments, rules, is_fractional)
+    return Demand.of(forecasts.mean, forecasts.variance, forecasts.level_variance)
 
 
 def _history(panel: Panel) -> History:

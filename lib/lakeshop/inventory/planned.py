@@ -41,7 +41,7 @@ def replayable(terms: Stock, ages: Collection[int]) -> NDArray[np.bool_]:
 
 
 def replayed_plan(
-    history: History, told: Mapping[int, Demand], terms: Stock, aim: ServiceTarget
+    history: History, demand_by_age: Mapping[int, Demand], terms: Stock, aim: ServiceTarget
 ) -> dict[str, Figures]:
     """Fill rate, average stock and cost of the plan, and of the fixed rule at equal service.
 
@@ -60,12 +60,12 @@ def replayed_plan(
     Raises:
         ValueError: a series whose last order does not arrive in time.
     """
-    if not replayable(terms, told).all():
+    if not replayable(terms, demand_by_age).all():
         msg = "The last order of each series should arrive in time. Leave out those of long leads."
         raise ValueError(msg)
-    review = _review(told)
-    nights = _Nights(filled(history), history.periods - max(told), len(told))
-    by_days = {history.periods - age: demand for age, demand in told.items()}
+    review = _review(demand_by_age)
+    nights = _Nights(filled(history), history.periods - max(demand_by_age), len(demand_by_age))
+    by_days = {history.periods - age: demand for age, demand in demand_by_age.items()}
 
     def over(make: Maker) -> Replayed:
         leads = _leads(terms)
@@ -124,9 +124,11 @@ def _take(terms: Stock, rows: Rows, rules: ReplayTerms) -> Stock:
     )
 
 
-def _by_plan(told: Mapping[int, Demand], terms: Stock, aim: ServiceTarget, rows: Rows) -> Policy:
+def _by_plan(
+    demand_by_age: Mapping[int, Demand], terms: Stock, aim: ServiceTarget, rows: Rows
+) -> Policy:
     """The plan by what was forecast when so many days were known."""
-    own = {days: demand.take(rows) for days, demand in told.items()}
+    own = {days: demand.take(rows) for days, demand in demand_by_age.items()}
 
     def decide(state: State, history: History) -> Floats:
         stock = replace(terms, on_hand=state.on_hand, on_order=state.in_transit.sum(axis=1))

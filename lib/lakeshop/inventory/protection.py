@@ -59,7 +59,7 @@ def summarize_demand(
         ValueError: numbers that no demand can have, or of other shapes.
     """
     n = len(demand)
-    asked = [
+    queries = [
         np.zeros((n, 0)) if given is None else np.asarray(given, np.float64).reshape(n, -1)
         for given in (levels, points)
     ]
@@ -68,8 +68,8 @@ def summarize_demand(
         (demand.mean, demand.dispersion, demand.level_variance),
         (interval.lead_time, interval.deviation, interval.days),
         interval.is_after_arrival,
-        asked[0],
-        asked[1],
+        queries[0],
+        queries[1],
     )
     return DemandSummary(*answers)
 

@@ -6,27 +6,27 @@ from datetime import date
 from lakeshop.engine.run import Run
 from lakeshop.storage.files import File, compact, files_of
 
-Stretch = tuple[date, date]
+DayRange = tuple[date, date]
 
 
 def compact_closed_days(run: Run, table: str) -> None:
     """Put small files of days before the run's last one together, where they are many."""
     terms = run.settings.maintenance
     partitioned = bool(run.lake.contract(table).partition_by)
-    stretches = worth_compacting(
+    day_ranges = worth_compacting(
         files_of(run.lake, table),
         run.last,
         least=terms.small_files,
         size=terms.file_mib * 2**20,
         by_day=partitioned,
     )
-    for first, last in stretches:
+    for first, last in day_ranges:
         compact(run.lake, table, first, last)
 
 
 def worth_compacting(
     files: Sequence[File], before: date, *, least: int, size: int, by_day: bool
-) -> list[Stretch]:
+) -> list[DayRange]:
     """Stretches of days, each with `least` small files or more that fit into one of `size`.
 
     A stretch holds whole files only: what reached into another file would rewrite that too.
@@ -38,18 +38,18 @@ def worth_compacting(
         size: bytes of a good file; small ones have less than half of that.
         by_day: files of different days stay apart, as those of partitions do.
     """
-    stretches: list[Stretch] = []
+    day_ranges: list[DayRange] = []
     group: list[File] = []
     for part in [*_overlapping(files), []]:
         is_small = all(file.size * 2 < size and file.last < before for file in part)
         may_join = part and is_small and not (by_day and group)
         if not may_join or sum(file.size for file in (*group, *part)) > size:
             if len(group) >= least:
-                stretches.append((group[0].first, max(file.last for file in group)))
+                day_ranges.append((group[0].first, max(file.last for file in group)))
             group = []
         if is_small and sum(file.size for file in part) <= size:
             group = [*group, *part]
-    return stretches
+    return day_ranges
 
 
 def _overlapping(files: Sequence[File]) -> list[list[File]]:

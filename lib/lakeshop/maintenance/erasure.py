@@ -184,12 +184,12 @@ def _found(run: Run, table: str, erased: Erased) -> Found | None:
     if not gone:
         return None
     left = contents_of(row for row in sums if not row[IS_ERASED])
-    doomed = rows.where(F.col(IS_ERASED)).select(*places(contract)).distinct()
+    to_delete = rows.where(F.col(IS_ERASED)).select(*places(contract)).distinct()
     contents = {row[BUSINESS_DATE]: left.get(row[BUSINESS_DATE], EMPTY) for row in gone}
     for day in interrupted_days(run, table, contents, _whole(sums)):
         LOG.info("erase: %s of %s was replaced by a run that was killed: run it again", day, table)
         del contents[day]
-    return Found(doomed, sum(row["rows"] for row in gone), contents)
+    return Found(to_delete, sum(row["rows"] for row in gone), contents)
 
 
 def _whole(sums: Iterable[Row]) -> dict[date, Content]:

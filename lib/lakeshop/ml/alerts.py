@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lakeshop.ml.classification import judged
+from lakeshop.ml.classification import check_scores
 
 Floats = NDArray[np.float64]
 
@@ -78,7 +78,7 @@ def _customer_days(
     day: ArrayLike, customer: ArrayLike, target: ArrayLike, score: ArrayLike
 ) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
     """Day from 0, largest score and whether any fraud of each customer and day, in their order."""
-    judged(target, score)
+    check_scores(target, score)
     is_one, scores = np.asarray(target, np.float64), np.asarray(score, np.float64)
     has_both = ~np.isnan(is_one) & ~np.isnan(scores)
     _, days = np.unique(np.asarray(day)[has_both], return_inverse=True)

@@ -29,7 +29,7 @@ def roc_auc(target: ArrayLike, score: ArrayLike) -> float:
         target: 1 or 0 of each row.
         score: of each row, higher for class 1.
     """
-    curve = _curve(*judged(target, score))
+    curve = _curve(*check_scores(target, score))
     rows, positives = np.append(0.0, curve.rows), np.append(0.0, curve.positives)
     negatives = rows - positives
     area = np.sum(np.diff(negatives) * (positives[1:] + positives[:-1]) / 2)
@@ -45,7 +45,7 @@ def average_precision(target: ArrayLike, score: ArrayLike) -> float:
         target: 1 or 0 of each row.
         score: of each row, higher for class 1.
     """
-    curve = _curve(*judged(target, score))
+    curve = _curve(*check_scores(target, score))
     if not curve.rows.size or curve.positives[-1] in {0.0, curve.rows[-1]}:
         return float("nan")
     gained = np.diff(curve.positives, prepend=0.0)
@@ -54,7 +54,7 @@ def average_precision(target: ArrayLike, score: ArrayLike) -> float:
 
 def recall_at_false_positive_rate(target: ArrayLike, score: ArrayLike, rate: float = 0.01) -> float:
     """The largest recall of a threshold at which no more than that share of class 0 is above it."""
-    curve = _curve(*judged(target, score))
+    curve = _curve(*check_scores(target, score))
     if not curve.rows.size or curve.positives[-1] in {0.0, curve.rows[-1]}:
         return float("nan")
     negatives = curve.rows - curve.positives
@@ -75,7 +75,7 @@ def expected_calibration_error(
         probability: of class 1, of each row.
         bins: at most so many.
     """
-    is_one, chance = judged(target, probability)
+    is_one, chance = check_scores(target, probability)
     if not chance.size:
         return float("nan")
     _, of_value, counts = np.unique(chance, return_inverse=True, return_counts=True)
@@ -95,7 +95,7 @@ def recall_per_pattern(pattern: ArrayLike, is_alert: ArrayLike) -> Mapping[str, 
     }
 
 
-def judged(target: ArrayLike, score: ArrayLike) -> tuple[Floats, Floats]:
+def check_scores(target: ArrayLike, score: ArrayLike) -> tuple[Floats, Floats]:
     """Target and score of the rows that have both.
 
     Raises:

@@ -62,7 +62,7 @@ def required_columns(entity: Entity, contract: Contract) -> list[str]:
 def with_drift(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
     """Add the names of a row's new and missing columns; NULL where the row cannot be read."""
     is_read = ~F.col(MALFORMED) & F.col("fault").isNull()
-    new = F.array_except(_told_of(entity), _names(_known(entity)))
+    new = F.array_except(_reportable_columns(entity), _names(_known(entity)))
     missing = F.array_except(_names(expected_columns(entity, contract)), F.col(KEYS))
     return rows.withColumns({NEW: F.when(is_read, new), MISSING: F.when(is_read, missing)})
 
@@ -71,7 +71,7 @@ def _known(entity: Entity) -> list[str]:
     return sorted({*source_columns(entity.columns.values()), *entity.ignored})
 
 
-def _told_of(entity: Entity) -> Column:
+def _reportable_columns(entity: Entity) -> Column:
     """A row's columns, as messages may name them.
 
     Where not one is known, a file has a row in the place of its header, or an object is keyed by
@@ -136,7 +136,7 @@ def assert_columns(
     stopping = [d for d in drifts if entity.drift == "freeze" or required & set(d.missing)]
     if stopping:
         raise InputError(_refusal(entity, contract, stopping, rows))
-    return tuple(_told(drifts))
+    return tuple(_descriptions(drifts))
 
 
 def _refusal(entity: Entity, contract: Contract, drifts: list[Drift], rows: DataFrame) -> str:
@@ -163,23 +163,23 @@ def _sides(drift: Drift) -> str:
     return "; ".join(f"{side}: {_listed(names)}" for side, names in sides if names)
 
 
-def _told(drifts: Collection[Drift]) -> Iterator[str]:
+def _descriptions(drifts: Collection[Drift]) -> Iterator[str]:
     """One text for the same drift of any number of files."""
     by_new: dict[tuple[str, ...], list[Drift]] = {}
     by_missing: dict[tuple[str, ...], list[Drift]] = {}
     for drift in drifts:
         by_new.setdefault(drift.new, []).append(drift)
         by_missing.setdefault(drift.missing, []).append(drift)
-    for names, those in by_new.items():
+    for names, alike in by_new.items():
         if names:
-            rows = sum(drift.new_rows for drift in those)
+            rows = sum(drift.new_rows for drift in alike)
             yield (
-                f"new columns: {_listed(names)}, in {rows} rows of {_files(those)}; "
+                f"new columns: {_listed(names)}, in {rows} rows of {_files(alike)}; "
                 "map them, or list them under `ignored`"
             )
-    for names, those in by_missing.items():
+    for names, alike in by_missing.items():
         if names:
-            yield f"missing columns: {_listed(names)}, in {_files(those)}"
+            yield f"missing columns: {_listed(names)}, in {_files(alike)}"
 
 
 def _files(drifts: list[Drift]) -> str:
@@ -194,7 +194,9 @@ def _listed(names: Collection[str]) -> str:
 def _found_in(rows: DataFrame, entity: Entity, files: list[str]) -> dict[str, list[str]]:
     """The columns of the files: of each those of the row that has the most."""
     raw = rows.where(F.col("source_file").isin(files)).select("source_file", "raw", "header")
-    most = F.max(F.struct(F.size(KEYS).alias("n"), _cut(_told_of(entity)).alias("names")))
+    most = F.max(
+        F.struct(F.size(KEYS).alias("n"), _cut(_reportable_columns(entity)).alias("names"))
+    )
     found = with_text(raw, entity).groupBy("source_file").agg(most).collect()
     return {row[0]: row[1]["names"] for row in found}
 

@@ -64,7 +64,7 @@ class Source:
             InputError: the database cannot be reached, the table is not there, or columns that
                 are read of it are missing or of another type.
         """
-        found = self.connection.asked(
+        found = self.connection.query(
             "SELECT attname::text AS name, format_type(atttypid, NULL) AS kind FROM pg_attribute "
             f"WHERE attrelid = to_regclass({_text(self._table)}) AND attnum > 0 "
             "AND NOT attisdropped"
@@ -81,7 +81,7 @@ class Source:
         """
         time, part = _name(self.database.updated_at), self.database.partition_column
         lowest, highest = (f"{end}({_name(part)})" if part else "NULL" for end in ("min", "max"))
-        [row] = self.connection.asked(
+        [row] = self.connection.query(
             f"SELECT count({time}) AS n, count(*) - count({time}) AS untimed, "
             f"({lowest})::text AS lowest, ({highest})::text AS highest, "
             f"concat_ws(' ', min({time}), max({time}), sum(extract(epoch FROM {time}))) AS times, "

@@ -58,7 +58,7 @@ class Connection:
     database: Database
     login: Login
 
-    def asked(self, query: str) -> list[Row]:
+    def query(self, query: str) -> list[Row]:
         """The answer to a query.
 
         Raises:
@@ -72,7 +72,7 @@ class Connection:
 
     def reader(self, options: Mapping[str, str]) -> DataFrame:
         """What Spark's JDBC source reads by the options, beside those of the connection."""
-        told = {
+        connection = {
             "url": self.database.url,
             "driver": DRIVER,
             "user": self.login.user,
@@ -84,7 +84,7 @@ class Connection:
             "socketTimeout": str(self.database.timeout_seconds),
             "tcpKeepAlive": "true",
         }
-        return self.spark.read.format("jdbc").options(**told, **options).load()
+        return self.spark.read.format("jdbc").options(**connection, **options).load()
 
     @contextmanager
     def explained(self) -> Iterator[None]:

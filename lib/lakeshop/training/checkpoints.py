@@ -71,10 +71,10 @@ class Checkpoints:
         whose number its log knows, also where its row was removed since. In both cases the
         training begins anew, as `<training_id>.1` or a later number.
         """
-        asked, attempts, history = self.training_id, 0, self.history()
+        configured, attempts, history = self.training_id, 0, self.history()
         while not self._can_resume(history):
             attempts += 1
-            self.training_id = f"{asked}.{attempts}"
+            self.training_id = f"{configured}.{attempts}"
             history = self.history()
         return history
 

@@ -114,14 +114,14 @@ def _go_on(
         raise InputError(msg)
     model = compiled_model(recipe)
     first = flat(model).astype(np.float64)
-    master = GlobalState.of(Layout.of(model), first, plan.outer)
+    state = GlobalState.of(Layout.of(model), first, plan.outer)
     if history:
-        master.restore(*checkpoints.weights(history[-1].round))
+        state.restore(*checkpoints.weights(history[-1].round))
     rounds = plan.rounds_for(shards.longest_epoch)
     with Board.open(where.board) as board:
         for work in _rounds_left(recipe, plan, rounds, len(history), shards):
             begun = time.monotonic()
-            sent = master.weights.astype(np.float32)
+            sent = state.weights.astype(np.float32)
             outcomes = outcomes_of(where.lake.spark, shards, work, sent)
             progress = _progress(work, outcomes, time.monotonic() - begun)
             history = [*history, progress]
@@ -130,9 +130,9 @@ def _go_on(
             # Without steps, or too long without gain, what was measured is all that counts.
             if not work.steps or _is_over(plan, history):
                 break
-            master.step(mean_change(sent, outcomes))
-            checkpoints.write(Checkpoint(progress, master.weights, master.slots))
-    return _ended(checkpoints, history, first, master)
+            state.step(mean_change(sent, outcomes))
+            checkpoints.write(Checkpoint(progress, state.weights, state.slots))
+    return _ended(checkpoints, history, first, state)
 
 
 def _rounds_left(
@@ -154,7 +154,7 @@ def _is_over(plan: TrainingPlan, history: Sequence[Progress]) -> bool:
 
 
 def _ended(
-    checkpoints: Checkpoints, history: Sequence[Progress], first: Floats, master: GlobalState
+    checkpoints: Checkpoints, history: Sequence[Progress], first: Floats, state: GlobalState
 ) -> list[Progress]:
     """Commit the best weights as those of the end; all that is committed."""
     checkpoints.wait()
@@ -175,7 +175,7 @@ def _ended(
         is_finished=True,
         best_round=chosen,
     )
-    checkpoints.commit(Checkpoint(end, weights, master.slots))
+    checkpoints.commit(Checkpoint(end, weights, state.slots))
     return [*committed, end]
 
 

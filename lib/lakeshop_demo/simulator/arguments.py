@@ -40,7 +40,7 @@ class Arguments:
         return json.dumps(values, indent=1, sort_keys=True) + "\n"
 
 
-def asked_for(options: Namespace) -> Arguments:
+def arguments_of(options: Namespace) -> Arguments:
     """The arguments given on a command line.
 
     Raises:
@@ -133,9 +133,9 @@ def _assert_free(folder: Path, text: str) -> None:
         raise ConfigError(msg)
 
 
-def _difference(held: str, asked: str) -> str:
+def _difference(held: str, requested: str) -> str:
     try:
-        old, new = json.loads(held), json.loads(asked)
+        old, new = json.loads(held), json.loads(requested)
     except ValueError:
         return f"a {MARK} that cannot be read"
     if not isinstance(old, dict):

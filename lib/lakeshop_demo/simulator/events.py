@@ -97,11 +97,11 @@ def write_events(
     bought = transaction_rows(products, lines)
     acted, day = action_rows(products, visits, ticket, done), visits.day[done.visit]
     session = visits.order[done.visit]
-    judged = label_rows(products, found, label_day, label_second)
+    labelled = label_rows(products, found, label_day, label_second)
     given = [
         delivered(arguments, "transactions", bought, lines.day, lines.order, lines.number),
         delivered(arguments, "user_actions", acted, day, session, done.number),
-        delivered(arguments, "fraud_labels", judged, label_day, found.order, found.number),
+        delivered(arguments, "fraud_labels", labelled, label_day, found.order, found.number),
         delivered(arguments, "users", entries, known[new], people.users[new]),
     ]
     tables = {"frauds": _frauds(arguments, found, label_day)}

@@ -39,7 +39,7 @@ def counts(chance, mean, dispersion=TRUE_DISPERSION):
 
 
 def nights(segments, methods, seed=0):
-    """Origins of simulated series, what each method said by the true means, and the true means.
+    """Origins of simulated series, what each method forecasts by the true means, and the true means.
 
     Args:
         segments: of each series.
@@ -61,9 +61,11 @@ def nights(segments, methods, seed=0):
         age = HORIZON + STRIDE * number
         came = slice(DAYS - age, DAYS - age + HORIZON)
         flat = np.full((n, HORIZON), SAID_DISPERSION)
-        said = {name: MeanForecast(make(truth[:, came]), flat) for name, make in methods.items()}
+        forecasts = {
+            name: MeanForecast(make(truth[:, came]), flat) for name, make in methods.items()
+        }
         cut = (units[:, came], exposure[:, came])
-        found.append(BacktestOrigin(whole.until(age), np.array(segments), value, said, *cut))
+        found.append(BacktestOrigin(whole.until(age), np.array(segments), value, forecasts, *cut))
     return found, value
 
 
@@ -213,13 +215,13 @@ def test_where_a_method_has_nothing_the_default_speaks(simulated):
 
 def by_hand(origins, method, rows):
     """Days of some series, the metrics' own arguments."""
-    said = [o.said[method].mean[rows] for o in origins]
+    forecasts = [o.forecasts[method].mean[rows] for o in origins]
     units = np.concatenate([o.units[rows] for o in origins])
     weight = np.concatenate([o.exposure[rows] == 1 for o in origins]).astype(float)
     scales = [metrics.scales(o.past.units[rows], o.past.exposure[rows]) for o in origins]
     value = np.concatenate([o.value[rows] for o in origins])
     return (
-        np.concatenate(said),
+        np.concatenate(forecasts),
         units,
         weight,
         *map(np.concatenate, zip(*scales, strict=True)),

@@ -36,7 +36,7 @@ class BacktestOrigin:
     past: Panel
     segments: Names
     value: Floats
-    said: Mapping[str, MeanForecast]
+    forecasts: Mapping[str, MeanForecast]
     units: Floats
     exposure: Floats
 
@@ -77,10 +77,12 @@ def choices(
 def _scores(origins: Sequence[BacktestOrigin], rows: Sequence[Bools]) -> dict[str, Floats]:
     """The RMSSE of each series by method, the mean over the origins at which it was in the rows."""
     scores = {}
-    for name in origins[0].said:
+    for name in origins[0].forecasts:
         found = [
             np.where(
-                among, metrics.rmsse(o.units, o.said[name].mean, o.scales.squared, o.weight), np.nan
+                among,
+                metrics.rmsse(o.units, o.forecasts[name].mean, o.scales.squared, o.weight),
+                np.nan,
             )
             for o, among in zip(origins, rows, strict=True)
         ]
@@ -131,10 +133,10 @@ def days_of(
     parts = []
     for number, origin in enumerate(origins):
         rows = origin.segments == segment if segment else np.ones(len(origin.past), np.bool_)
-        said, step_in = origin.said[method], origin.said[DEFAULT]
-        lacks = ~np.isfinite(said.mean) | ~np.isfinite(said.dispersion)
-        mean = np.nan_to_num(np.where(lacks, step_in.mean, said.mean))
-        spread = np.nan_to_num(np.where(lacks, step_in.dispersion, said.dispersion))
+        own, step_in = origin.forecasts[method], origin.forecasts[DEFAULT]
+        lacks = ~np.isfinite(own.mean) | ~np.isfinite(own.dispersion)
+        mean = np.nan_to_num(np.where(lacks, step_in.mean, own.mean))
+        spread = np.nan_to_num(np.where(lacks, step_in.dispersion, own.dispersion))
         place = np.full(int(rows.sum()), number, np.int64)
         of_days = (mean[rows], spread[rows], origin.units[rows], origin.weight[rows])
         scale = np.stack(origin.scales, axis=1)[rows]
@@ -189,8 +191,8 @@ def levels_of(days: Days, factor: float, levels: Floats) -> Floats:
     low, high = probability_interval(days.mean, spread, days.units, days.is_fractional)
     band = np.broadcast_to(week_band(1 + np.arange(days.mean.shape[1])), days.mean.shape)
     counts = histograms(low.ravel(), high.ravel(), days.weight.ravel(), band.ravel(), BANDS)
-    asked: Floats = calibrated_levels(counts[None], levels)[0]
-    return asked
+    requested: Floats = calibrated_levels(counts[None], levels)[0]
+    return requested
 
 
 def calibrated(days: Days, levels: Floats) -> Floats:
@@ -200,9 +202,9 @@ def calibrated(days: Days, levels: Floats) -> Floats:
     for origin in np.unique(days.origin).tolist():
         others, rows = days.but(origin), days.origin == origin
         factor = variance_factor(others)
-        asked = levels_of(others, factor, levels)[band]
+        requested = levels_of(others, factor, levels)[band]
         own = days.where(rows)
         spread = rescaled(MeanForecast(own.mean, own.spread), np.full(len(own.mean), factor))
-        whole = np.broadcast_to(asked, (len(own.mean), *asked.shape))
+        whole = np.broadcast_to(requested, (len(own.mean), *requested.shape))
         found[rows] = quantiles(own.mean, spread, np.ascontiguousarray(whole), own.is_fractional)
     return found

@@ -62,7 +62,7 @@ def uses_network(name: str) -> bool:
 
 
 def candidates(
-    panel: Panel, kin: PooledPriors, network: MeanForecast | None, names: Collection[str]
+    panel: Panel, priors: PooledPriors, network: MeanForecast | None, names: Collection[str]
 ) -> dict[str, MeanForecast]:
     """What the named candidates say; without a network its blends are the local methods alone.
 
@@ -71,10 +71,10 @@ def candidates(
     """
     local = {name.removesuffix(BLEND) for name in names} - {NETWORK} | {DEFAULT}
     found: dict[str, MeanForecast] = {}
-    spread = dispersion_of(moments(panel, kin.weekdays), kin.dispersion)
+    spread = dispersion_of(moments(panel, priors.weekdays), priors.dispersion)
     for name in LOCAL:
         if name in local:
-            mean = _mean(name, panel, kin)
+            mean = _mean(name, panel, priors)
             found[name] = MeanForecast(mean, np.broadcast_to(spread[:, None], mean.shape))
     if network is not None:
         found[NETWORK] = network
@@ -96,10 +96,10 @@ def blended(own: MeanForecast, network: MeanForecast) -> MeanForecast:
     return MeanForecast(mean, spread)
 
 
-def _mean(name: str, panel: Panel, kin: PooledPriors) -> Floats:
+def _mean(name: str, panel: Panel, priors: PooledPriors) -> Floats:
     if name != BY_ANALOGY:
-        return METHODS[name](panel, kin.weekdays)
-    means, _ = by_analogy(panel, kin.weekdays, kin.level, kin.strength)
+        return METHODS[name](panel, priors.weekdays)
+    means, _ = by_analogy(panel, priors.weekdays, priors.level, priors.strength)
     # Analogy is for series that have no history of their own.
-    only_new: Floats = np.where((kin.classes == NEW)[:, None], means, np.nan)
+    only_new: Floats = np.where((priors.classes == NEW)[:, None], means, np.nan)
     return only_new

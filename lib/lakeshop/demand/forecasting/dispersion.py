@@ -68,9 +68,9 @@ def dispersion_of(of_series: Moments, of_class: Floats) -> Floats:
     """
     excess, squares, rate = of_series
     prior = PRIOR_DAYS / np.maximum(of_class, LEAST_POOLED) ** 2
-    told = squares / (1 + of_class * rate) ** 2
+    information = squares / (1 + of_class * rate) ** 2
     own = np.divide(excess, squares, out=np.zeros_like(excess), where=squares > 0)
-    mixed: Floats = np.clip((told * own + prior * of_class) / (told + prior), 0, MOST)
+    mixed: Floats = np.clip((information * own + prior * of_class) / (information + prior), 0, MOST)
     return mixed
 
 

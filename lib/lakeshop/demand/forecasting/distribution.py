@@ -49,8 +49,8 @@ def quantiles(mean: Floats, dispersion: Floats, levels: Floats, is_fractional: B
     found = _count_quantiles(np.where(by_gamma, np.nan, mean), spread, levels)
     rows, columns = np.nonzero(by_gamma)
     shape, scale = _gamma(mean[rows, columns], spread[rows, columns])
-    asked = levels[rows, columns]
-    continuous = special.gammaincinv(shape[:, None], asked) * scale[:, None]
+    requested = levels[rows, columns]
+    continuous = special.gammaincinv(shape[:, None], requested) * scale[:, None]
     continuous = np.where(shape[:, None] < LEAST_SHAPE, 0.0, continuous)
     whole = np.maximum(np.ceil(continuous - 0.5), 0.0)
     found[rows, columns] = np.where(is_fractional[rows][:, None], continuous, whole)
@@ -64,11 +64,11 @@ def cdf(mean: Floats, dispersion: Floats, units: Floats, is_fractional: Bools) -
     found = _count_cdf(np.where(by_gamma, np.nan, mean), spread, units)
     rows, columns = np.nonzero(by_gamma)
     shape, scale = _gamma(mean[rows, columns], spread[rows, columns])
-    asked = units[rows, columns]
-    asked = np.where(is_fractional[rows], asked, np.floor(asked) + 0.5)
+    requested = units[rows, columns]
+    requested = np.where(is_fractional[rows], requested, np.floor(requested) + 0.5)
     # No unit sold is certain not to be exceeded where nothing is expected.
-    below = special.gammainc(shape, np.maximum(asked, 0.0) / scale)
-    found[rows, columns] = np.where(asked < 0, 0.0, np.where(shape == 0, 1.0, below))
+    below = special.gammainc(shape, np.maximum(requested, 0.0) / scale)
+    found[rows, columns] = np.where(requested < 0, 0.0, np.where(shape == 0, 1.0, below))
     return found
 
 

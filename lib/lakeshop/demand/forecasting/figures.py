@@ -58,9 +58,9 @@ def evaluate_backtest(
     found, whole = {}, []
     for segment, choice in choices(origins, last).items():
         days = days_of(origins, segment, choice.method, is_fractional)
-        told = calibrated(days, levels)
-        whole.append((days, told))
-        figures = {CHOSEN: _figures(days, levels, told)}
+        values = calibrated(days, levels)
+        whole.append((days, values))
+        figures = {CHOSEN: _figures(days, levels, values)}
         figures |= _of_methods(origins, segment, is_fractional, levels)
         series = len(np.unique(days.series))
         found[segment] = SegmentBacktest(rule_of(days, choice, levels), series, figures)
@@ -81,20 +81,20 @@ def _of_methods(
     levels: Floats,
 ) -> dict[str, Figures]:
     figures: dict[str, Figures] = {}
-    for method in origins[0].said:
+    for method in origins[0].forecasts:
         days = days_of(origins, segment, method, is_fractional)
-        told = None
+        values = None
         if method in {NETWORK, DEFAULT}:
-            asked = np.broadcast_to(levels, (*days.mean.shape, levels.size))
-            told = quantiles(days.mean, days.spread, asked, days.is_fractional)
-        figures[method] = _figures(days, levels, told)
+            requested = np.broadcast_to(levels, (*days.mean.shape, levels.size))
+            values = quantiles(days.mean, days.spread, requested, days.is_fractional)
+        figures[method] = _figures(days, levels, values)
         if method == DEFAULT:
             own = _own(origins, days, levels)
             figures[OWN_QUANTILES] = _of_quantiles(days, levels, own)
     return figures
 
 
-def _figures(days: Days, levels: Floats, told: Floats | None) -> Figures:
+def _figures(days: Days, levels: Floats, values: Floats | None) -> Figures:
     """Errors of means, and of quantiles where there are some."""
     squared, _, seasonal = days.scales.T
     errors = metrics.rmsse(days.units, days.mean, squared, days.weight)
@@ -112,12 +112,12 @@ def _figures(days: Days, levels: Floats, told: Floats | None) -> Figures:
         of_week = (days.units[:, ahead], days.mean[:, ahead], days.weight[:, ahead])
         found[f"wape_week_{week + 1}"] = metrics.wape(*of_week)
         found[f"bias_week_{week + 1}"] = metrics.bias(*of_week)
-    return found if told is None else {**found, **_of_quantiles(days, levels, told)}
+    return found if values is None else {**found, **_of_quantiles(days, levels, values)}
 
 
-def _of_quantiles(days: Days, levels: Floats, told: Floats) -> Figures:
-    losses = metrics.scaled_pinball(days.units, told, levels, days.scales[:, 1], days.weight)
-    covered = metrics.coverage(days.units, told, days.weight)
+def _of_quantiles(days: Days, levels: Floats, values: Floats) -> Figures:
+    losses = metrics.scaled_pinball(days.units, values, levels, days.scales[:, 1], days.weight)
+    covered = metrics.coverage(days.units, values, days.weight)
     known = losses[np.isfinite(losses).all(axis=1)]
     found = {"scaled_pinball": float(known.mean()) if known.size else float("nan")}
     for place, level in enumerate(levels.tolist()):

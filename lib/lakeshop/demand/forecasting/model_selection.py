@@ -67,8 +67,8 @@ def choose(
             used, f"{used} has the lowest score of {len(means)} methods, {series} series"
         )
     by = difference(filled[used], filled[ranked[0]], weights)
-    told = _compared("does not clearly beat it:", None, by, means[used])
-    return ModelSelection(used, f"{used} stays: {ranked[0]} {told}")
+    comparison = _compared("does not clearly beat it:", None, by, means[used])
+    return ModelSelection(used, f"{used} stays: {ranked[0]} {comparison}")
 
 
 def difference(scores: Floats, others: Floats, weight: Floats) -> Difference:

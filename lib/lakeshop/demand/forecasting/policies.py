@@ -70,7 +70,7 @@ def rules_for(
 
 
 def forecast(
-    said: Mapping[str, MeanForecast],
+    forecasts: Mapping[str, MeanForecast],
     found: Names,
     rules: Mapping[str, SegmentPolicy],
     is_fractional: Bools,
@@ -83,7 +83,7 @@ def forecast(
         rules: by segment.
         is_fractional: whether a series' units may be fractions.
     """
-    chosen, method, failed = _chosen(said, found, rules)
+    chosen, method, failed = _chosen(forecasts, found, rules)
     factor, shift = (
         np.array([getattr(rules[s], name) for s in found.tolist()], np.float64)
         for name in ("variance_factor", "level_variance")
@@ -101,30 +101,30 @@ def forecast(
     )
 
 
-def rescaled(said: MeanForecast, factor: Floats) -> Floats:
+def rescaled(candidate: MeanForecast, factor: Floats) -> Floats:
     """Dispersions with which variances are so many times as large, but no less than Poisson's."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        more = (factor[:, None] - 1) / said.mean + factor[:, None] * said.dispersion
-    found: Floats = np.where(said.mean > 0, np.maximum(more, 0.0), 0.0)
+        more = (factor[:, None] - 1) / candidate.mean + factor[:, None] * candidate.dispersion
+    found: Floats = np.where(candidate.mean > 0, np.maximum(more, 0.0), 0.0)
     return found
 
 
 def _chosen(
-    said: Mapping[str, MeanForecast], found: Names, rules: Mapping[str, SegmentPolicy]
+    forecasts: Mapping[str, MeanForecast], found: Names, rules: Mapping[str, SegmentPolicy]
 ) -> tuple[MeanForecast, Names, Names]:
     """What each series' method says; where that is nothing, the default; where that is, zero."""
-    asked = np.array([rules[s].method for s in found.tolist()], dtype=object)
-    shape = said[DEFAULT].mean.shape
+    methods = np.array([rules[s].method for s in found.tolist()], dtype=object)
+    shape = forecasts[DEFAULT].mean.shape
     mean, spread = np.full(shape, np.nan), np.full(shape, np.nan)
-    used = asked.copy()
-    for name in np.unique(asked).tolist():
-        rows = asked == name
-        if name in said:
-            mean[rows], spread[rows] = said[name].mean[rows], said[name].dispersion[rows]
-    for name, step_in in ((DEFAULT, said[DEFAULT]), (FALLBACK, None)):
+    used = methods.copy()
+    for name in np.unique(methods).tolist():
+        rows = methods == name
+        if name in forecasts:
+            mean[rows], spread[rows] = forecasts[name].mean[rows], forecasts[name].dispersion[rows]
+    for name, step_in in ((DEFAULT, forecasts[DEFAULT]), (FALLBACK, None)):
         lacking = ~(np.isfinite(mean) & np.isfinite(spread)).all(axis=1)
         mean[lacking] = 0.0 if step_in is None else step_in.mean[lacking]
         spread[lacking] = 0.0 if step_in is None else step_in.dispersion[lacking]
         used[lacking] = name
-    failed = np.where(used == asked, "", asked)
+    failed = np.where(used == methods, "", methods)
     return MeanForecast(mean, spread), used.astype(np.str_), failed.astype(np.str_)

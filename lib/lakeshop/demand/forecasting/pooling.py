@@ -31,7 +31,7 @@ class Pooled:
     levels: Mapping[str, tuple[float, float]]
     borders: Mapping[str, tuple[float, ...]]
 
-    def kin(
+    def priors(
         self, panel: Panel, classes: Names, weekdays: Floats, names: "Hierarchy"
     ) -> PooledPriors:
         """What each series of a panel takes from its kind."""

@@ -64,12 +64,12 @@ def compare(
     lines = [_line(name, str(chosen[name]), found[name], settings) for name in found]
     if not settings.equal_service:
         return lines, None
-    asked = settings.equal_service
-    ours = [chosen[asked.ours].model_copy(update={"level": (v,)}) for v in asked.levels]
-    others = [chosen[asked.against].model_copy(update={"cover": (v,)}) for v in asked.covers]
-    rate = found[asked.against].fill_rate
+    options = settings.equal_service
+    ours = [chosen[options.ours].model_copy(update={"level": (v,)}) for v in options.levels]
+    others = [chosen[options.against].model_copy(update={"cover": (v,)}) for v in options.covers]
+    rate = found[options.against].fill_rate
     grids = [[replayed(policy) for policy in grid] for grid in (ours, others)]
-    return lines, at_equal_service(grids[0], [*grids[1], found[asked.against]], rate)
+    return lines, at_equal_service(grids[0], [*grids[1], found[options.against]], rate)
 
 
 def rules_of(settings: ReplaySettings) -> ReplayTerms:
@@ -84,15 +84,15 @@ def rules_of(settings: ReplaySettings) -> ReplayTerms:
     )
 
 
-def policy_of(told: PolicyConfig, rules: ReplayTerms, forecasts: Forecasts) -> Policy:
+def policy_of(config: PolicyConfig, rules: ReplayTerms, forecasts: Forecasts) -> Policy:
     """A policy with one value of each parameter."""
-    if isinstance(told, FixedRule):
-        return fixed_rule(told.cover[0], told.window[0])
-    if isinstance(told, SeasonalMean):
-        return seasonal_mean(told.cover[0], told.window[0])
-    levels = Levels(told.half_lives[0], told.season[0], drift=told.drift[0])
-    level = told.level[0] if told.level else newsvendor(rules)
-    return predictive(forecasts(levels, told.method), rules, level=level)
+    if isinstance(config, FixedRule):
+        return fixed_rule(config.cover[0], config.window[0])
+    if isinstance(config, SeasonalMean):
+        return seasonal_mean(config.cover[0], config.window[0])
+    levels = Levels(config.half_lives[0], config.season[0], drift=config.drift[0])
+    level = config.level[0] if config.level else newsvendor(rules)
+    return predictive(forecasts(levels, config.method), rules, level=level)
 
 
 def as_table(lines: Sequence[PolicyResult]) -> str:
@@ -147,13 +147,13 @@ def _forecaster(levels: Levels, method: str | None) -> Forecaster:
 
 
 def _chosen(
-    told: PolicyConfig, settings: ReplaySettings, given: ReplayInput, forecasts: Forecasts
+    config: PolicyConfig, settings: ReplaySettings, given: ReplayInput, forecasts: Forecasts
 ) -> PolicyConfig:
-    choices: dict[str, PolicyConfig] = {str(choice): choice for choice in told.choices()}
+    choices: dict[str, PolicyConfig] = {str(choice): choice for choice in config.choices()}
     if len(choices) == 1 or settings.tuning is None:
         return next(iter(choices.values()))
-    rules, asked = rules_of(settings), settings.tuning
-    windows = Windows(asked.windows, asked.scored, asked.stride, asked.warm_up)
+    rules, options = rules_of(settings), settings.tuning
+    windows = Windows(options.windows, options.scored, options.stride, options.warm_up)
     candidates = {name: policy_of(choice, rules, forecasts) for name, choice in choices.items()}
     best, _ = tune(given.history.until(given.first), rules, candidates, windows)
     return choices[best]

@@ -37,8 +37,8 @@ def given(settings: ReplaySettings, folder: Path) -> ReplayInput:
         units = _wide(data.demand, data, folder).astype(np.float64)
         exposure = pd.DataFrame(1.0, index=units.index, columns=units.columns)
     if data.in_stock:
-        told = _wide(data.in_stock, data, folder).map(_share)
-        exposure = told.reindex(index=units.index, columns=units.columns).fillna(1.0)
+        shares = _wide(data.in_stock, data, folder).map(_share)
+        exposure = shares.reindex(index=units.index, columns=units.columns).fillna(1.0)
     units, exposure = _in_periods(units, exposure, settings)
     first = int(units.columns.get_indexer(pd.Index([_first(settings)]))[0])
     if first < 1:
@@ -142,8 +142,8 @@ def _of_days(rows: pd.DataFrame, files: Long, data: Data) -> tuple[pd.DataFrame,
         ((place >= first) & (place <= last)).astype(float), index=units.index, columns=days
     )
     if files.in_stock:
-        told = rows.assign(_share=rows[files.in_stock].map(_share))
-        shares = told.groupby(keys)["_share"].min().unstack(files.day)
+        shares = rows.assign(_share=rows[files.in_stock].map(_share))
+        shares = shares.groupby(keys)["_share"].min().unstack(files.day)
         exposure *= shares.reindex(columns=days).fillna(1.0)
     return units.fillna(0.0), exposure
 
