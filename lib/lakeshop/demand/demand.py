@@ -31,7 +31,7 @@ WEEK = 7
 
 def demand(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series that is forecast."""
-    options, day = night.settings.section(DemandSettings), night.day
+    options, day = context.settings.section(DemandSettings), context.day
     known = catalogue(tables["silver.products"], day)
     sold = sales(tables["features.product_days"], known, day, options)
     series = context.cache(
@@ -73,7 +73,7 @@ _ARRIVING = (
 
 
 def kept(
-    sold: DataFrame, known: DataFrame, day: date, options: DemandSettings, *, is_taught: bool
+    sold: DataFrame, known: DataFrame, day: date, options: DemandSettings, *, include_inactive: bool
 ) -> DataFrame:
     """The series, whether each is active, and how many days before `day` it begins: `first_age`.
 

@@ -40,13 +40,13 @@ DIGITS = 4
 
 def inventory_forecasts(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series of the night and day of the horizon."""
-    series = night.cache(tables[DEMAND_TABLE].where("is_active"))
-    knowledge = _knowledge(tables, series, night)
-    task = _forecaster(knowledge, night.day, night.settings.section(DemandSettings))
+    series = context.cache(tables[DEMAND_TABLE].where("is_active"))
+    inputs = _inputs(tables, series, context)
+    task = _forecaster(inputs, context.day, context.settings.section(DemandSettings))
     # Of few bytes Spark would make one task: a number that is asked for stays.
     spread = series.repartition(max(1, series.count() // SERIES_PER_TASK), *KEY)
-    model = (knowledge.model_date, knowledge.network.sha256 if knowledge.network else None)
-    return spread.mapInPandas(task, _schema(night.settings.section(DemandSettings))).withColumns(
+    model = (inputs.model_date, inputs.network.sha256 if inputs.network else None)
+    return spread.mapInPandas(task, _schema(context.settings.section(DemandSettings))).withColumns(
         {
             "target_date": F.date_add(F.lit(context.day), F.col("horizon")),
             "model_date": F.lit(model[0]).cast("date"),
@@ -70,8 +70,8 @@ class ForecastInputs:
     model_date: date | None
 
 
-def _knowledge(tables: Tables, series: DataFrame, night: BuildContext) -> ForecastInputs:
-    options = night.settings.section(DemandSettings)
+def _inputs(tables: Tables, series: DataFrame, context: BuildContext) -> ForecastInputs:
+    options = context.settings.section(DemandSettings)
     rules = _rules(tables["ops.backtests"], options)
     if not rules:
         context.warn(f"no backtest of demand yet: forecasts are by {DEFAULT}")
@@ -112,7 +112,7 @@ def _schema(options: DemandSettings) -> str:
 
 
 def _forecaster(
-    knowledge: ForecastInputs, day: date, options: DemandSettings
+    inputs: ForecastInputs, day: date, options: DemandSettings
 ) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
     """The task: the forecasts of a batch of series."""
 
@@ -125,7 +125,7 @@ def _forecaster(
 
 
 def forecasts_of(
-    batch: pd.DataFrame, knowledge: ForecastInputs, day: date, options: DemandSettings
+    batch: pd.DataFrame, inputs: ForecastInputs, day: date, options: DemandSettings
 ) -> pd.DataFrame:
     """The rows of a batch of series, all of a series one after the other."""
     assert inputs.shared is not None, "where a series is, there is a sample"

@@ -31,7 +31,7 @@ def demand(tables: Tables, night: BuildContext) -> list[Model]:
     """Rows of ops.models without day and provenance; none where history is too short."""
     options = night.settings.section(DemandSettings)
     oldest = oldest_origin(options)
-    series = night.keep(sampled(tables[DEMAND_TABLE], options.global_model.series, oldest))
+    series = night.cache(sampled(tables[DEMAND_TABLE], options.global_model.series, oldest))
     ages = {MODEL_NAME: 0, BACKTEST_MODEL: oldest}
     found = [_model(series, night, name, age) for name, age in ages.items()]
     if None in found:
@@ -57,7 +57,7 @@ def recipe(
 
 def _model(series: DataFrame, night: BuildContext, name: str, age: int) -> Model | None:
     options, shards = night.settings.section(DemandSettings), night.settings.training.shards
-    rows = night.keep(examples(series, night.day, age, options))
+    rows = night.cache(examples(series, night.day, age, options))
     extent = rows.agg(F.count("*").alias("rows"), F.min("origin").alias("first")).first()
     assert extent is not None
     if not extent["rows"]:
@@ -98,7 +98,6 @@ def _extent(extent: Row, night: BuildContext, age: int) -> dict[str, object]:
 
 
 def _trained(recipe: ModelSpec, rows: DataFrame, night: BuildContext, name: str) -> Trained:
-    options = night.settings.section(DemandSettings)
     return train(
         recipe,
         plan_of(

@@ -77,7 +77,7 @@ def fraud(tables: Tables, night: BuildContext) -> list[Model]:
 def _lesson(tables: Tables, night: BuildContext) -> TrainingSet | None:
     lines, labels = tables["features.transactions"], tables["silver.fraud_labels"]
     chosen = examples(lines, labels, night.day, night.settings.section(Fraud))
-    rows = night.keep(chosen.select(KEY, "event_date", IS_VALIDATION, TARGET, *INPUTS))
+    rows = night.cache(chosen.select(KEY, "event_date", IS_VALIDATION, TARGET, *INPUTS))
     extent = {row[IS_VALIDATION]: row for row in _extent(rows).collect()}
     if set(extent) != {False, True}:
         return None

@@ -59,7 +59,7 @@ def replayed(
         return None
     chosen = np.flatnonzero(is_counted)
     levels = np.array(night.settings.section(DemandSettings).quantiles)
-    told = {
+    demand = {
         age: _demand(origin, rules_for(rules, origin.segments, levels)).take(chosen)
         for age, origin in origins.items()
     }

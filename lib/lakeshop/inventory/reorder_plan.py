@@ -38,7 +38,7 @@ def reorder_plan(tables: Tables, context: BuildContext) -> DataFrame:
     return (
         per_series(tables["gold.inventory_forecasts"])
         .join(held, on=list(SERIES_KEY), how="left")
-        .mapInPandas(_method(night.settings.section(InventorySettings)), COLUMNS)
+        .mapInPandas(_method(context.settings.section(InventorySettings)), COLUMNS)
     )
 
 

@@ -22,7 +22,7 @@ EVERYBODY = "*"
 
 def recommendations(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user, list and rank."""
-    settings = night.settings.section(RecommendationSettings)
+    settings = context.settings.section(RecommendationSettings)
     products, users = tables["features.products"], tables["features.users"]
     on_sale = products.where(F.col("days_since_purchase") < settings.active_days)
     habits = tables["features.user_products"]

@@ -17,7 +17,7 @@ MEASURES = ("basket_cosine", "user_cosine")
 
 def similar_products(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per product and rank."""
-    settings = night.settings.section(RecommendationSettings)
+    settings = context.settings.section(RecommendationSettings)
     on_sale = tables["features.products"].where(F.col("days_since_purchase") < settings.active_days)
     pairs = between(tables["similarity.neighbours"], on_sale)
     return (

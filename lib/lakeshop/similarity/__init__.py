@@ -3,3 +3,7 @@
 `histories` (checked integer arrays), `packing`, `compiled` and `kernel` know nothing of Spark;
 `interactions` makes the weighted histories, `neighbours` runs the kernel on blocks in tasks.
 """
+
+from lakeshop.contracts.application import Application
+
+APPLICATION = Application("similarity", "lakeshop.similarity", sections=("similarity",))
