@@ -10,8 +10,9 @@ from jsonschema import Draft201909Validator
 from pyspark.sql import types as T
 
 from conftest import HOME
-from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.contracts.model import BOTH, BUSINESS_DATE, DAILY, TRAINING
 from lakeshop.contracts.odcs import (
+    MADE_BY_APPLICATIONS,
     ON_FAILURE,
     logical_type,
     read_contract,
@@ -136,6 +137,19 @@ def test_personal_text_stays_in_bronze_quarantine_and_restricted(contracts):
             assert not {"raw", "raw_user_id", "header"} & set(contract.column_names), contract.name
 
 
+@pytest.mark.parametrize("path", FILES, ids=named)
+def test_the_application_is_named_where_one_makes_the_table(path, contracts):
+    contract = contracts[named(path)]
+    is_made = path.parent.name in MADE_BY_APPLICATIONS or contract.name == "ops.backtests"
+    assert bool(contract.application) == is_made
+
+
+def test_schedules_are_those_of_nights_and_trainings(contracts):
+    assert contracts["gold.recommendations"].schedule == DAILY
+    assert contracts["ops.backtests"].schedule == TRAINING
+    assert contracts["features.demand"].schedule == BOTH
+
+
 # -- what is derived from a contract ------------------------------------------------------------
 
 
@@ -161,14 +175,6 @@ def test_checks_of_a_clean_table_are_constraints_those_of_bronze_and_warnings_ar
     assert "delta.constraints.product_is_known" not in silver
     bronze = contracts["bronze.transactions"].table_properties()
     assert not [name for name in bronze if "constraints" in name]
-
-
-def test_an_undeclared_input_is_refused(contracts):
-    contract = contracts["silver.transactions"]
-    assert contract.input("silver.transactions").look_back_days == 400
-    assert contract.input("silver.products").look_back_days is None
-    with pytest.raises(ContractError, match=r"Received gold\.x; add it to `inputs`"):
-        contract.input("gold.x")
 
 
 def test_latest_twin_is_the_same_table_without_days(contracts):
@@ -279,6 +285,17 @@ def test_kind_of_rows_is_known(tmp_path, good):
     text = fault_of(tmp_path, good)
     assert "rows should be one of" in text
     assert "'facts'" in text
+
+
+def test_schedule_is_known(tmp_path, good):
+    good["customProperties"].append({"property": "schedule", "value": "nights"})
+    assert "schedule should be one of" in fault_of(tmp_path, good)
+
+
+def test_an_application_makes_what_is_gold(tmp_path, good):
+    good["name"] = "gold.transactions"
+    with pytest.raises(ContractError, match="application should name who makes the table"):
+        read_contract(written(tmp_path, good, "gold/transactions.yaml"))
 
 
 def test_severity_is_known(tmp_path, good):

@@ -6,11 +6,9 @@ from functools import cached_property
 
 from pyspark.sql import types as T
 
-from lakeshop.errors import ContractError
-
 BUSINESS_DATE = "business_date"
 BY_DAY = frozenset({"delivery", "event", "version", "aggregate"})
-NIGHTS, TRAINING, BOTH = "nights", "training", "nights and training"
+SCHEDULES = DAILY, TRAINING, BOTH = "daily", "training", "both"
 
 
 @dataclass(frozen=True)
@@ -63,9 +61,12 @@ class Contract:
     look_back_days: int | None
     retention_days: int
     has_latest_twin: bool
-    calendar: str = NIGHTS
-    keeps_newest: tuple[str, ...] = ()  # of each value of these the newest row outlives retention
-    kept_while_in: tuple[str, ...] = ()  # tables in which the key keeps a row from retention
+    schedule: str = DAILY
+    retain_latest_per: tuple[
+        str, ...
+    ] = ()  # of each value of these the newest row outlives retention
+    retain_while_in: tuple[str, ...] = ()  # tables in which the key keeps a row from retention
+    application: str | None = None  # who makes it
 
     @property
     def is_by_day(self) -> bool:
@@ -81,18 +82,6 @@ class Contract:
     def column_names(self) -> list[str]:
         """The columns in the table's order."""
         return [column.name for column in self.columns]
-
-    def input(self, table: str) -> Input:
-        """The declared input of that name.
-
-        Raises:
-            ContractError: the contract does not declare it.
-        """
-        for declared in self.inputs:
-            if declared.table == table:
-                return declared
-        msg = f"{self.name} should read declared inputs only. Received {table}; add it to `inputs`."
-        raise ContractError(msg)
 
     def latest(self) -> "Contract":
         """The contract of the twin that holds the newest business date only."""

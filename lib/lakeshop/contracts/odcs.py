@@ -12,8 +12,11 @@ What the standard has no word for stands under its `customProperties`:
 - `inputs`: the tables a table is computed from, each with `lookBackDays` (absent means all
   days up to the business date). The engine hands a table's builder nothing else.
 - `latestTwin`: the newest business date is also published as `<table>_latest`.
-- `calendar`: the days of a snapshot: `training` for the newest training day instead of the
-  business date, `nights and training` for both, where trainers read what nights read too.
+- `schedule`: the days of a snapshot: `daily` (the default) for the business date, `training`
+  for the newest training day, `both` where trainers read what nights read too.
+- `application`: who makes the table; each of features, similarity and gold names it.
+- `retainLatestPer`: columns; of each of their values the newest row outlives the retention.
+- `retainWhileIn`: tables in which the key keeps a row from the retention.
 """
 
 import re
@@ -25,11 +28,12 @@ from pyspark.sql import types as T
 
 from lakeshop.config.base import read_document
 from lakeshop.config.validation import column_faults, predicate_faults
-from lakeshop.contracts.model import BOTH, BY_DAY, NIGHTS, TRAINING, Check, Column, Contract, Input
+from lakeshop.contracts.model import BY_DAY, DAILY, SCHEDULES, Check, Column, Contract, Input
 from lakeshop.errors import ContractError
 
 ROW_KINDS = BY_DAY | {"snapshot", "log"}
 ON_FAILURE = frozenset({"quarantine", "fail", "warn"})
+MADE_BY_APPLICATIONS = frozenset({"features", "similarity", "gold"})
 
 _SIMPLE_TYPES: Mapping[str, tuple[T.DataType, str]] = {
     "STRING": (T.StringType(), "string"),
@@ -151,17 +155,18 @@ def _contract(document: dict[str, Any]) -> Contract:
         look_back_days=custom.get("lookBackDays"),
         retention_days=_retention_days(document),
         has_latest_twin=bool(custom.get("latestTwin", False)),
-        calendar=str(custom.get("calendar", NIGHTS)),
-        keeps_newest=_keeps_newest(custom, keyed),
-        kept_while_in=tuple(custom.get("keptWhileIn", ())),
+        schedule=str(custom.get("schedule", DAILY)),
+        retain_latest_per=_retain_latest_per(custom, keyed),
+        retain_while_in=tuple(custom.get("retainWhileIn", ())),
+        application=custom.get("application"),
     )
 
 
-def _keeps_newest(custom: Mapping[str, Any], key: list[dict[str, Any]]) -> tuple[str, ...]:
+def _retain_latest_per(custom: Mapping[str, Any], key: list[dict[str, Any]]) -> tuple[str, ...]:
     """Of an entity the newest version is what is known of it, however old."""
-    if custom["rows"] == "version" and "keptWhileIn" not in custom:
+    if custom["rows"] == "version" and "retainWhileIn" not in custom:
         return tuple(p["name"] for p in key)
-    return tuple(custom.get("keepsNewest", ()))
+    return tuple(custom.get("retainLatestPer", ()))
 
 
 def _input(entry: Mapping[str, Any]) -> Input:
@@ -205,10 +210,10 @@ def _faults(document: Mapping[str, object], path: Path) -> Iterator[str]:
     custom = {e["property"]: e["value"] for e in _list(document.get("customProperties"))}
     if custom.get("rows") not in ROW_KINDS:
         yield f"rows should be one of {sorted(ROW_KINDS)}. Received {custom.get('rows')!r}."
-    if custom.get("calendar", TRAINING) not in {TRAINING, BOTH}:
-        yield (
-            f"calendar should be {TRAINING}, {BOTH}, or absent. Received {custom['calendar']!r}."
-        )
+    if custom.get("schedule", DAILY) not in SCHEDULES:
+        yield f"schedule should be one of {', '.join(SCHEDULES)}. Received {custom['schedule']!r}."
+    if path.parent.name in MADE_BY_APPLICATIONS and not custom.get("application"):
+        yield "application should name who makes the table. Received none; add it."
     if not any(t.get("property") == "retention" for t in _list(document.get("slaProperties"))):
         yield "slaProperties should state a retention in days."
     for table in _list(document.get("schema")):

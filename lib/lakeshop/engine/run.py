@@ -15,7 +15,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.config.settings import Settings
-from lakeshop.contracts.model import BOTH, BUSINESS_DATE, NIGHTS, TRAINING, Contract
+from lakeshop.contracts.model import BOTH, BUSINESS_DATE, DAILY, TRAINING, Contract
 from lakeshop.dates import contiguous_ranges, days_between, newest_weekday
 from lakeshop.engine.context import BuildContext, Builder, Provenance
 from lakeshop.engine.inputs import assert_inputs_remain, input_versions, needs_rebuild, read_inputs
@@ -89,8 +89,8 @@ class Run:
         if contract.is_by_day:
             return days_between(self.first, self.last)
         taught = newest_weekday(self.settings.training.weekday_number, self.last)
-        days = {NIGHTS: {self.last}, TRAINING: {taught}, BOTH: {taught, self.last}}
-        return sorted(days[contract.calendar])
+        days = {DAILY: {self.last}, TRAINING: {taught}, BOTH: {taught, self.last}}
+        return sorted(days[contract.schedule])
 
     def _is_current(self, contract: Contract, day: date) -> bool:
         published = self.ledger.publication(contract.name, day)

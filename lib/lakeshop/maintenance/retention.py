@@ -31,7 +31,7 @@ def remove_old(run: Run) -> dict[str, int]:
         contract = run.lake.contract(table)
         day = first_kept(contract, run.last)
         old = run.lake.read(table, None, day - timedelta(days=1))
-        keeps_some = bool(contract.keeps_newest or contract.kept_while_in)
+        keeps_some = bool(contract.retain_latest_per or contract.retain_while_in)
         rows_to_delete = _superseded(run.lake, contract, old) if keeps_some else old
         number = rows_to_delete.count()
         if not number:
@@ -55,7 +55,7 @@ def first_kept(contract: Contract, today: date) -> date:
 def _remember(run: Run) -> None:
     """Tell the ledger which days are removed, before they are: a kill between them does no harm."""
     for name, contract in run.lake.contracts.items():
-        if not (contract.keeps_newest or contract.kept_while_in):
+        if not (contract.retain_latest_per or contract.retain_while_in):
             run.ledger.record_removed(name, first_kept(contract, run.last))
 
 
@@ -63,18 +63,20 @@ def _identity(contract: Contract) -> list[str]:
     """Columns that tell an overtaken row: its key, its day, and when it was made."""
     kinds = {c.name: c.type for c in contract.columns}
     times = [name for name, kind in kinds.items() if isinstance(kind, T.TimestampType)]
-    return list(dict.fromkeys([*(contract.keeps_newest or contract.key), BUSINESS_DATE, *times]))
+    return list(
+        dict.fromkeys([*(contract.retain_latest_per or contract.key), BUSINESS_DATE, *times])
+    )
 
 
 def _superseded(lake: Lake, contract: Contract, old: DataFrame) -> DataFrame:
     """Rows of which a newer one was known before the cut, or whose key stands nowhere any more."""
-    if contract.kept_while_in:
-        still = (lake.read(t).select(*contract.key) for t in contract.kept_while_in)
+    if contract.retain_while_in:
+        still = (lake.read(t).select(*contract.key) for t in contract.retain_while_in)
         known = reduce(DataFrame.unionByName, still).distinct()
         return old.join(known, on=list(contract.key), how="left_anti").select(*_identity(contract))
-    times = [name for name in _identity(contract) if name not in contract.keeps_newest]
+    times = [name for name in _identity(contract) if name not in contract.retain_latest_per]
     order = [F.col(name).desc_nulls_last() for name in times]
     ranked = old.withColumn(
-        "_rank", F.rank().over(W.partitionBy(*contract.keeps_newest).orderBy(*order))
+        "_rank", F.rank().over(W.partitionBy(*contract.retain_latest_per).orderBy(*order))
     )
     return ranked.where(F.col("_rank") > 1).select(*_identity(contract)).distinct()
