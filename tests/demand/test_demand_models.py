@@ -14,7 +14,7 @@ from lakeshop.demand.inventory_forecasts import inventory_forecasts
 from lakeshop.demand.panels import panel_of
 from lakeshop.demand.training import demand
 from lakeshop.engine.context import BuildContext, Provenance
-from lakeshop.fraud.network import MODULES
+from lakeshop.training.registry import LAYER_MODULES
 from lakeshop.storage.lake import Lake
 from lakeshop.training.models import MODEL
 from lakeshop.training.registry import model_of
@@ -128,7 +128,7 @@ def test_the_backtest_judges_it_and_forecasts_are_what_its_file_says(
     assert not found["is_fallback"].any()
     batch = series.orderBy("product_id").toPandas()
     row = by_name(models)["demand"]
-    model = model_of(bytes(row["model"]), row["sha256"], MODULES)
+    model = model_of(bytes(row["model"]), row["sha256"], LAYER_MODULES)
     options = small.forecasts
     records = inputs_on(panel_of(batch, DAY, DAYS, HORIZON), groups_of(batch), options)
     widths = [len(names) for names in columns_of(options).inputs.values()]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from frauds import TRAINING_DAY, fraud_shop
-from lakeshop.fraud.network import MODULES
+from lakeshop.training.registry import LAYER_MODULES
 from lakeshop.fraud.promotion import Slice, figures, promoted, scores
 from lakeshop.fraud.training import INPUTS
 from lakeshop.training.registry import champion, model_of, sha256_of
@@ -34,7 +34,7 @@ def test_candidates_are_trained_and_the_best_becomes_champion(fraud_nights):
 
 def test_a_model_file_leads_from_raw_inputs_to_a_probability(fraud_nights):
     row = champion(fraud_nights.lake.read("ops.models"), "fraud")
-    model = model_of(bytes(row["model"]), row["sha256"], MODULES)
+    model = model_of(bytes(row["model"]), row["sha256"], LAYER_MODULES)
     raw = np.zeros((3, len(INPUTS)), np.float32)
     raw[1], raw[2] = np.nan, np.inf
     found = scores(model, raw)

@@ -98,7 +98,7 @@ def test_one_class_only_trains_to_a_number(name, value):
 def test_a_file_gives_the_same_scores(trained, name):
     payload = as_bytes(trained[name])
     assert as_bytes(trained[name]) == payload
-    again = model_of(payload, sha256_of(payload), fraud.MODULES)
+    again = model_of(payload, sha256_of(payload), LAYER_MODULES)
     np.testing.assert_array_equal(scores(again), scores(trained[name]))
 
 
@@ -108,11 +108,11 @@ def test_a_process_that_never_built_a_model_loads_it(trained, tmp_path):
     np.save(tmp_path / "inputs.npy", INPUTS[:9])
     code = """
 import sys, pathlib, numpy as np
-from lakeshop.models.fraud import MODULES
+from lakeshop.training.registry import LAYER_MODULES
 from lakeshop.training.registry import model_of, sha256_of
 folder = pathlib.Path(sys.argv[1])
 payload = (folder / "model.keras").read_bytes()
-model = model_of(payload, sha256_of(payload), MODULES)
+model = model_of(payload, sha256_of(payload), LAYER_MODULES)
 np.save(folder / "scores.npy", model.predict(np.load(folder / "inputs.npy"), verbose=0))
 """
     command = [sys.executable, "-c", code, str(tmp_path)]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import isotonic_regression
 
-from lakeshop.fraud.network import MODULES
+from lakeshop.training.registry import LAYER_MODULES
 from lakeshop.ml.calibration import calibrated, calibration_curve, log_odds
 from lakeshop.ml.classification import expected_calibration_error, roc_auc
 from lakeshop.training.backend import configured
@@ -149,7 +149,7 @@ def test_a_calibrated_model_is_one_file(identity):
     scores, target = draw(500)
     found = calibrated(identity, scores, target).model
     payload = as_bytes(found)
-    again = model_of(payload, sha256_of(payload), MODULES)
+    again = model_of(payload, sha256_of(payload), LAYER_MODULES)
     np.testing.assert_array_equal(outputs(again, scores), outputs(found, scores))
 
 

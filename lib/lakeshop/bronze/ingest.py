@@ -6,6 +6,7 @@ table of a database delivers on a day, `jdbc_days` says.
 """
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -22,84 +23,107 @@ from lakeshop.sources.files import DeliveredFile, find_drops, pattern_of, read_d
 from lakeshop.sources.lines import Limits
 from lakeshop.sources.mapping import TEXT, typed, with_text
 from lakeshop.sources.mentions import without_erased
-from lakeshop.storage.lake import Content
 from lakeshop.storage.publications import digest_of
 
 Delivered = dict[date, list[DeliveredFile]]
 
 
-def ingest(run: Run) -> None:
-    """Load the days' drops of every entity into bronze.
+def ingest(run: Run, check: Callable[[Run, str], None] = lambda run, name: None) -> None:
+    """Load the days' drops of every entity into bronze; an entity fails alone.
 
-    Raises:
-        InputError: a drop of a required entity is missing, or a database is; nothing was written.
+    Args:
+        run: the run.
+        check: refuses an entity that could be loaded and not be cleaned.
     """
-    files = [(name, entity) for name, entity in _entities(run) if entity.jdbc is None]
-    tables = [(name, entity) for name, entity in _entities(run) if entity.jdbc is not None]
-    delivered = {name: _delivered(run, entity) for name, entity in files}
-    _assert_complete(run, delivered)
-    readings = {name: reading(run, name, entity) for name, entity in tables}
-    load = _load_history if run.is_history else _load_days
-    work = {f"bronze.{n}": partial(load, run, n, entity, delivered[n]) for n, entity in files}
-    for name, entity in tables:
-        by_day = partial(by_event_day, run=run, name=name, entity=entity)
-        work[f"bronze.{name}"] = partial(load_table, run, readings[name], by_day)
-    run.side_by_side(work)
+
+    def load_entity(name: str, entity: Entity) -> None:
+        try:
+            check(run, name)
+            if entity.jdbc is not None:
+                by_day = partial(by_event_day, run=run, name=name, entity=entity)
+                load_table(run, reading(run, name, entity), by_day)
+            elif run.is_history:
+                _load_history(run, name, entity)
+            else:
+                _load_days(run, name, entity)
+        except Exception as error:
+            # Not remembered by day: the next reading begins where the last one ended.
+            run.set_aside(f"bronze.{name}", error)
+
+    entities = sorted(run.settings.shop.entities.items())
+    run.side_by_side({f"bronze.{n}": partial(load_entity, n, entity) for n, entity in entities})
 
 
-def _entities(run: Run) -> list[tuple[str, Entity]]:
-    return sorted(run.settings.shop.entities.items())
+def _not_delivered(run: Run, entity: Entity, day: date | None) -> InputError:
+    """Return the error of a day, or a history, of a required entity without a drop."""
+    msg = (
+        "The drop of a required entity should be delivered. Looked for and not found: "
+        f"{run.settings.shop.landing}/{pattern_of(entity, day)}. Deliver it, or an empty file "
+        "where the shop had nothing, and run again."
+    )
+    return InputError(msg)
 
 
-def _delivered(run: Run, entity: Entity) -> Delivered:
-    landing = str(run.settings.shop.landing)
-    if run.is_history:
-        return {run.last: find_drops(run.lake.spark, landing, entity, None)}
-    days = days_between(run.first, run.last)
-    return {day: find_drops(run.lake.spark, landing, entity, day) for day in days}
-
-
-def _assert_complete(run: Run, delivered: dict[str, Delivered]) -> None:
-    missing = [
-        f"{run.settings.shop.landing}/{pattern_of(entity, None if run.is_history else day)}"
-        for name, entity in _entities(run)
-        for day, drops in delivered.get(name, {}).items()
-        if entity.required and not drops
-    ]
-    if missing:
-        shown = "\n  ".join(missing[:5])
-        more = f"\n  and {len(missing) - 5} more" if len(missing) > 5 else ""
-        msg = (
-            "The drops of required entities should be delivered. Looked for and not found:\n  "
-            f"{shown}{more}\nDeliver them and run again; nothing was published."
-        )
-        raise InputError(msg)
-
-
-def _load_days(run: Run, name: str, entity: Entity, delivered: Delivered) -> None:
+def _load_days(run: Run, name: str, entity: Entity) -> None:
+    """Load the days asked for, and first those that failed before; a day fails alone."""
     table = f"bronze.{name}"
-    prints = {
-        day: digest_of(run.settings.digest(), *[drop.fingerprint for drop in drops])
-        for day, drops in delivered.items()
-    }
-    for first, last in contiguous_ranges(day for day in prints if _is_new(run, table, day, prints)):
-        started = time.monotonic()
-        drops = [drop for day in days_between(first, last) for drop in delivered[day]]
-        rows = read_drops(run.lake.spark, drops, entity, _limits(run))
-        rows, counts = without_erased(run, rows, entity)
-        known: dict[date, Content] | None = None if drops else {}
-        run.publish(
-            *(table, rows, first, last),
-            started=started,
-            counts=counts,
-            contents=known,
-            input_digests=prints,
-        )
+    asked = days_between(run.first, run.last)
+    days = sorted({*asked, *run.ledger.failed_days(table, None, None)})
+    delivered = {day: _drops(run, entity, day) for day in days}
+    prints = {day: _print(run, drops) for day, drops in delivered.items()}
+    missing = [day for day in days if entity.required and not delivered[day]]
+    for day in missing:
+        run.fail((table,), day, day, _not_delivered(run, entity, day))
+    new = [d for d in days if d not in missing and _is_new(run, table, d, prints)]
+    for first, last in contiguous_ranges(new):
+        try:
+            _load_range(run, name, entity, delivered, prints, first, last)
+        except Exception as error:
+            run.fail((table,), first, last, error)
+
+
+def _load_range(
+    run: Run,
+    name: str,
+    entity: Entity,
+    delivered: Delivered,
+    prints: Mapping[date, str],
+    first: date,
+    last: date,
+) -> None:
+    started = time.monotonic()
+    drops = [drop for day in days_between(first, last) for drop in delivered[day]]
+    rows = read_drops(run.lake.spark, drops, entity, _limits(run))
+    rows, counts = without_erased(run, rows, entity)
+    run.publish(
+        f"bronze.{name}",
+        rows,
+        first,
+        last,
+        started=started,
+        counts=counts,
+        contents=None if drops else {},
+        input_digests=prints,
+    )
+
+
+def _drops(run: Run, entity: Entity, day: date | None) -> list[DeliveredFile]:
+    return find_drops(run.lake.spark, str(run.settings.shop.landing), entity, day)
+
+
+def _print(run: Run, drops: Sequence[DeliveredFile]) -> str:
+    return digest_of(run.settings.digest("shop"), *[drop.fingerprint for drop in drops])
 
 
 def _is_new(run: Run, table: str, day: date, prints: dict[date, str]) -> bool:
     published = run.ledger.publication(table, day)
-    return published is None or published.is_removed or published.input_digest != prints[day]
+    has_failed = bool(run.ledger.failed_days(table, day, day))
+    return (
+        has_failed
+        or published is None
+        or published.is_removed
+        or published.input_digest != prints[day]
+    )
 
 
 def _limits(run: Run) -> Limits:
@@ -107,19 +131,28 @@ def _limits(run: Run) -> Limits:
     return Limits(quality.largest_file_mib * 2**20, quality.largest_unpacked_mib * 2**20)
 
 
-def _load_history(run: Run, name: str, entity: Entity, delivered: Delivered) -> None:
+def _load_history(run: Run, name: str, entity: Entity) -> None:
+    """Load the first delivery of history.
+
+    Raises:
+        InputError: a required entity has none.
+    """
     started = time.monotonic()
-    drops = delivered[run.last]
+    drops = _drops(run, entity, None)
+    if not drops and entity.required:
+        raise _not_delivered(run, entity, None)
     if not drops:
         return  # an optional entity without history keeps what nights have filed
     rows = read_drops(run.lake.spark, drops, entity, _limits(run))
     rows = rows.transform(by_event_day, run, name, entity)
-    print_ = digest_of(run.settings.digest(), *[drop.fingerprint for drop in drops])
-    prints = dict.fromkeys(days_between(run.first, run.last), print_)
+    prints = dict.fromkeys(days_between(run.first, run.last), _print(run, drops))
     if any(_is_new(run, f"bronze.{name}", day, prints) for day in prints):
         rows, counts = without_erased(run, rows, entity)
         run.publish(
-            *(f"bronze.{name}", rows, run.first, run.last),
+            f"bronze.{name}",
+            rows,
+            run.first,
+            run.last,
             started=started,
             counts=counts,
             input_digests=prints,

@@ -42,6 +42,7 @@ class Input:
     table: str
     look_back_days: int | None
     all_versions: bool = False
+    is_off: bool = False  # of an application that is off: the table counts as empty
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,15 @@ class Contract:
         """The columns in the table's order."""
         return [column.name for column in self.columns]
 
+    def schema(self, *names: str) -> T.StructType:
+        """Return the schema of some columns, in the order given; NULL is refused as in the table.
+
+        Raises:
+            LookupError: the table has no such column.
+        """
+        fields = {field.name: field for field in self.struct.fields}
+        return T.StructType([fields[name] for name in names])
+
     def latest(self) -> "Contract":
         """The contract of the twin that holds the newest business date only."""
         return replace(
@@ -97,19 +107,19 @@ class Contract:
         """CREATE TABLE for a Delta table at `path`, with comments, constraints and properties."""
         columns = ",\n  ".join(
             f"`{c.name}` {c.type.simpleString().upper()}{' NOT NULL' if c.required else ''}"
-            f" COMMENT {_quoted(c.about)}"
+            f" COMMENT {quoted(c.about)}"
             for c in self.columns
         )
         partitioned = (
             f"\nPARTITIONED BY ({', '.join(self.partition_by)})" if self.partition_by else ""
         )
         properties = ",\n  ".join(
-            f"{_quoted(name)} = {_quoted(value)}" for name, value in self.table_properties().items()
+            f"{quoted(name)} = {quoted(value)}" for name, value in self.table_properties().items()
         )
         return (
             f"CREATE TABLE IF NOT EXISTS delta.`{path}` (\n  {columns}\n) "
             f"USING delta{partitioned}\n"
-            f"COMMENT {_quoted(f'{self.about} Grain: {self.grain}.')}\n"
+            f"COMMENT {quoted(f'{self.about} Grain: {self.grain}.')}\n"
             f"TBLPROPERTIES (\n  {properties}\n)"
         )
 
@@ -134,7 +144,8 @@ def _has_statistics(data_type: T.DataType) -> bool:
     return not isinstance(data_type, T.ArrayType | T.BinaryType | T.BooleanType)
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Return a text as a literal of SQL, white space made one blank."""
     escaped = " ".join(text.split()).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"
 

@@ -8,12 +8,14 @@ the nights knows a few weeks more.
 import json
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakeshop.contracts.application import resolve
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.demand.candidates import Borders, Series, series_of
 from lakeshop.demand.examples import KEY, LEAST_DAYS, active, sampled
@@ -21,17 +23,52 @@ from lakeshop.demand.forecaster import LoadedNetwork
 from lakeshop.demand.forecasting.backtest import BacktestOrigin
 from lakeshop.demand.forecasting.candidates import named
 from lakeshop.demand.forecasting.figures import ALL, SegmentBacktest, evaluate_backtest
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.demand.forecasting.policies import SegmentPolicy
 from lakeshop.demand.inputs import targets_of
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import BACKTEST_MODEL, DEMAND_TABLE, oldest_origin
 from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.failures import summarize_error
 from lakeshop.engine.transforms import of_newest_day
-from lakeshop.inventory.backtest import REORDER, replayed
+from lakeshop.storage.machine import is_of_machine
 
 BACKTEST = (
     "segment STRING, method STRING, reason STRING, levels ARRAY<DOUBLE>, variance_factor DOUBLE, "
     "level_variance DOUBLE, series INT, origins INT, figures STRING"
 )
+
+
+@dataclass(frozen=True, eq=False)
+class Backtest:
+    """The forecasts of a backtest, for applications that add segments of their own.
+
+    Attributes:
+        rows: of features.demand, n series.
+        panel: of these, up to the training day.
+        origins: by how many days before it, the forecasts of each series.
+        rules: by segment, as chosen over these origins.
+    """
+
+    rows: pd.DataFrame
+    panel: Panel
+    origins: Mapping[int, BacktestOrigin]
+    rules: Mapping[str, SegmentPolicy]
+
+
+def extended(
+    backtest: Backtest, tables: Tables, context: BuildContext
+) -> dict[str, SegmentBacktest]:
+    """Return the segments that other applications add; one that fails leaves the others whole."""
+    found: dict[str, SegmentBacktest] = {}
+    for place in context.extensions:
+        try:
+            found |= resolve(place)(backtest, tables, context)
+        except Exception as error:
+            if is_of_machine(error):
+                raise
+            context.fail(f"rows of {place} are missing: {summarize_error(error)}")
+    return found
 
 
 def backtests(tables: Tables, night: BuildContext) -> DataFrame:
@@ -44,7 +81,7 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
     if len(ages) < options.backtest.origins:
         night.warn("no backtest of demand: history should reach back before its oldest origin")
         return spark.createDataFrame([], BACKTEST)
-    models = tables["ops.models"]
+    models = tables["models.demand"]
     models = models.where(
         (F.col("name") == BACKTEST_MODEL) & (F.col(BUSINESS_DATE) == F.lit(night.day))
     )
@@ -60,9 +97,8 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
         _last(tables["ops.backtests"], night),
     )
     rules = {segment: judged.rule for segment, judged in found.items() if judged.rule}
-    plan = replayed(rows, whole.panel, origins, rules, tables["silver.stock"], night)
-    if plan is not None:
-        found[REORDER] = plan
+    backtest = Backtest(rows, whole.panel, origins, rules)
+    found |= extended(backtest, tables, night)
     return spark.createDataFrame(_rows(found, len(origins)), BACKTEST)
 
 

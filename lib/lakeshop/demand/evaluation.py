@@ -1,14 +1,12 @@
 """Forecasts of demand in ops.metrics: how good they are, every method on the same days.
 
 `forecast`, filed under a training day: the figures of its backtest, ours and the methods' own.
-`reorder`, filed under it too: what the reorder plan would have kept and lost on the same days.
 `forecast_published`, filed under a night once its next days are over: how good it was, as it was
 published. Days on which stock was sold out say how much there was, and are left out; of a category,
 of which nearly always some product is, none is.
 """
 
 import json
-import time
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 
@@ -19,16 +17,12 @@ from lakeshop.dates import days_between, newest_weekday
 from lakeshop.demand.entries import as_series, catalogue
 from lakeshop.demand.forecasting.figures import ALL, CHOSEN
 from lakeshop.demand.inventory_forecasts import quantile_name
+from lakeshop.demand.report import report_forecasts
 from lakeshop.demand.settings import DemandSettings
-from lakeshop.engine.metrics import FIGURE, content_of, is_published, publish_figures
-from lakeshop.engine.report import report_forecasts, report_plan
-from lakeshop.engine.run import Run
+from lakeshop.engine.metrics import EvaluationContext, Figure
 from lakeshop.features.product_days import NO_STORE
-from lakeshop.inventory.backtest import REORDER
-from lakeshop.inventory.planned import PLAN
-from lakeshop.recommendations.methods import OURS
 
-SUBJECT = "forecast"
+SUBJECT, OURS = "forecast", "lakeshop"
 BACKTESTS, FORECASTS = "ops.backtests", "gold.inventory_forecasts"
 SOLD, STOCK, PRODUCTS = "features.product_days", "silver.stock", "silver.products"
 CATEGORY = "category_store"
@@ -37,55 +31,51 @@ PARTS = 1000  # units are summed in thousandths: sums of integers have no order
 LEAST_SOLD = 4  # units; of fewer a tracking signal is chance
 ALARM = 0.5  # of a tracking signal, from -1 to 1
 
-Figure = tuple[str, str, str, float]
+
+def evaluate(context: EvaluationContext) -> None:
+    """Publish what can be said of forecasts on the days of the context."""
+    _backtested(context, newest_weekday(context.settings.training.weekday_number, context.last))
+    horizon = timedelta(days=context.settings.evaluation.horizon_days)
+    for day in days_between(context.first, context.last):
+        if context.content(FORECASTS, day - horizon):
+            _published(context, day - horizon, day)
 
 
-def evaluate_forecasts(run: Run) -> None:
-    """Publish what can be said of forecasts on the days of the run."""
-    _backtested(run, newest_weekday(run.settings.training.weekday_number, run.last))
-    horizon = timedelta(days=run.settings.evaluation.horizon_days)
-    for day in days_between(run.first, run.last):
-        if content_of(run, FORECASTS, day - horizon):
-            _published(run, day - horizon, day)
-
-
-def _backtested(run: Run, day: date) -> None:
+def _backtested(context: EvaluationContext, day: date) -> None:
     """The figures that the backtest of a training day found."""
-    source = (content_of(run, BACKTESTS, day),)
-    if not source[0] or is_published(run, day, SUBJECT, source):
+    source = (context.content(BACKTESTS, day),)
+    if not source[0] or context.is_published(day, SUBJECT, source):
         return
-    started = time.monotonic()
-    segments = run.lake.read(BACKTESTS, day, day).select("segment", "figures").collect()
-    figures = {row["segment"]: json.loads(row["figures"]) for row in segments}
-    plan = figures_of(ALL, figures.pop(REORDER, {}))
-    found = [figure for segment in figures for figure in figures_of(segment, figures[segment])]
+    rows = context.read(BACKTESTS, day, day)
+    own = rows.where(F.col("method").isNotNull() | (F.col("segment") == ALL))
+    figures = {row["segment"]: json.loads(row["figures"]) for row in own.collect()}
+    found = [f for segment in sorted(figures) for f in figures_of(segment, figures[segment])]
     report_forecasts(f"{day}", found)
-    report_plan(plan)
-    for subject, rows in ((REORDER, plan), (SUBJECT, found)):
-        frame = run.lake.spark.createDataFrame(rows, FIGURE)
-        publish_figures(run, day, subject, frame, source, started)
+    context.publish(day, SUBJECT, found, source)
 
 
-def figures_of(segment: str, figures: Mapping[str, Mapping[str, float]]) -> Sequence[Figure]:
+def figures_of(
+    segment: str, figures: Mapping[str, Mapping[str, float]], chosen: str = CHOSEN
+) -> Sequence[Figure]:
     """method, metric, segment, value: what a backtest says of a segment, its choice as ours."""
     return [
-        (OURS if method in {CHOSEN, PLAN} else method, metric, segment, float(value))
+        (OURS if method == chosen else method, metric, segment, float(value))
         for method, of_method in figures.items()
         for metric, value in of_method.items()
     ]
 
 
-def _published(run: Run, night: date, day: date) -> None:
+def _published(context: EvaluationContext, night: date, day: date) -> None:
     """A night's own forecasts of the days until `day`, by what was sold on them."""
     days = days_between(night + timedelta(days=1), day)
-    outcome = [content_of(run, table, d) for table in (SOLD, STOCK) for d in days]
-    source = (content_of(run, FORECASTS, night), *outcome)
-    if is_published(run, night, f"{SUBJECT}_published", source):
+    outcome = [context.content(table, d) for table in (SOLD, STOCK) for d in days]
+    source = (context.content(FORECASTS, night), *outcome)
+    if context.is_published(night, f"{SUBJECT}_published", source):
         return
-    started, read = time.monotonic(), run.lake.read
+    read = context.read
     forecasts = read(FORECASTS, night, night).where(F.col("target_date") <= F.lit(day))
     sold, stock = (read(table, days[0], day) for table in (SOLD, STOCK))
-    options = run.settings.section(DemandSettings)
+    options = context.settings.section(DemandSettings)
     known = catalogue(read(PRODUCTS, None, night), night)
     is_of_products = options.level != CATEGORY
     judged = judged_days(
@@ -94,7 +84,7 @@ def _published(run: Run, night: date, day: date) -> None:
         as_series(stock.where(F.lit(is_of_products)), known, options.level),
     )
     figures = by_segment(judged, options.quantiles)
-    publish_figures(run, night, f"{SUBJECT}_published", figures, source, started)
+    context.publish(night, f"{SUBJECT}_published", figures, source)
 
 
 def judged_days(forecasts: DataFrame, sold: DataFrame, stock: DataFrame) -> DataFrame:

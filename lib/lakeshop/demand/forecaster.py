@@ -8,8 +8,7 @@ from pyspark.sql import Row
 from lakeshop.demand.examples import columns_of, inputs_on
 from lakeshop.demand.forecasting.panel import Floats, Panel
 from lakeshop.demand.settings import DemandSettings
-from lakeshop.fraud.network import MODULES
-from lakeshop.training.registry import verify
+from lakeshop.training.registry import LAYER_MODULES, verify
 from lakeshop.training.scoring import loaded, predictions
 from lakeshop.training.specification import FeatureSpec
 
@@ -23,7 +22,7 @@ class LoadedNetwork:
 
     @classmethod
     def of(cls, row: Row) -> "LoadedNetwork":
-        """From a row of ops.models.
+        """From a row of models.demand.
 
         Raises:
             ModelError: the file was altered.
@@ -40,7 +39,7 @@ class LoadedNetwork:
         NaN where the network gives no number; the variance of a day is mean + dispersion mean^2.
         """
         named = columns_of(options)
-        predict = loaded(self.payload, self.sha256, MODULES)
+        predict = loaded(self.payload, self.sha256, LAYER_MODULES)
         records = inputs_on(panel, groups, options)
         found = predictions(predict, FeatureSpec(named.inputs, ()), records, len(named.target))
         means, dispersions = np.split(found, 2, axis=1)

@@ -78,7 +78,7 @@ def _inputs(tables: Tables, series: DataFrame, context: BuildContext) -> Forecas
     sample = sampled(series, options.backtest.series, 0).orderBy(*KEY).toPandas()
     shared = series_of(sample, context.day, options).pooled() if len(sample) else None
     needs = any(uses_network(rule.method) for rule in rules.values())
-    row = champion(tables["ops.models"], MODEL_NAME) if needs else None
+    row = champion(tables["models.demand"], MODEL_NAME) if needs else None
     network = None if row is None else LoadedNetwork.of(row)
     return ForecastInputs(rules, shared, network, None if row is None else row[BUSINESS_DATE])
 

@@ -16,10 +16,10 @@ from lakeshop.config.training import NetworkConfig
 from lakeshop.demand.examples import KEY, columns_of, examples, sampled
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.fraud.promotion import Model
 from lakeshop.training.networks import plan_of, recipe_of, steps_of, where_of
-from lakeshop.training.registry import as_bytes, sha256_of
-from lakeshop.training.rounds import Trained, train
+from lakeshop.training.registry import Model, as_bytes, as_table, sha256_of
+from lakeshop.training.rounds import Trained
+from lakeshop.training.rounds import train as train_rounds
 from lakeshop.training.specification import ModelSpec
 
 MODEL_NAME, BACKTEST_MODEL = "demand", "demand_backtest"
@@ -27,8 +27,8 @@ METHOD = "tide"
 DEMAND_TABLE = "features.demand"
 
 
-def demand(tables: Tables, night: BuildContext) -> list[Model]:
-    """Rows of ops.models without day and provenance; none where history is too short."""
+def train(tables: Tables, night: BuildContext) -> DataFrame:
+    """Return the rows of models.demand of a training day; none where history is too short."""
     options = night.settings.section(DemandSettings)
     oldest = oldest_origin(options)
     series = night.cache(sampled(tables[DEMAND_TABLE], options.global_model.series, oldest))
@@ -36,7 +36,7 @@ def demand(tables: Tables, night: BuildContext) -> list[Model]:
     found = [_model(series, night, name, age) for name, age in ages.items()]
     if None in found:
         night.warn("demand: too short a history for a network, forecasts are by local methods")
-    return [model for model in found if model is not None]
+    return as_table([model for model in found if model is not None], night)
 
 
 def oldest_origin(options: DemandSettings) -> int:
@@ -98,7 +98,7 @@ def _extent(extent: Row, night: BuildContext, age: int) -> dict[str, object]:
 
 
 def _trained(recipe: ModelSpec, rows: DataFrame, night: BuildContext, name: str) -> Trained:
-    return train(
+    return train_rounds(
         recipe,
         plan_of(
             night.settings.section(DemandSettings).global_model.network,

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from pyspark.sql import DataFrame
+from pyspark.sql import types as T
 
 from lakeshop.config.settings import Settings
+from lakeshop.contracts.model import Contract
 from lakeshop.storage.lake import Lake
 
 Tables = Mapping[str, DataFrame]
@@ -36,8 +38,11 @@ class BuildContext:
     settings: Settings
     first: date | None = None
     provenance: Provenance = Provenance()
+    contract: Contract | None = None  # of the table that is made
     lake: Lake | None = None  # for the progress of long work alone: what is read comes as tables
+    extensions: tuple[str, ...] = ()  # functions of other applications that add rows
     warnings: list[str] = field(default_factory=list, compare=False)
+    failures: list[str] = field(default_factory=list, compare=False)
     _kept: list[DataFrame] = field(default_factory=list, compare=False)
 
     @property
@@ -50,6 +55,11 @@ class BuildContext:
         """Whether models are trained on the day."""
         return self.day.weekday() == self.settings.training.weekday_number
 
+    def schema(self, *names: str) -> T.StructType:
+        """Return the types of columns of the table that is made."""
+        assert self.contract is not None, "a builder that asks for types is given a contract"
+        return self.contract.schema(*names)
+
     def cache(self, rows: DataFrame) -> DataFrame:
         """Cache rows that a builder uses several times, until its table is published."""
         self._kept.append(rows.persist())
@@ -58,6 +68,10 @@ class BuildContext:
     def warn(self, text: str) -> None:
         """Have the run say, in its log and in `ops.runs`, what is amiss with the input."""
         self.warnings.append(text)
+
+    def fail(self, text: str) -> None:
+        """Have the run end with 1 because a part of the table is missing."""
+        self.failures.append(text)
 
     def release(self) -> None:
         """Give up what was kept."""

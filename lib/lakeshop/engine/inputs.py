@@ -3,29 +3,39 @@
 What retention has removed is not made again, and neither is what could not be made the same.
 """
 
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
-from lakeshop.contracts.model import Contract
+from lakeshop.contracts.model import BUSINESS_DATE, TRAINING, Contract
 from lakeshop.engine.transforms import latest_versions
-from lakeshop.errors import InputError
 from lakeshop.storage.lake import Lake
-from lakeshop.storage.publications import Ledger
+from lakeshop.storage.publications import Ledger, window
 from lakeshop.storage.run_log import LOG
 
 
-def read_inputs(lake: Lake, contract: Contract, first: date, last: date) -> dict[str, DataFrame]:
-    """The declared inputs: no day after `last`, none before the look-back of `first`.
+def read_inputs(
+    lake: Lake, ledger: Ledger, contract: Contract, first: date, last: date
+) -> dict[str, DataFrame]:
+    """Return the declared inputs: no day after `last`, none before the look-back of `first`.
 
-    A snapshot gets the newest version of each entity, unless it asks for all; a table by
-    day gets all versions known by its last day, since each of its days may know another.
+    A snapshot gets the newest version of each entity, unless it asks for all; a table by day gets
+    all versions known by its last day, since each of its days may know another. Days that failed
+    are left out: what a table held of them before is not what it should hold.
     """
     frames = {}
     for declared in contract.inputs:
+        if declared.is_off:
+            frames[declared.table] = lake.empty_frame(declared.table)
+            continue
         look_back = declared.look_back_days
         since = None if look_back is None else first - timedelta(days=look_back)
         rows = lake.read(declared.table, since, last)
+        if failed := ledger.failed_days(declared.table, since, last):
+            rows = rows.where(~F.col(BUSINESS_DATE).isin(failed))
         source = lake.contract(declared.table)
         is_snapshot = not contract.is_by_day
         if source.rows == "version" and is_snapshot and not declared.all_versions:
@@ -39,22 +49,17 @@ def input_versions(lake: Lake, contract: Contract) -> tuple[str, ...]:
     return tuple(
         f"{i.table}@{lake.version(i.table) if lake.exists(i.table) else 'none'}"
         for i in contract.inputs
+        if not i.is_off
     )
 
 
-def assert_inputs_remain(ledger: Ledger, contract: Contract, day: date) -> None:
-    """A day made without what retention has removed would be another one.
-
-    Raises:
-        InputError: retention has removed rows that the day is to be made from.
-    """
-    if removed := ledger.removed_inputs(contract, day):
-        msg = (
-            f"{contract.name} of {day} should be made from rows of {', '.join(removed)} that "
-            "retention has removed. It stays as it is; to make it again, load the days before "
-            "it first, where they are still delivered."
-        )
-        raise InputError(msg)
+def removed_inputs(contract: Contract, day: date, removed: Sequence[str]) -> str:
+    """Say why a day is not made from what retention has left: it would be another one."""
+    return (
+        f"{contract.name} of {day} should be made from rows of {', '.join(removed)} that "
+        "retention has removed. It stays as it is; to make it again, load the days before "
+        "it first, where they are still delivered."
+    )
 
 
 def needs_rebuild(ledger: Ledger, contract: Contract, day: date) -> bool:
@@ -66,3 +71,54 @@ def needs_rebuild(ledger: Ledger, contract: Contract, day: date) -> bool:
         what = "%s of %s is stale and stays so: retention has removed rows of %s"
         LOG.info(what, day, contract.name, ", ".join(removed))
     return not removed
+
+
+FALLBACK_DAYS = 14  # the models before are used for so long
+
+
+@dataclass(frozen=True)
+class Obstacle:
+    """A failed day that keeps a table from being made."""
+
+    table: str
+    day: date
+
+
+def obstacle(
+    ledger: Ledger,
+    contract: Contract,
+    source: Contract,
+    day: date,
+    at_work: Collection[date] = (),
+) -> Obstacle | None:
+    """Return the failed day of an input that a table's day would be made from.
+
+    Of a table of training days the one before stands in, for 14 days; `stand_in` names it.
+
+    Args:
+        ledger: which days failed.
+        contract: the table that is to be made.
+        source: the contract of one of its inputs, which may be the table itself.
+        day: the business date.
+        at_work: days of the table that are made in the same go.
+    """
+    declared = next(i for i in contract.inputs if i.table == source.name)
+    if declared.is_off:
+        return None
+    first, last = window(contract, declared, day)
+    failed = ledger.failed_days(source.name, first, last)
+    if source.name == contract.name:
+        failed = [d for d in failed if d not in at_work]
+    if not failed:
+        return None
+    if source.schedule == TRAINING:
+        good = stand_in(ledger, source, failed[-1])
+        if source.name == contract.name or (good and (day - good).days <= FALLBACK_DAYS):
+            return None
+    return Obstacle(source.name, failed[-1])
+
+
+def stand_in(ledger: Ledger, source: Contract, failed: date) -> date | None:
+    """Return the newest training day before a failed one that was published."""
+    bad = set(ledger.failed_days(source.name, None, failed))
+    return max((d for d in ledger.days(source.name) if d < failed and d not in bad), default=None)

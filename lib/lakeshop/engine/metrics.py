@@ -1,60 +1,181 @@
-"""ops.metrics: one row per figure. Each subject replaces its own rows of a day, no other's."""
+"""ops.metrics: one row per figure. Each subject replaces its own rows of a day, no other's.
+
+An evaluation reads the tables that its application declares, and adds the figures of subjects to
+its context. The figures of all evaluations that succeeded go into one commit.
+"""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
+from lakeshop.config.settings import Settings
+from lakeshop.contracts.application import Application
+from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.run import Run
-from lakeshop.storage.publications import digest_of
+from lakeshop.storage.lake import Content
+from lakeshop.storage.publications import Publication, digest_of
+from lakeshop.storage.run_log import Counts, Entry
 
 METRICS = "ops.metrics"
 FIGURE = "method STRING, metric STRING, segment STRING, value DOUBLE"
+Figure = tuple[str, str, str, float | None]
 
 
-def publish_figures(
-    run: Run,
-    day: date,
-    subject: str,
-    figures: DataFrame,
-    source: Sequence[object],
-    started: float,
-) -> None:
-    """Replace a subject's figures of a day by rows of method, metric, segment, value.
+@dataclass(frozen=True)
+class SubjectFigures:
+    """The figures of a subject of a day, and the digest of what they were computed from."""
+
+    day: date
+    subject: str
+    run_id: str
+    figures: Sequence[Figure]
+
+
+@dataclass
+class EvaluationContext:
+    """What an evaluation knows: days, settings, and the tables that its application declares."""
+
+    run: Run
+    application: Application
+    found: list[SubjectFigures] = field(default_factory=list)
+    _cached: list[DataFrame] = field(default_factory=list)
+
+    @property
+    def first(self) -> date:
+        """The first day of the run."""
+        return self.run.first
+
+    @property
+    def last(self) -> date:
+        """The last day of the run; nothing later is read."""
+        return self.run.last
+
+    @property
+    def settings(self) -> Settings:
+        """The configuration."""
+        return self.run.settings
+
+    @property
+    def spark(self) -> SparkSession:
+        """The session."""
+        return self.run.lake.spark
+
+    def read(self, table: str, first: date | None, last: date) -> DataFrame:
+        """Return the rows of a declared table, none later than the run's last day.
+
+        Raises:
+            LookupError: the application does not declare the table.
+        """
+        self._assert_declared(table)
+        return self.run.lake.read(table, first, min(last, self.last))
+
+    def is_made(self, table: str, day: date) -> bool:
+        """Return whether a declared table's day was published."""
+        self._assert_declared(table)
+        failed = self.run.ledger.failed_days(table, day, day)
+        return not failed and self.run.ledger.publication(table, day) is not None
+
+    def content(self, table: str, day: date) -> str:
+        """Name what a declared table holds of a day, for `source`; "" where it holds nothing."""
+        self._assert_declared(table)
+        published = self.run.ledger.publication(table, day)
+        return published.content.digest if published and published.content.rows else ""
+
+    def contents(self, table: str, first: date | None, last: date) -> str:
+        """Name what a declared table holds of a range of days, for `source`."""
+        self._assert_declared(table)
+        return self.run.ledger.range_digest(table, first, min(last, self.last))
+
+    def is_published(self, day: date, subject: str, source: Sequence[object]) -> bool:
+        """Return whether a subject's figures are there, of the same source, code and settings."""
+        mine = (F.col("subject") == subject) & (F.col("run_id") == self._name(day, subject, source))
+        return not self.run.lake.read(METRICS, day, day).where(mine).isEmpty()
+
+    def publish(
+        self,
+        day: date,
+        subject: str,
+        figures: DataFrame | Sequence[Figure],
+        source: Sequence[object],
+    ) -> None:
+        """Replace a subject's figures of a day, once all evaluations are done.
+
+        Args:
+            day: the night that is scored.
+            subject: what the figures are of.
+            figures: rows of method, metric, segment, value.
+            source: names what they were computed from; `is_published` asks for it.
+        """
+        if isinstance(figures, DataFrame):
+            figures = [
+                (row["method"], row["metric"], row["segment"], row["value"])
+                for row in figures.select("method", "metric", "segment", "value").collect()
+            ]
+        name = self._name(day, subject, source)
+        self.found.append(SubjectFigures(day, subject, name, figures))
+
+    def cache(self, rows: DataFrame) -> DataFrame:
+        """Cache rows until the evaluation is over."""
+        self._cached.append(rows.persist())
+        return rows
+
+    def release(self) -> None:
+        """Free the cached rows."""
+        while self._cached:
+            self._cached.pop().unpersist()
+
+    def _name(self, day: date, subject: str, source: Sequence[object]) -> str:
+        code = self.run.code(f"{METRICS}:{self.application.name}")
+        return digest_of(METRICS, subject, day, code, self.settings.digest(), *source)
+
+    def _assert_declared(self, table: str) -> None:
+        evaluation = self.application.evaluation
+        declared = {i.table for i in evaluation.inputs} if evaluation else set()
+        if table not in declared:
+            msg = (
+                f"The evaluation of {self.application.name} should read the tables that it "
+                f"declares, {', '.join(sorted(declared))}. Received {table}; declare it."
+            )
+            raise LookupError(msg)
+
+
+def publish_figures(run: Run, found: Sequence[SubjectFigures], started: float) -> None:
+    """Replace the figures of all subjects and days in one commit, and no other's.
 
     Args:
         run: the run.
-        day: the night that is scored.
-        subject: what the figures are of.
-        figures: as FIGURE.
-        source: names what they were computed from; `is_published` asks for it.
+        found: figures by day and subject.
         started: when the work on them began, by `time.monotonic`.
     """
-    rows = figures.select(
-        F.lit(day).alias("business_date"),
-        F.lit(subject).alias("subject"),
-        *("method", "metric", "segment", "value"),
-        F.lit(_name(run, day, subject, source)).alias("run_id"),
+    if not found:
+        return
+    rows = [
+        (part.day, part.subject, *figure, part.run_id) for part in found for figure in part.figures
+    ]
+    names = (BUSINESS_DATE, "subject", "method", "metric", "segment", "value", "run_id")
+    schema = run.lake.contract(METRICS).schema(*names)
+    frame = run.lake.spark.createDataFrame(rows, schema)
+    days = sorted({part.day for part in found})
+    run_id = run.run_id(METRICS, days[-1])
+    parts = sorted({(part.day, part.subject) for part in found})
+    version = run.lake.replace_parts(METRICS, frame, "subject", parts, run_id=run_id)
+    contents = run.lake.content(METRICS, days[0], days[-1])
+    counts = Counts(rows_in=len(rows))
+    entry = Entry(
+        METRICS, days[0], days[-1], run_id, version, (), len(rows), counts, run.code(METRICS)
     )
-    others = run.lake.read(METRICS, day, day).where(F.col("subject") != subject)
-    # Few rows, held apart: they are read from the table that is about to be replaced.
-    kept = run.lake.spark.createDataFrame(others.collect(), others.schema)
-    digests = {day: digest_of(*source)}
-    run.publish(METRICS, kept.unionByName(rows), day, day, started=started, input_digests=digests)
-
-
-def is_published(run: Run, day: date, subject: str, source: Sequence[object]) -> bool:
-    """Whether a subject's figures of a day are there, from the same source, code and settings."""
-    mine = (F.col("subject") == subject) & (F.col("run_id") == _name(run, day, subject, source))
-    return not run.lake.read(METRICS, day, day).where(mine).isEmpty()
-
-
-def content_of(run: Run, table: str, day: date) -> str:
-    """Names what a table holds of a day, for `source`; "" where that is nothing."""
-    published = run.ledger.publication(table, day)
-    return published.content.digest if published and published.content.rows else ""
-
-
-def _name(run: Run, day: date, subject: str, source: Sequence[object]) -> str:
-    return digest_of(METRICS, subject, day, run.code, run.settings.digest(), *source)
+    run.note(entry, started)
+    run.ledger.record(
+        Publication(
+            table=METRICS,
+            day=day,
+            run_id=run.run_id(METRICS, day),
+            input_digest=digest_of(*[part.run_id for part in found if part.day == day]),
+            content=contents.get(day, Content(0, "")),
+            version=version,
+        )
+        for day in days
+    )

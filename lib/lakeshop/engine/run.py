@@ -1,11 +1,14 @@
-"""One run of a job: what it is asked to do, what is still to do, and the way to publish it.
+"""One run of a job: the days asked for, the days still to be made, and the way to publish them.
 
 The engine reads a builder's tables no further than the business date and the declared
-look-back, so that it cannot see the future, and publishes what it returns.
+look-back, so that it cannot see the future, and publishes the rows that it returns.
+
+A table that fails takes with it the tables that read it. The failed day is remembered in
+`ops.publications`; the next run of any date makes it first.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from functools import partial
@@ -17,50 +20,99 @@ from pyspark.sql import functions as F
 from lakeshop.config.settings import Settings
 from lakeshop.contracts.model import BOTH, BUSINESS_DATE, DAILY, TRAINING, Contract
 from lakeshop.dates import contiguous_ranges, days_between, newest_weekday
+from lakeshop.engine.applications import Applications
 from lakeshop.engine.context import BuildContext, Builder, Provenance
-from lakeshop.engine.inputs import assert_inputs_remain, input_versions, needs_rebuild, read_inputs
+from lakeshop.engine.failures import summarize_error
+from lakeshop.engine.inputs import (
+    Obstacle,
+    input_versions,
+    needs_rebuild,
+    obstacle,
+    read_inputs,
+    removed_inputs,
+    stand_in,
+)
 from lakeshop.engine.scheduler import in_parallel
+from lakeshop.errors import ShopError
 from lakeshop.storage.audit import audit
 from lakeshop.storage.lake import EMPTY, Content, Lake
-from lakeshop.storage.publications import Ledger, Publication, digest_of
+from lakeshop.storage.machine import is_of_machine
+from lakeshop.storage.publications import Ledger, Publication, digest_of, window
 from lakeshop.storage.run_log import LOG, Counts, Entry, Journal
 
 RUN_ID = "run_id"
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Days of a table that were not made: why, or because of which other table's day."""
+
+    table: str
+    first: date
+    last: date
+    reason: str
+    because: str = ""
+
+
+def explain(error: Exception) -> str:
+    """Return the words of an error that explains itself, else one line."""
+    return str(error) if isinstance(error, ShopError) else summarize_error(error)
+
+
+def no_code(_table: str) -> str:
+    """Return the digest of a table's code where nobody looks at code."""
+    return "code"
+
+
 @dataclass
 class Run:
-    """A job at work on the days `first` to `last`."""
+    """A job at work on the days `first` to `last`.
+
+    `unusable` names tables whose content cannot be used, such as models that were altered, and
+    why; what reads them is not made.
+    """
 
     job: str
     lake: Lake
     ledger: Ledger
     settings: Settings
-    code: str
     first: date
     last: date
+    code: Callable[[str], str] = no_code  # the digest of the code that makes a table
+    applications: Applications = field(default_factory=lambda: Applications((), ()))
     redo_stale: bool = False
     is_history: bool = False
     key: bytes = b""
     erase: tuple[str, ...] = field(default=(), repr=False)  # ids of persons
+    unusable: dict[str, str] = field(default_factory=dict)
+    failures: list[Failure] = field(default_factory=list)
     journal: Journal = field(init=False)
     _flushed: float = field(default_factory=time.monotonic)
     _flushing: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.job, self.code, self.settings.digest())
+        self.journal = Journal(self.job, self.settings.digest())
 
     def run_id(self, table: str, day: date) -> str:
-        """Names one table's day by its code, configuration and inputs: the same for the same."""
-        inputs = self.ledger.input_digest(self.lake.contract(table), day, with_self=False)
-        return digest_of(table, day, self.code, self.settings.digest(), inputs)
+        """Name one table's day by its code, configuration and inputs: the same for the same."""
+        contract = self.lake.contract(table)
+        inputs = self.ledger.input_digest(contract, day, with_self=False)
+        return digest_of(table, day, self.code(table), self._configuration(contract), inputs)
+
+    def _configuration(self, contract: Contract) -> str:
+        """Return the digest of the sections that a table's owner declares."""
+        owner = self.applications.owner(contract)
+        if owner is None:
+            return self.settings.digest()
+        own = (owner.name,) if owner.settings else ()
+        return self.settings.digest(*own, *owner.sections)
 
     def todo(self, *tables: str) -> Iterator[tuple[date, date]]:
-        """Ranges of days on which any of the tables is to be made, the earliest first.
+        """Yield ranges of days on which any of the tables is to be made, the earliest first.
 
-        These are the days asked for that are not published from the same inputs, code and
-        configuration; and, with `redo_stale`, days published before whose inputs have changed
-        since. What is redone may make later days stale: they follow.
+        These are days that failed before; the days asked for that are not published from the same
+        inputs, code and configuration; and, with `redo_stale`, days published before whose inputs
+        have changed since. A redone day may make later days stale: they follow.
         """
         done: set[date] = set()
         by_day = self.lake.contract(tables[0]).is_by_day
@@ -74,9 +126,9 @@ class Run:
     def _open_days(self, table: str) -> Iterator[date]:
         contract = self.lake.contract(table)
         asked = self._asked(contract)
-        for day in asked:
+        failed = [] if contract.schedule == TRAINING else self.ledger.failed_days(table, None, None)
+        for day in sorted({*asked, *failed}):
             if not self._is_current(contract, day):
-                assert_inputs_remain(self.ledger, contract, day)
                 yield day
         if self.redo_stale:
             for day in self.ledger.days(table):
@@ -96,6 +148,7 @@ class Run:
         published = self.ledger.publication(contract.name, day)
         return (
             published is not None
+            and not self.ledger.failed_days(contract.name, day, day)
             and published.run_id == self.run_id(contract.name, day)
             and not self.ledger.is_stale(contract, day)
         )
@@ -105,41 +158,151 @@ class Run:
 
         def make(table: str) -> None:
             for first, last in self.todo(table):
-                self._build_days(table, builders[table], first, last)
+                self.attempt((table,), first, last, partial(self._build_days, builders[table]))
 
         self.side_by_side({table: partial(make, table) for table in builders})
 
     def side_by_side(self, work: Mapping[str, Callable[[], None]]) -> None:
         """Do the work on several tables, each after the tables that its contract reads."""
 
-        def then_flush(do: Callable[[], None]) -> None:
-            do()
+        def then_flush(table: str, do: Callable[[], None]) -> None:
+            try:
+                do()
+            except Exception as error:  # of the work around the days: no day is known
+                self.fail((table,), self.first, self.last, error)
             self.flush(at_most_every=60)
 
         reads = {t: {i.table for i in self.lake.contract(t).inputs} - {t} for t in work}
-        pieces = {table: partial(then_flush, do) for table, do in work.items()}
+        pieces = {table: partial(then_flush, table, do) for table, do in work.items()}
         in_parallel(pieces, reads, self.settings.tables_at_once)
 
-    def _build_days(self, table: str, builder: Builder, first: date, last: date) -> None:
+    def attempt(
+        self,
+        tables: Sequence[str],
+        first: date,
+        last: date,
+        make: Callable[[str, date, date], None],
+    ) -> None:
+        """Make days of tables that belong together; remember the days that cannot be made.
+
+        Args:
+            tables: the table, and those that are made with it.
+            first: first day.
+            last: last day.
+            make: makes a range of days of the first of them.
+
+        Raises:
+            Exception: the machine is at fault, which ends the run.
+        """
+        contract = self.lake.contract(tables[0])
+        free: list[date] = []
+        for day in days_between(first, last):
+            if found := self._obstacle(contract, day, free):
+                self._not_made(tables, day, found)
+            elif removed := self.ledger.removed_inputs(contract, day):
+                # Not remembered: no later run could make the day either.
+                reason = removed_inputs(contract, day, removed)
+                self.failures.append(Failure(tables[0], day, day, reason))
+            else:
+                free.append(day)
+        for begin, end in contiguous_ranges(free):
+            try:
+                make(tables[0], begin, end)
+            except Exception as error:
+                self.fail(tables, begin, end, error)
+
+    def _obstacle(
+        self, contract: Contract, day: date, at_work: Collection[date]
+    ) -> Obstacle | None:
+        """Return the day of an input that keeps a table from being made.
+
+        Own days that are made in the same go are none.
+        """
+        for declared in contract.inputs:
+            if declared.table in self.unusable and not declared.is_off:
+                return Obstacle(declared.table, day)
+            source = self.lake.contract(declared.table)
+            if found := obstacle(self.ledger, contract, source, day, at_work):
+                return found
+        return None
+
+    def _not_made(self, tables: Sequence[str], day: date, found: Obstacle) -> None:
+        why = self.unusable.get(found.table, f"{found.table} of {found.day} failed")
+        self._remember(tables, day, day, f"not made because of {found.table}: {why}", found.table)
+
+    def fail(self, tables: Sequence[str], first: date, last: date, error: Exception) -> None:
+        """Remember that days could not be made, and go on; end at once on faults of the machine.
+
+        Raises:
+            Exception: the machine is at fault.
+        """
+        if is_of_machine(error):
+            raise error
+        LOG.debug("%s", tables[0], exc_info=error)
+        self._remember(tables, first, last, explain(error))
+
+    def set_aside(self, table: str, error: Exception) -> None:
+        """Treat a table as unusable for the rest of the run, and go on without it.
+
+        Raises:
+            Exception: the machine is at fault.
+        """
+        if is_of_machine(error):
+            raise error
+        self.unusable[table] = explain(error)
+        self.failures.append(Failure(table, self.first, self.last, self.unusable[table]))
+
+    def _remember(
+        self, tables: Sequence[str], first: date, last: date, reason: str, because: str = ""
+    ) -> None:
+        self.failures.append(Failure(tables[0], first, last, reason, because))
+        for table in tables:
+            days = days_between(first, last)
+            if not self.lake.contract(table).is_by_day:
+                days = [d for d in days if d in self._asked(self.lake.contract(table))] or [last]
+            run_id = self.run_id(table, last)
+            self.ledger.record_failed(table, days, reason, run_id=run_id)
+
+    def _build_days(self, builder: Builder, table: str, first: date, last: date) -> None:
         started = time.monotonic()
         contract = self.lake.contract(table)
-        night = BuildContext(
-            last, self.settings, first, self._provenance(contract, last), self.lake
+        context = BuildContext(
+            day=last,
+            settings=self.settings,
+            first=first,
+            provenance=self._provenance(contract, last),
+            contract=contract,
+            lake=self.lake,
+            extensions=tuple(self.applications.extensions(table)),
         )
-        rows = builder(read_inputs(self.lake, contract, first, last), night)
+        self._warn_of_stand_ins(contract, last, context)
+        rows = builder(read_inputs(self.lake, self.ledger, contract, first, last), context)
         if not contract.is_by_day:
             rows = rows.withColumn(BUSINESS_DATE, F.lit(last))
-        rows = night.cache(self._with_run_id(contract, rows, last))
+        rows = context.cache(self._with_run_id(contract, rows, last))
         try:
             found = audit(self.lake, contract, rows)
-            counts = Counts(sum(c.rows for c in found.values()), warnings=tuple(night.warnings))
+            counts = Counts(sum(c.rows for c in found.values()), warnings=tuple(context.warnings))
             self.publish(table, rows, first, last, started=started, contents=found, counts=counts)
+            self.failures += [Failure(table, first, last, why) for why in context.failures]
         finally:
-            night.release()
+            context.release()
+
+    def _warn_of_stand_ins(self, contract: Contract, day: date, context: BuildContext) -> None:
+        """Warn of tables of training days that failed, and say which day stands in."""
+        for declared in contract.inputs:
+            source = self.lake.contract(declared.table)
+            if declared.is_off or source.schedule != TRAINING or source.name == contract.name:
+                continue
+            first, last = window(contract, declared, day)
+            failed = self.ledger.failed_days(source.name, first, last)
+            good = stand_in(self.ledger, source, failed[-1]) if failed else None
+            if failed and good and good > max(first, date.min):
+                context.warn(f"{source.name} of {failed[-1]} failed: that of {good} is used")
 
     def _provenance(self, contract: Contract, day: date) -> Provenance:
         content = self.ledger.input_digest(contract, day, with_self=False)
-        return Provenance(self.code, input_versions(self.lake, contract), content)
+        return Provenance(self.code(contract.name), input_versions(self.lake, contract), content)
 
     def _with_run_id(self, contract: Contract, rows: DataFrame, day: date) -> DataFrame:
         if RUN_ID not in contract.column_names:
@@ -188,7 +351,8 @@ class Run:
         versions = input_versions(self.lake, contract)
         held = sum(content.rows for content in contents.values())
         counts = counts or Counts(rows_in=held)
-        self.note(Entry(table, first, last, run_id, version, versions, held, counts), started)
+        code = self.code(table)
+        self.note(Entry(table, first, last, run_id, version, versions, held, counts, code), started)
         self.ledger.record(
             Publication(
                 table=table,

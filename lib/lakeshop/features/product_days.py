@@ -18,9 +18,7 @@ KEY = (BUSINESS_DATE, "event_date", "product_id", "store_id")
 
 def product_days(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per business date, event date, product and store, for any range of days."""
-    return per_day(
-        tables["silver.transactions"], context.settings.features.most_units_per_line
-    )
+    return per_day(tables["silver.transactions"], context.settings.features.most_units_per_line)
 
 
 def per_day(transactions: DataFrame, most_units: float | None) -> DataFrame:

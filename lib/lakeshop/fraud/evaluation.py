@@ -6,7 +6,6 @@ and scores have moved since the model's lines of validation. `fraud_published`, 
 night once its lines are judged: how good it was, as it was published.
 """
 
-import time
 from datetime import date, timedelta
 
 import numpy as np
@@ -15,16 +14,14 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.dates import days_between, newest_weekday
-from lakeshop.engine.context import BuildContext
-from lakeshop.engine.metrics import FIGURE, content_of, is_published, publish_figures
-from lakeshop.engine.report import report_fraud
-from lakeshop.engine.run import Run
+from lakeshop.engine.metrics import FIGURE, EvaluationContext
 from lakeshop.engine.transforms import latest_versions
 from lakeshop.fraud.examples import TARGET, known_labels, with_label
 from lakeshop.fraud.figures import fraud_figures
 from lakeshop.fraud.methods import scores_by_method
 from lakeshop.fraud.prequential import first_day_read, folds
 from lakeshop.fraud.promotion import is_supervised
+from lakeshop.fraud.report import report_fraud
 from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.training import INPUTS, KEY, MODEL_NAME, sampled
 from lakeshop.ml.drift import population_stability_index
@@ -33,45 +30,43 @@ from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION
 from lakeshop.training.registry import champion
 
 LINES, LABELS, MODELS, SCORES = (
-    "features.transactions", "silver.fraud_labels", "ops.models", "gold.fraud_scores"
+    "features.transactions", "silver.fraud_labels", "models.fraud", "gold.fraud_scores"
 )  # fmt: skip
 CHANGED = 0.25  # of an index, by convention (Siddiqi 2006)
 GROUPS = {"group_age": "age_band", "group_region": "region"}
 
 
-def evaluate_fraud(run: Run) -> None:
-    """Publish what can be said of fraud on the days of the run."""
-    _compare(run, newest_weekday(run.settings.training.weekday_number, run.last))
-    if run.ledger.publication(SCORES, run.last):
-        _drift(run, run.last)
-    for day in days_between(run.first, run.last):
-        scored = day - timedelta(days=run.settings.section(Fraud).maturity_days)
-        if run.ledger.publication(SCORES, scored):
-            _published(run, scored, day)
+def evaluate(context: EvaluationContext) -> None:
+    """Publish what can be said of fraud on the days of the context."""
+    _compare(context, newest_weekday(context.settings.training.weekday_number, context.last))
+    if context.is_made(SCORES, context.last):
+        _drift(context, context.last)
+    for day in days_between(context.first, context.last):
+        scored = day - timedelta(days=context.settings.section(Fraud).maturity_days)
+        if context.is_made(SCORES, scored):
+            _published(context, scored, day)
 
 
-def _compare(run: Run, day: date) -> None:
+def _compare(context: EvaluationContext, day: date) -> None:
     """The weeks before a training day, by models of their time."""
-    trained = run.lake.read(MODELS, day, day).where(F.col("name") == MODEL_NAME).collect()
+    trained = context.read(MODELS, day, day).where(F.col("name") == MODEL_NAME).collect()
     if not any(is_supervised(row) for row in trained):
         return
-    source = (content_of(run, MODELS, day),)
-    if is_published(run, day, MODEL_NAME, source):
+    source = (context.content(MODELS, day),)
+    if context.is_published(day, MODEL_NAME, source):
         return
-    started, options = time.monotonic(), run.settings.section(Fraud)
-    night = BuildContext(day, run.settings)
-    lines = run.lake.read(LINES, first_day_read(day, options), day)
-    labels = run.lake.read(LABELS, None, day)
-    rows = night.cache(folds(lines, labels, day, options))
+    options = context.settings.section(Fraud)
+    lines = context.read(LINES, first_day_read(day, options), day)
+    labels = context.read(LABELS, None, day)
+    rows = context.cache(folds(lines, labels, day, options))
     tested = rows.where(~F.col(IS_TRAIN)).join(scores_by_method(rows, options), on=[FOLD, KEY])
-    told = with_segments(tested, labels, run.lake.read("silver.users", None, day), day)
+    told = with_segments(tested, labels, context.read("silver.users", None, day), day)
     judged = told.withColumns(
         {"score": F.col(PREDICTION), "is_probability": F.lit(True), "week": F.col(FOLD)}
     )
-    figures = night.cache(by_method(judged, options.alerts_per_day))
-    report_fraud(f"{day}", figures.collect(), options.alerts_per_day)
-    publish_figures(run, day, MODEL_NAME, figures, source, started)
-    night.release()
+    figures = context.cache(by_method(judged, options.alerts_per_day))
+    context.publish(day, MODEL_NAME, figures, source)
+    report_fraud(f"{day}", context.found[-1].figures, options.alerts_per_day)
 
 
 def with_segments(lines: DataFrame, labels: DataFrame, users: DataFrame, day: date) -> DataFrame:
@@ -108,19 +103,20 @@ def by_method(judged: DataFrame, k: int) -> DataFrame:
     return chosen.groupBy("method").applyInPandas(figures, FIGURE)
 
 
-def _drift(run: Run, day: date) -> None:
+def _drift(context: EvaluationContext, day: date) -> None:
     """Population stability of the night's inputs and scores against the model's validation."""
-    started = time.monotonic()
-    model = champion(run.lake.read(MODELS, None, day), MODEL_NAME)
+    model = champion(context.read(MODELS, None, day), MODEL_NAME)
     if model is None:
         return
-    source = (content_of(run, SCORES, day),)
-    if is_published(run, day, f"{MODEL_NAME}_drift", source):
+    source = (context.content(SCORES, day),)
+    if context.is_published(day, f"{MODEL_NAME}_drift", source):
         return
-    first = model["trained_to"] - timedelta(days=run.settings.section(Fraud).validation_days - 1)
-    then = run.lake.read(LINES, first, model["trained_to"])
-    scores = run.lake.read(SCORES, day, day).select("score")
-    values, reference = _inputs(run.lake.read(LINES, day, day)), _inputs(then)
+    first = model["trained_to"] - timedelta(
+        days=context.settings.section(Fraud).validation_days - 1
+    )
+    then = context.read(LINES, first, model["trained_to"])
+    scores = context.read(SCORES, day, day).select("score")
+    values, reference = _inputs(context.read(LINES, day, day)), _inputs(then)
     moved = {
         name: population_stability_index(reference[name], values[name]) for name in model["inputs"]
     }
@@ -128,8 +124,7 @@ def _drift(run: Run, day: date) -> None:
         np.array(model["score_quantiles"]), scores.toPandas()["score"].to_numpy(float)
     )
     figures = [(model["method"], "psi", name, float(value)) for name, value in moved.items()]
-    rows = run.lake.spark.createDataFrame(figures, FIGURE)
-    publish_figures(run, day, f"{MODEL_NAME}_drift", rows, source, started)
+    context.publish(day, f"{MODEL_NAME}_drift", figures, source)
     _warn_of_drift(moved, day)
 
 
@@ -144,19 +139,18 @@ def _warn_of_drift(moved: dict[str, float], day: date) -> None:
         LOG.info("fraud of %s: drifted, the most first: %s", day, ", ".join(changed))
 
 
-def _published(run: Run, scored: date, day: date) -> None:
+def _published(context: EvaluationContext, scored: date, day: date) -> None:
     """A night's own scores, once its lines are judged."""
-    started = time.monotonic()
-    known = run.ledger.input_digest(run.lake.contract(MODELS), day)
-    source = content_of(run, SCORES, scored), known
-    if is_published(run, scored, f"{MODEL_NAME}_published", source):
+    known = context.contents(LABELS, None, day), context.contents(LINES, scored, scored)
+    source = context.content(SCORES, scored), *known
+    if context.is_published(scored, f"{MODEL_NAME}_published", source):
         return
-    labels = run.lake.read(LABELS, None, day)
+    labels = context.read(LABELS, None, day)
     lines = with_label(
-        run.lake.read(LINES, scored, scored), labels, day, run.settings.section(Fraud)
+        context.read(LINES, scored, scored), labels, day, context.settings.section(Fraud)
     )
-    found = run.lake.read(SCORES, scored, scored).select(KEY, "score", "probability", "method")
-    told = with_segments(lines, labels, run.lake.read("silver.users", None, day), day)
+    found = context.read(SCORES, scored, scored).select(KEY, "score", "probability", "method")
+    told = with_segments(lines, labels, context.read("silver.users", None, day), day)
     judged = told.join(found, on=KEY).withColumn("is_probability", F.col("probability").isNotNull())
-    figures = by_method(judged, run.settings.section(Fraud).alerts_per_day)
-    publish_figures(run, scored, f"{MODEL_NAME}_published", figures, source, started)
+    figures = by_method(judged, context.settings.section(Fraud).alerts_per_day)
+    context.publish(scored, f"{MODEL_NAME}_published", figures, source)

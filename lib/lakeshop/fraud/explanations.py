@@ -12,9 +12,9 @@ import pandas as pd
 from pyspark.sql import DataFrame, Row
 
 from lakeshop.fraud.families import players_of
-from lakeshop.fraud.network import MODULES
 from lakeshop.fraud.reasons import reasons
 from lakeshop.ml.attribution import contributions
+from lakeshop.training.registry import LAYER_MODULES
 from lakeshop.training.scoring import loaded
 
 REASONS = "transaction_id STRING, why ARRAY<STRING>"
@@ -25,7 +25,7 @@ def reasons_of(alerts: DataFrame, model: Row, most: int) -> DataFrame:
 
     Args:
         alerts: lines with the inputs of the model.
-        model: a row of ops.models.
+        model: a row of models.fraud.
         most: reasons per line.
     """
     needed = alerts.select("transaction_id", *model["inputs"])
@@ -42,7 +42,7 @@ def _explainer(
 
     def explain(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            predict = loaded(payload, sha256, MODULES)
+            predict = loaded(payload, sha256, LAYER_MODULES)
             keys = batch["transaction_id"].tolist()
             values = batch[list(inputs)].to_numpy(np.float64)
             added = contributions(predict, values, np.array(usual), keys, players=players)

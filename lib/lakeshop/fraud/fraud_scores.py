@@ -12,11 +12,10 @@ from pyspark.sql import functions as F
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.fraud.decisions import with_decision
 from lakeshop.fraud.explanations import reasons_of
-from lakeshop.fraud.network import MODULES
 from lakeshop.fraud.promotion import is_supervised
 from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.training import MODEL_NAME
-from lakeshop.training.registry import champion
+from lakeshop.training.registry import LAYER_MODULES, champion
 from lakeshop.training.scoring import score
 from lakeshop.training.specification import FeatureSpec
 
@@ -29,7 +28,7 @@ def fraud_scores(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per order line delivered on the business date."""
     options = night.settings.section(Fraud)
     lines = tables["features.transactions"]
-    model = champion(tables["ops.models"], MODEL_NAME)
+    model = champion(tables["models.fraud"], MODEL_NAME)
     if model is None:
         scored = by_amount(lines, options.min_history)
         decided = with_decision(scored, options, least=options.review_score)
@@ -43,7 +42,9 @@ def fraud_scores(tables: Tables, night: BuildContext) -> DataFrame:
 def by_model(lines: DataFrame, model: Row) -> DataFrame:
     """Add score, probability (of a model that was taught by labels), method and which model."""
     columns = FeatureSpec({"features": tuple(model["inputs"])}, ())
-    found = score(lines, bytes(model["model"]), model["sha256"], columns, "_found", modules=MODULES)
+    found = score(
+        lines, bytes(model["model"]), model["sha256"], columns, "_found", modules=LAYER_MODULES
+    )
     rounded = F.when(~F.col("is_refund"), F.round("_found", DIGITS))
     probability = rounded if is_supervised(model) else F.lit(None).cast("double")
     return found.withColumns(

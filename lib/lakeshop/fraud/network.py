@@ -9,7 +9,6 @@ from typing import Any
 
 from lakeshop.fraud.statistics import checked
 
-MODULES = ("lakeshop.ml.layers",)  # to be imported before a file is loaded
 Statistics = Mapping[str, Sequence[Any]]
 
 

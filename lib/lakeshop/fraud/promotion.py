@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pyspark.sql import Row
 
-from lakeshop.fraud.network import MODULES
 from lakeshop.ml.classification import average_precision, roc_auc
-from lakeshop.training.registry import is_promoted, model_of
+from lakeshop.training.registry import LAYER_MODULES, Model, is_promoted, model_of
 from lakeshop.training.scoring import predictions
 from lakeshop.training.specification import FeatureSpec
 
 Floats = NDArray[np.float64]
-Model = dict[str, Any]  # a row of ops.models
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +35,7 @@ def promoted(
     candidate follows on a model that knew none either, but never on one that was taught.
 
     Args:
-        candidates: rows of ops.models, `metrics` as a mapping.
+        candidates: rows of models.fraud, `metrics` as a mapping.
         present: the champion so far.
         held_out: the lines of validation.
         is_taught: whether the candidates know labels.
@@ -62,7 +60,7 @@ def promoted(
 
 
 def is_supervised(row: Row) -> bool:
-    """Whether a row of ops.models is of a model whose scores are probabilities."""
+    """Whether a row of models.fraud is of a model whose scores are probabilities."""
     return bool(json.loads(row["metrics"])["is_taught"])
 
 
@@ -71,7 +69,7 @@ def scores_of_row(row: Row, held_out: Slice) -> Floats:
     if not set(row["inputs"]) <= set(held_out.names):
         return np.full(len(held_out.target), np.nan)
     places = [held_out.names.index(name) for name in row["inputs"]]
-    model = model_of(bytes(row["model"]), row["sha256"], MODULES)
+    model = model_of(bytes(row["model"]), row["sha256"], LAYER_MODULES)
     return scores(model, held_out.inputs[:, places])
 
 

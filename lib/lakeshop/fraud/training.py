@@ -28,8 +28,9 @@ from lakeshop.fraud.transactions import LINE
 from lakeshop.ml.calibration import calibrated
 from lakeshop.ml.percentiles import percentiles
 from lakeshop.training.networks import plan_of, recipe_of, steps_of, where_of
-from lakeshop.training.registry import as_bytes, champion, sha256_of
-from lakeshop.training.rounds import Trained, train
+from lakeshop.training.registry import as_bytes, as_table, champion, earlier, sha256_of
+from lakeshop.training.rounds import Trained
+from lakeshop.training.rounds import train as train_rounds
 from lakeshop.training.specification import FeatureSpec
 
 MODEL_NAME = "fraud"
@@ -59,19 +60,20 @@ class TrainingSet:
         return all(0 < part["frauds"] < part["rows"] for part in self.extent.values())
 
 
-def fraud(tables: Tables, night: BuildContext) -> list[Model]:
-    """Rows of ops.models without day and provenance: candidates, one of them champion at most."""
+def train(tables: Tables, night: BuildContext) -> DataFrame:
+    """Return the rows of models.fraud of a training day: candidates, at most one champion."""
     options = night.settings.section(Fraud)
     lesson = _lesson(tables, night)
     if lesson is None:
         night.warn("no fraud model: mature lines should fill days of training and of validation")
-        return []
+        return as_table([], night)
     if not lesson.is_taught:
         night.warn("fraud is learned without labels: training or validation days know one class")
     networks = options.labelled if lesson.is_taught else options.unlabelled
     candidates = [_candidate(lesson, night, *named) for named in networks.items()]
-    present = champion(tables["ops.models"], MODEL_NAME)
-    return promoted(candidates, present, lesson.held_out, is_taught=lesson.is_taught)
+    present = champion(earlier(tables["models.fraud"], night), MODEL_NAME)
+    found = promoted(candidates, present, lesson.held_out, is_taught=lesson.is_taught)
+    return as_table(found, night)
 
 
 def _lesson(tables: Tables, night: BuildContext) -> TrainingSet | None:
@@ -143,7 +145,7 @@ def _trained(
     """A network trained on the lesson; lines held out say when to stop only where it asks them."""
     shards, asks = night.settings.training.shards, network.patience is not None
     steps = steps_of(network, lesson.extent[False]["rows"], shards)
-    return train(
+    return train_rounds(
         recipe_of(network, COLUMNS, lesson.known, f"{MODEL_NAME} {method}", steps),
         plan_of(network, shards),
         lesson.rows if asks else lesson.rows.where(~F.col(IS_VALIDATION)),

@@ -3,15 +3,14 @@
 from collections.abc import Mapping
 
 import numpy as np
-import pandas as pd
-from pyspark.sql import DataFrame
 
+from lakeshop.demand.backtests import Backtest
 from lakeshop.demand.forecasting.backtest import BacktestOrigin
 from lakeshop.demand.forecasting.figures import SegmentBacktest
 from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.forecasting.policies import SegmentPolicy, forecast, rules_for
 from lakeshop.demand.settings import DemandSettings
-from lakeshop.engine.context import BuildContext
+from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.inventory.demand import Demand
 from lakeshop.inventory.plan import ServiceTarget
 from lakeshop.inventory.planned import replayable, replayed_plan
@@ -22,28 +21,22 @@ from lakeshop.inventory.settings import InventorySettings
 REORDER = "reorder"
 
 
-def replayed(
-    rows: pd.DataFrame,
-    panel: Panel,
-    origins: Mapping[int, BacktestOrigin],
-    rules: Mapping[str, SegmentPolicy],
-    counts: DataFrame,
-    night: BuildContext,
-) -> SegmentBacktest | None:
-    """Figures of the plan and of a fixed rule; None where no series has what a replay needs.
+def reorder_segment(
+    backtest: Backtest, tables: Tables, context: BuildContext
+) -> dict[str, SegmentBacktest]:
+    """Return the figures of the plan and of a fixed rule; none where no series can be replayed.
 
     Series are left out that are not sold in whole units; that were not sold yet on the first
     night; that do not keep, since in a replay nothing expires and a rule that orders too much
     would have no loss of it; and whose lead time is so long that the last order comes too late.
 
     Args:
-        rows: of features.demand, n series.
-        panel: of these, up to the training day.
-        origins: by how many days before it, what was said of each series.
-        rules: by segment, as chosen over these origins.
-        counts: silver.stock up to the training day.
-        night: the training day.
+        backtest: the forecasts of demand at each origin.
+        tables: of the builder, silver.stock among them.
+        context: the training day.
     """
+    rows, panel, origins = backtest.rows, backtest.panel, backtest.origins
+    counts, rules, night = tables["silver.stock"], backtest.rules, context
     held = rows[list(SERIES_KEY)].merge(
         stock_of(counts, night.day).toPandas(), on=list(SERIES_KEY), how="left"
     )
@@ -56,7 +49,7 @@ def replayed(
     terms = terms_of(held, options)
     is_counted &= (terms.shelf_life <= 0) & replayable(terms, origins)
     if not is_counted.any():
-        return None
+        return {}
     chosen = np.flatnonzero(is_counted)
     levels = np.array(night.settings.section(DemandSettings).quantiles)
     demand = {
@@ -65,7 +58,8 @@ def replayed(
     }
     aim = ServiceTarget(options.service_level, options.shortage_cost, options.holding_cost_per_day)
     history, terms = _history(panel.take(chosen)), terms_of(held.iloc[chosen], options)
-    return SegmentBacktest(None, len(chosen), replayed_plan(history, demand, terms, aim))
+    figures = replayed_plan(history, demand, terms, aim)
+    return {REORDER: SegmentBacktest(None, len(chosen), figures)}
 
 
 def _demand(origin: BacktestOrigin, rules: Mapping[str, SegmentPolicy]) -> Demand:

@@ -5,7 +5,6 @@ ours and of the baselines stand side by side; the paired interval over users say
 difference in nDCG could be chance. Several nights are also compared as one.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import date, timedelta
 from functools import reduce
@@ -15,71 +14,58 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.dates import days_between
-from lakeshop.demand.evaluation import evaluate_forecasts
 from lakeshop.engine.context import BuildContext
-from lakeshop.engine.metrics import FIGURE, METRICS, publish_figures
-from lakeshop.engine.report import report
-from lakeshop.engine.run import Run
-from lakeshop.fraud.evaluation import evaluate_fraud
+from lakeshop.engine.metrics import FIGURE, EvaluationContext
 from lakeshop.ml.ranking import coverage, paired_interval
 from lakeshop.recommendations.methods import OURS, PER_USER, Scored, lists_of, relevant, user_scores
-from lakeshop.storage.run_log import LOG
+from lakeshop.recommendations.report import report
 
 SUBJECT = "recommendations"
+LISTS, DAYS = "gold.recommendations", "features.user_product_days"
 
 
-def evaluate(run: Run) -> None:
-    """Publish what can be told by now of recommendations, of fraud and of forecasts."""
-    evaluate_recommendations(run)
-    evaluate_fraud(run)
-    evaluate_forecasts(run)
-
-
-def evaluate_recommendations(run: Run) -> None:
+def evaluate(context: EvaluationContext) -> None:
     """Score each published night whose following days have just ended in the run's range."""
-    horizon = timedelta(days=run.settings.evaluation.horizon_days)
+    horizon = timedelta(days=context.settings.evaluation.horizon_days)
     nights = [
         day - horizon
-        for day in days_between(run.first, run.last)
-        if run.ledger.publication("gold.recommendations", day - horizon)
+        for day in days_between(context.first, context.last)
+        if context.is_made(LISTS, day - horizon)
     ]
     if not nights:
-        LOG.info("evaluate: no night was published %d days before, skipped", horizon.days)
         return
-    scores = {night: _night_scores(run, night) for night in nights}
+    scores = {night: _night_scores(context, night) for night in nights}
     if len(nights) > 1:
         pooled = reduce(DataFrame.unionByName, scores.values())
         figures = means(pooled).unionByName(ndcg_lift(pooled))
         title = f"{nights[0]} to {nights[-1]}, {len(nights)} nights as one"
-        report(title, figures, run.settings, counted="user-nights")
+        report(title, figures, context.settings, counted="user-nights")
 
 
-def _night_scores(run: Run, day: date) -> DataFrame:
+def _night_scores(context: EvaluationContext, day: date) -> DataFrame:
     """Score one night, publish its figures, and return its rows per user."""
-    started = time.monotonic()
-    night, k = BuildContext(day, run.settings), run.settings.evaluation.cutoff
-    scored = _scored(run, day)
-    lists = night.cache(lists_of(scored, night))
+    night, k = BuildContext(day, context.settings), context.settings.evaluation.cutoff
+    scored = _scored(context, day)
+    lists = context.cache(lists_of(scored, night))
     scores = user_scores(
         lists, relevant(scored), scored.products, k=k, n_users=scored.users.count()
     )
-    scores = scores.withColumn("night", F.lit(day)).persist()
+    scores = context.cache(scores.withColumn("night", F.lit(day)))
     coverages = _coverages(lists, scored.products.count())
-    figures = night.cache(
+    figures = context.cache(
         reduce(DataFrame.unionByName, [means(scores), ndcg_lift(scores), coverages])
     )
-    report(f"{day}", figures, run.settings)
-    publish_figures(run, day, SUBJECT, figures, _source(run, day), started)
-    night.release()
+    report(f"{day}", figures, context.settings)
+    context.publish(day, SUBJECT, figures, _source(context, day))
     return scores
 
 
-def _scored(run: Run, day: date) -> Scored:
-    read = run.lake.read
-    after = day + timedelta(days=1), day + timedelta(days=run.settings.evaluation.horizon_days)
-    delivered_after = read("features.user_product_days", *after)
+def _scored(context: EvaluationContext, day: date) -> Scored:
+    read = context.read
+    after = day + timedelta(days=1), day + timedelta(days=context.settings.evaluation.horizon_days)
+    delivered_after = read(DAYS, *after)
     return Scored(
-        recommendations=read("gold.recommendations", day, day).where("user_id != '*'"),
+        recommendations=read(LISTS, day, day).where("user_id != '*'"),
         users=read("features.users", day, day),
         products=read("features.products", day, day),
         neighbours=read("similarity.neighbours", day, day),
@@ -140,8 +126,7 @@ def _coverages(lists: DataFrame, catalogue_size: int) -> DataFrame:
     return lists.sparkSession.createDataFrame(rows, FIGURE)
 
 
-def _source(run: Run, day: date) -> tuple[object, ...]:
-    """Names what a night's figures are computed from: its lists, and the days after it."""
-    outcome = day + timedelta(days=run.settings.evaluation.horizon_days)
-    read = run.ledger.input_digest(run.lake.contract(METRICS), outcome)
-    return read, run.ledger.publication("gold.recommendations", day)
+def _source(context: EvaluationContext, day: date) -> tuple[object, ...]:
+    """Name what a night's figures are computed from: its lists, and the days after it."""
+    outcome = day + timedelta(days=context.settings.evaluation.horizon_days)
+    return context.content(LISTS, day), context.contents(DAYS, day, outcome)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial, reduce
 
@@ -53,53 +54,76 @@ CLEANINGS: Mapping[str, Cleaning] = {
 IDENTIFIERS = ("user_id", "payment_id", "device_id")
 
 
+@dataclass
+class Cleaned:
+    """What a run has cleaned: accepted rows by entity and range, still with the shop's ids.
+
+    Cleaned rows stay cached until the users in them are registered.
+    """
+
+    pseudonym: Callable[[str], Column]
+    accepted: dict[tuple[str, date, date], DataFrame] = field(default_factory=dict)
+    cached: list[DataFrame] = field(default_factory=list)
+
+    def cache(self, rows: DataFrame) -> DataFrame:
+        """Cache rows until `release`."""
+        self.cached.append(rows.persist(StorageLevel.MEMORY_AND_DISK))
+        return rows
+
+    def release(self) -> None:
+        """Free the cached rows."""
+        while self.cached:
+            self.cached.pop().unpersist()
+
+
 def clean(run: Run) -> None:
-    """Clean the days of every entity that the shop delivers.
+    """Clean the days of every entity that the shop delivers; an entity fails alone."""
+    cleaned = Cleaned(pseudonymiser(run.lake.spark, run.key))
+    entities = mapped_entities(run)
+
+    def clean_entity(name: str) -> None:
+        assert_entity_mapped(run, name)
+        tables = f"silver.{name}", f"quarantine.{name}"
+        for first, last in run.todo(*tables):
+            run.attempt(tables, first, last, partial(_clean_days, run, name, cleaned))
+
+    try:
+        run.side_by_side({f"silver.{name}": partial(clean_entity, name) for name in entities})
+        for first, last in run.todo(USER_KEYS):
+            run.attempt((USER_KEYS,), first, last, partial(_register_users, run, cleaned))
+    finally:
+        cleaned.release()
+    run.flush(at_most_every=60)
+
+
+def assert_entity_mapped(run: Run, name: str) -> None:
+    """Refuse an entity that could be delivered and not be cleaned.
 
     Raises:
-        ConfigError: the shop does not map an entity as its contract asks.
-        InputError: files lack a required column, or drift where the shop allows none.
-        QualityError: too many rows or files are bad, or rows were lost.
+        ConfigError: the shop does not map the entity as its contract asks.
     """
-    verify_mapping(run)
-    entities = _entities(run)
-    tables = [f"{layer}.{name}" for name in entities for layer in ("silver", "quarantine")]
-    for first, last in run.todo(*tables, USER_KEYS):
-        _clean_days(run, entities, first, last)
+    derived = CLEANINGS[name].derived | {BUSINESS_DATE}
+    contract = run.lake.contract(f"silver.{name}")
+    assert_mapped(name, run.settings.shop.entities[name], contract, derived)
 
 
-def verify_mapping(run: Run) -> None:
-    """Refuse to start with a shop that could be delivered and not be cleaned.
-
-    Raises:
-        ConfigError: the shop does not map an entity as its contract asks.
-    """
-    for name in _entities(run):
-        derived = CLEANINGS[name].derived | {BUSINESS_DATE}
-        contract = run.lake.contract(f"silver.{name}")
-        assert_mapped(name, run.settings.shop.entities[name], contract, derived)
-
-
-def _entities(run: Run) -> list[str]:
+def mapped_entities(run: Run) -> list[str]:
+    """Name the entities that the shop maps, the longest to clean first."""
     return [name for name in CLEANINGS if name in run.settings.shop.entities]
 
 
-def _clean_days(run: Run, entities: list[str], first: date, last: date) -> None:
-    pseudonym = pseudonymiser(run.lake.spark, run.key)
-    accepted: list[DataFrame] = []
+def _clean_days(run: Run, name: str, cleaned: Cleaned, _: str, first: date, last: date) -> None:
+    if run.ledger.rows(f"bronze.{name}", first, last):
+        good = _clean_entity(run, name, cleaned, first, last)
+        if "user_id" in good.columns:
+            cleaned.accepted[name, first, last] = _users_in(good)
+    else:
+        for table in (f"quarantine.{name}", f"silver.{name}"):
+            _publish_nothing(run, table, first, last)
 
-    def clean_entity(name: str) -> None:
-        if run.ledger.rows(f"bronze.{name}", first, last):
-            good = _clean_entity(run, name, pseudonym, first, last)
-            if "user_id" in good.columns:
-                accepted.append(good.select(BUSINESS_DATE, F.col("user_id").alias("raw_user_id")))
-        else:
-            for table in (f"quarantine.{name}", f"silver.{name}"):
-                _publish_nothing(run, table, first, last)
 
-    run.side_by_side({f"silver.{name}": partial(clean_entity, name) for name in entities})
-    _publish_user_keys(run, accepted, pseudonym, first, last)
-    run.lake.spark.catalog.clearCache()
+def _users_in(accepted: DataFrame) -> DataFrame:
+    return accepted.select(BUSINESS_DATE, F.col("user_id").alias("raw_user_id"))
 
 
 def _publish_nothing(run: Run, table: str, first: date, last: date) -> None:
@@ -107,13 +131,11 @@ def _publish_nothing(run: Run, table: str, first: date, last: date) -> None:
     run.publish(table, run.lake.empty_frame(table), first, last, started=started, contents={})
 
 
-def _clean_entity(
-    run: Run, name: str, pseudonym: Callable[[str], Column], first: date, last: date
-) -> DataFrame:
+def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date) -> DataFrame:
     """Publish the days of one entity; return the accepted rows, still with the shop's ids."""
     started = time.monotonic()
     contract = run.lake.contract(f"silver.{name}")
-    rows = _with_outcome(run, name, first, last).persist(StorageLevel.MEMORY_AND_DISK)
+    rows = cleaned.cache(_with_outcome(run, name, first, last))
     entity = run.settings.shop.entities[name]
     counts = counted(contract, entity, rows)
     drift = assert_columns(entity, contract, counts.drifts, rows)
@@ -124,7 +146,7 @@ def _clean_entity(
     good = rows.where(F.col(OUTCOME) == ACCEPTED)
     published = run.publish(
         contract.name,
-        _with_pseudonyms(good, entity.columns, pseudonym),
+        _with_pseudonyms(good, entity.columns, cleaned.pseudonym),
         first,
         last,
         started=started,
@@ -156,7 +178,7 @@ def _unusual_share(run: Run, name: str, first: date, rejected: int, rows: int) -
 def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
     """The days' delivered rows, typed, each accepted, quarantined or a duplicate."""
     contract = run.lake.contract(f"silver.{name}")
-    tables = read_inputs(run.lake, contract, first, last)
+    tables = read_inputs(run.lake, run.ledger, contract, first, last)
     around = CleaningContext(tables, run.settings.shop.zone)
     entity = run.settings.shop.entities[name]
     raw = run.lake.read(f"bronze.{name}", first, last)
@@ -206,14 +228,24 @@ def _with_pseudonyms(
     return rows.withColumns({name: pseudonym(name) for name in IDENTIFIERS if name in delivered})
 
 
-def _publish_user_keys(
-    run: Run,
-    accepted: list[DataFrame],
-    pseudonym: Callable[[str], Column],
-    first: date,
-    last: date,
-) -> None:
-    """Each user once, on the business date that first named them."""
+def _register_users(run: Run, cleaned: Cleaned, _: str, first: date, last: date) -> None:
+    """Publish each user once, on the business date that first named them.
+
+    An entity that was cleaned by an earlier run is read again from bronze: silver holds
+    pseudonyms alone.
+    """
+    accepted = []
+    for name in mapped_entities(run):
+        contract = run.lake.contract(f"silver.{name}")
+        if "user_id" not in contract.column_names:
+            continue
+        if not run.ledger.rows(f"bronze.{name}", first, last):
+            continue
+        known = cleaned.accepted.get((name, first, last))
+        if known is None:
+            rows = _with_outcome(run, name, first, last)
+            known = _users_in(rows.where(F.col(OUTCOME) == ACCEPTED))
+        accepted.append(known)
     if not accepted:
         _publish_nothing(run, USER_KEYS, first, last)
         return
@@ -225,6 +257,6 @@ def _publish_user_keys(
         .groupBy("raw_user_id")
         .agg(F.min(BUSINESS_DATE).alias(BUSINESS_DATE))
         .join(known, on="raw_user_id", how="left_anti")
-        .withColumn("user_id", pseudonym("raw_user_id"))
+        .withColumn("user_id", cleaned.pseudonym("raw_user_id"))
     )
     run.publish(USER_KEYS, new, first, last, started=started)

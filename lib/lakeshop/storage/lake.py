@@ -9,7 +9,7 @@ old rows of a re-run with the same id. Only a log whose rows repeat exactly may 
 BETWEEN with an internal error.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
@@ -22,7 +22,7 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.contracts.migration import broken_by, migration
-from lakeshop.contracts.model import BUSINESS_DATE, Contract, within
+from lakeshop.contracts.model import BUSINESS_DATE, Contract, quoted, within
 from lakeshop.errors import ContractError
 
 
@@ -120,6 +120,34 @@ class Lake:
             # times as fast as in one per day, and statistics still lead to a single day.
             placed = fitting.repartitionByRange(BUSINESS_DATE)
         return self._write(table, placed, "overwrite", {"replaceWhere": days}, run_id)
+
+    def replace_parts(
+        self,
+        table: str,
+        rows: DataFrame,
+        column: str,
+        parts: Sequence[tuple[date, str]],
+        *,
+        run_id: str,
+    ) -> int:
+        """Replace the rows of each given day and value of a column, in one commit.
+
+        Args:
+            table: the table.
+            rows: all rows of these parts.
+            column: a column of text.
+            parts: the days, each with a value of the column.
+            run_id: noted in the commit.
+
+        Returns:
+            The table's new version.
+        """
+        holds = " OR ".join(
+            f"({BUSINESS_DATE} = DATE'{day}' AND {column} = {quoted(value)})"
+            for day, value in parts
+        )
+        placed = self.conform_to_contract(table, rows).coalesce(1)
+        return self._write(table, placed, "overwrite", {"replaceWhere": holds}, run_id)
 
     def overwrite(self, table: str, rows: DataFrame, *, run_id: str) -> int:
         """Replace the whole table, in one commit."""

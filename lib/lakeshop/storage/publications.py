@@ -32,6 +32,7 @@ class Publication:
     version: int
     inputs: tuple[str, ...] = ()
     is_removed: bool = False  # its rows, by retention; what was made from them stays current
+    failure: str = ""  # why the day could not be made
 
     def reads(self) -> set[str]:
         """The tables it was made from; `inputs` are these with their versions."""
@@ -48,7 +49,7 @@ def digest_of(*parts: object) -> str:
     return hashlib.sha256("\x1f".join(map(str, parts)).encode()).hexdigest()[:24]
 
 
-def _window(contract: Contract, declared: Input, day: date) -> tuple[date, date]:
+def window(contract: Contract, declared: Input, day: date) -> tuple[date, date]:
     """The first and the last day of an input that a table's day is computed from."""
     last = day - timedelta(days=1) if declared.table == contract.name else day
     if declared.look_back_days is None:
@@ -68,6 +69,7 @@ class Ledger:
         default_factory=dict
     )  # for `atomic_batch` to end
     _gone: dict[str, list[date]] = field(default_factory=dict)  # days of tables moved away
+    _failed: dict[str, dict[date, str]] = field(default_factory=lambda: defaultdict(dict))
 
     @classmethod
     def load(cls, lake: Lake) -> "Ledger":
@@ -77,7 +79,11 @@ class Ledger:
         # table was moved away and loaded again.
         found = lake.read(PUBLICATIONS).collect()
         for row in sorted(found, key=lambda row: (row["published_at"], row["table_version"])):
-            days = ledger._by_table[row["table_name"]]
+            days, failed = ledger._by_table[row["table_name"]], ledger._failed[row["table_name"]]
+            if row["failure"]:
+                failed[row[BUSINESS_DATE]] = row["failure"]
+                continue
+            failed.pop(row[BUSINESS_DATE], None)
             if not row["run_id"]:  # a tombstone
                 days.pop(row[BUSINESS_DATE], None)
                 continue
@@ -108,6 +114,17 @@ class Ledger:
         """The newest version of a table that was published; 0, an empty table's, before."""
         return max((p.version for p in self._by_table[table].values()), default=0)
 
+    def failed_days(self, table: str, first: date | None, last: date | None) -> list[date]:
+        """Return the days that could not be made, the oldest first."""
+        since, until = first or date.min, last or date.max
+        return sorted(d for d in self._failed[table] if since <= d <= until)
+
+    def record_failed(self, table: str, days: Iterable[date], failure: str, *, run_id: str) -> None:
+        """Remember days that could not be made; what they held before is remembered beside."""
+        self.record(
+            Publication(table, day, run_id, "", EMPTY, version=-1, failure=failure) for day in days
+        )
+
     def rows(self, table: str, first: date, last: date) -> int:
         """Rows that a table holds for a range of days."""
         published = self._by_table[table]
@@ -116,7 +133,11 @@ class Ledger:
     def record(self, publications: Iterable[Publication]) -> None:
         """Remember publications, in memory until `flush`."""
         for publication in publications:
-            self._by_table[publication.table][publication.day] = publication
+            if publication.failure:
+                self._failed[publication.table][publication.day] = publication.failure
+            else:
+                self._by_table[publication.table][publication.day] = publication
+                self._failed[publication.table].pop(publication.day, None)
             self._sums.pop(publication.table, None)
             self._waiting.get(publication.table, self._new).append(publication)
 
@@ -174,6 +195,7 @@ class Ledger:
                 "table_version": p.version,
                 "inputs": list(p.inputs),
                 "is_removed": p.is_removed,
+                "failure": p.failure or None,
                 "published_at": published_at,
             }
             for p in new
@@ -191,7 +213,7 @@ class Ledger:
         published = self.publication(contract.name, day)
         return (
             published is not None
-            and published.reads() == {declared.table for declared in contract.inputs}
+            and published.reads() == {i.table for i in contract.inputs if not i.is_off}
             and published.input_digest != self.input_digest(contract, day)
         )
 
@@ -202,9 +224,9 @@ class Ledger:
         """
         parts: list[object] = []
         for declared in contract.inputs:
-            if declared.table == contract.name and not with_self:
+            if declared.is_off or (declared.table == contract.name and not with_self):
                 continue
-            first, last = _window(contract, declared, day)
+            first, last = window(contract, declared, day)
             parts += [declared.table, self._window_sum(declared.table, first, last)]
         return digest_of(*parts)
 
@@ -212,16 +234,23 @@ class Ledger:
         """The tables of which retention has removed rows that a day would be made from."""
         removed = []
         for declared in contract.inputs:
-            first, last = _window(contract, declared, day)
+            first, last = window(contract, declared, day)
             published = self._by_table[declared.table].items()
             if any(p.is_removed and p.content.rows and first <= d <= last for d, p in published):
                 removed.append(declared.table)
         return removed
 
+    def range_digest(self, table: str, first: date | None, last: date) -> str:
+        """Name the content of a range of days of a table."""
+        return digest_of(table, self._window_sum(table, first or date.min, last))
+
     def _window_sum(self, table: str, first: date, last: date) -> int:
         """Sum of the digests of the non-empty days of a window; days without rows add nothing."""
         if table not in self._sums:
-            filled = [p for p in self._by_table[table].values() if p.content.rows]
+            failed = self._failed[table]
+            filled = [
+                p for p in self._by_table[table].values() if p.content.rows and p.day not in failed
+            ]
             filled.sort(key=lambda p: p.day)
             numbers = [int(digest_of(p.day, p.content.digest), 16) for p in filled]
             self._sums[table] = ([p.day for p in filled], [0, *accumulate(numbers)])

@@ -32,6 +32,7 @@ class Entry:
     inputs: tuple[str, ...]
     accepted: int
     counts: Counts
+    code: str = ""
 
 
 @dataclass
@@ -39,7 +40,6 @@ class Journal:
     """Entries of one job, in memory until `flush`."""
 
     job: str
-    code: str
     settings: str
     _rows: list[dict[str, object]] = field(default_factory=list)
 
@@ -70,7 +70,7 @@ class Journal:
                 "warnings": list(counts.warnings),
                 "table_version": entry.version,
                 "inputs": list(entry.inputs),
-                "code": self.code,
+                "code": entry.code,
                 "settings": self.settings,
                 "seconds": seconds,
                 "finished_at": finished_at,

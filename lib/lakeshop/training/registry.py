@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from pyspark.sql import DataFrame, Row
+from pyspark.sql import DataFrame, Row, SparkSession
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.engine.context import BuildContext
 from lakeshop.errors import ModelError
 from lakeshop.training.backend import configured
 
@@ -22,6 +23,46 @@ NO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file knows
 METADATA, CONFIG = "metadata.json", "config.json"
 SHARED = "shared_object_id"
 CODE = {"Lambda", "__lambda__"}
+LAYER_MODULES = ("lakeshop.ml.layers",)  # to be imported before a file of Lakeshop's is loaded
+MODEL_COLUMNS = (
+    "name",
+    "method",
+    "is_champion",
+    "inputs",
+    "usual",
+    "model",
+    "sha256",
+    "metrics",
+    "parameters",
+    "score_quantiles",
+    "training_id",
+    "trained_rows",
+    "trained_from",
+    "trained_to",
+)
+Model = dict[str, Any]  # a row of models.<application> without day and provenance
+
+
+def as_table(rows: Sequence[Model], context: BuildContext) -> DataFrame:
+    """Return rows of `models.<application>`: models of a training day, and where they are from.
+
+    Args:
+        rows: one per name and method, with MODEL_COLUMNS.
+        context: the training day, its code and its inputs.
+    """
+    origin = context.provenance
+    made = SparkSession.active().createDataFrame(rows, context.schema(*MODEL_COLUMNS))
+    return made.withColumns(
+        {
+            "code": F.lit(origin.code),
+            "data": F.array(*[F.lit(version) for version in origin.versions]),
+        }
+    )
+
+
+def earlier(models: DataFrame, context: BuildContext) -> DataFrame:
+    """Return the models of the training days before."""
+    return models.where(F.col(BUSINESS_DATE) < F.lit(context.day))
 
 
 def as_bytes(model: Any) -> bytes:

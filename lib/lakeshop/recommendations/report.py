@@ -1,0 +1,63 @@
+"""Figures of recommendations side by side, and a few recommendations by product name."""
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+
+from lakeshop.config.settings import Settings
+from lakeshop.storage.run_log import LOG
+
+SHOWN = ("ndcg", "recall", "precision", "hit_rate", "coverage", "novelty")
+LISTS = ("merged", "again", "new")
+
+
+def report(title: str, figures: DataFrame, settings: Settings, counted: str = "users") -> None:
+    """Log the figures of recommendations as one table per list, ours first."""
+    values = {(r["segment"], r["method"], r["metric"]): r["value"] for r in figures.collect()}
+    k = settings.evaluation.cutoff
+    LOG.info("")
+    LOG.info("Recommendations of %s, by the %d days after", title, settings.evaluation.horizon_days)
+    for segment in LISTS:
+        methods = {method for (s, method, _) in values if s == segment}
+        if not methods:
+            continue
+        users = values[segment, "lakeshop", "users"]
+        heads = "".join(f"{name + f'@{k}' if name in SHOWN[:4] else name:>14}" for name in SHOWN)
+        LOG.info(
+            "  %-26s%s   ours less this, nDCG (95 %%)", f"{segment}, {users:,.0f} {counted}", heads
+        )
+        for method in sorted(methods, key=lambda m: (m != "lakeshop", m)):
+            cells = "".join(_cell(values.get((segment, method, name))) for name in SHOWN)
+            LOG.info("  %-26s%s   %s", method, cells, _gain(values, segment, method))
+
+
+def _cell(value: float | None) -> str:
+    return f"{'-':>14}" if value is None else f"{value:>14.4f}"
+
+
+def _gain(values: dict[tuple[str, str, str], float], segment: str, method: str) -> str:
+    names = ("ndcg_gain_of_ours", "ndcg_gain_low", "ndcg_gain_high")
+    found = [values.get((segment, method, name)) for name in names]
+    if any(value is None for value in found):
+        return ""
+    mean, low, high = (float(value or 0) for value in found)
+    return f"{mean:+.4f} [{low:+.4f}, {high:+.4f}]"
+
+
+def show_examples(
+    recommendations: DataFrame, products: DataFrame, *, users: int, rows: int
+) -> None:
+    """Log the first rows of both lists of those likeliest to buy, by product name."""
+    names = products.select("product_id", "name")
+    best = recommendations.where(~F.col("is_fallback")).groupBy("user_id")
+    chosen = best.agg(F.max("score").alias("score")).orderBy(F.desc("score"), "user_id")
+    picked = (
+        recommendations.where(F.col("rank") <= rows)
+        .join(F.broadcast(chosen.limit(users)), on="user_id", how="left_semi")
+        .join(names, on="product_id", how="left")
+        .orderBy("user_id", "list", "rank")
+        .select("user_id", "list", F.coalesce("name", "product_id").alias("name"), "reason")
+    )
+    LOG.info("")
+    for row in picked.collect():
+        user = row["user_id"][:8]
+        LOG.info("  user %s  %-5s  %-38.38s  %s", user, row["list"], row["name"], row["reason"])
