@@ -1,6 +1,5 @@
 """The night: its stages in order, each a function of a run. `jobs/` runs one of them or all."""
 
-import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -11,6 +10,7 @@ from lakeshop.engine.failures import summarize_error
 from lakeshop.engine.report import show_examples
 from lakeshop.engine.run import Run
 from lakeshop.engine.transforms import latest_versions
+from lakeshop.events import SUMMARY, days_of, event
 from lakeshop.recommendations.evaluation import evaluate
 from lakeshop.silver.clean import clean, verify_mapping
 from lakeshop.storage.run_log import LOG
@@ -89,11 +89,17 @@ def nightly(run: Run) -> None:
     What is built from silver is made as one, so that a table waits for its own inputs only. What
     comes after it only tells of the night: where that fails, a warning says so.
     """
-    started = time.monotonic()
-    for stage in (verify_champions, load, clean, partial(build, BUILT)):
-        stage(run)
+    entities = run.settings.shop.entities
+    run.progress.expect(f"{layer}.{name}" for layer in ("bronze", "silver") for name in entities)
+    run.progress.expect(BUILT)
+    verify_champions(run)
+    load(run)
+    run.progress.end("bronze")
+    clean(run)
+    run.progress.end("silver")
+    build(BUILT, run)
     best_effort("metrics", evaluate, run)
-    best_effort("the summary", lambda run: summary(run, time.monotonic() - started), run)
+    best_effort("the summary", summary, run)
 
 
 def best_effort(what: str, tell: Stage, run: Run) -> None:
@@ -107,15 +113,14 @@ def best_effort(what: str, tell: Stage, run: Run) -> None:
         )
 
 
-def summary(run: Run, seconds: float) -> None:
+def summary(run: Run) -> None:
     """Tell a person what the night left behind, with a few recommendations by name."""
-    LOG.info("")
-    days = f"{run.last}" if run.first == run.last else f"{run.first} to {run.last}"
-    LOG.info("%s, %s: done in %.0f s.", run.settings.shop.name, days, seconds)
+    LOG.info("", extra=event(SUMMARY))
     for table in TABLES["gold"]:
         published = run.ledger.publication(table, run.last)
-        rows = published.content.rows if published else 0
-        LOG.info("  %-26s %10s rows of %s", table, f"{rows:,}", run.last)
+        if rows := published.content.rows if published else 0:
+            figures = event(SUMMARY, table=table, rows=rows, **days_of(run.last, run.last))
+            LOG.info("  %-28s%-26s%11s rows", table, run.last, f"{rows:,}", extra=figures)
     products = run.lake.read("silver.products", None, run.last)
     show_examples(
         run.lake.read("gold.recommendations", run.last, run.last),

@@ -178,3 +178,9 @@ class Shop(FrozenModel):
     zone: Zone
     landing: str
     entities: Mapping[str, Entity]
+
+    @property
+    def required_tables(self) -> frozenset[str]:
+        """What is made of the entities that each night is to bring."""
+        required = [name for name, entity in self.entities.items() if entity.required]
+        return frozenset(f"{layer}.{name}" for layer in ("bronze", "silver") for name in required)

@@ -8,6 +8,7 @@ import argparse
 import hashlib
 import logging
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import date
@@ -19,11 +20,22 @@ from lakeshop.config.settings import Settings, read_settings
 from lakeshop.config.validation import FIRST_DAY, LAST_DAY, assert_no_file, assert_place, local_path
 from lakeshop.contracts.model import Contract
 from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine.console import (
+    FORMATS,
+    JSON,
+    TEXT,
+    Arguments,
+    Console,
+    log_format,
+    telling,
+)
 from lakeshop.engine.failures import summarize_error
 from lakeshop.engine.preflight import check_disk_space
+from lakeshop.engine.progress import Progress
 from lakeshop.engine.run import Run
 from lakeshop.engine.session import spark_session
 from lakeshop.errors import ConfigError, ShopError
+from lakeshop.events import ERROR, RUN, SUMMARY, days_of, event, in_words
 from lakeshop.privacy.erasure_list import requested
 from lakeshop.privacy.pseudonyms import USER_KEYS, pseudonym_key, pseudonym_of
 from lakeshop.storage.lake import Lake
@@ -32,6 +44,7 @@ from lakeshop.storage.publications import Ledger
 from lakeshop.storage.run_log import LOG
 
 JobFunction = Callable[[Run], None]
+NOISY = ("DataFrameQueryContextLogger", "absl", "tensorflow")  # but for what ends a run
 
 
 def main(job: str, work: JobFunction, argv: Sequence[str] | None = None) -> int:
@@ -42,55 +55,77 @@ def main(job: str, work: JobFunction, argv: Sequence[str] | None = None) -> int:
         work: what it does with a run.
         argv: the arguments, by default those of the process.
     """
-    logging.basicConfig(stream=sys.stdout, level=logging.WARNING, format="%(message)s")
-    LOG.setLevel(logging.INFO)
-    logging.getLogger("DataFrameQueryContextLogger").setLevel(logging.CRITICAL)
+    with telling(log_format(argv)) as console:
+        LOG.setLevel(logging.INFO)
+        for name in NOISY:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        return _exit_code(job, work, argv, console)
+
+
+def _exit_code(job: str, work: JobFunction, argv: Sequence[str] | None, console: Console) -> int:
+    """Run the job, and explain how it failed where it did."""
     try:
-        options = parser(job).parse_args(argv)
-        first, last = _days(options)
-        settings = _settings(options)
-        key = pseudonym_key(settings.pseudonyms)
-        contracts = read_contracts(options.schemas)
-        _assert_known(settings, contracts)
-        if job != "maintain":  # which makes room
-            check_disk_space(settings.lake, settings.maintenance.least_free_mib)
-        with acquire_lock(settings.lake, job, first, last, settings.lease) as commit_lock:
-            lake = Lake(spark_session(job), settings.lake, contracts, commit_lock)
-            _assert_same_key(lake, key)
-            run = Run(
-                job=job,
-                lake=lake,
-                ledger=Ledger.load(lake),
-                settings=settings,
-                code=code_digest(options.schemas),
-                first=first,
-                last=last,
-                redo_stale=job == "nightly",
-                is_history=options.history,
-                key=key,
-                erase=getattr(options, "erase", ()),
-            )
-            work(run)
-            run.flush()
+        _run(job, work, _options(job, argv), console)
     except ShopError as error:
-        LOG.error("%s failed: %s", job, error)
+        figures = event(ERROR, job=job, exit_code=error.exit_code)
+        LOG.error("%s failed: %s", job, error, extra=figures)
         return error.exit_code
     except Exception as error:
         where = "".join(traceback.format_tb(error.__traceback__))
-        LOG.error(
-            "%s%s failed: %s\nDays not reported are as they were.",
-            where,
-            job,
-            summarize_error(error),
-        )
+        text = f"{job} failed: {summarize_error(error)}\nDays not reported are as they were."
+        figures = event(ERROR, job=job, exit_code=1, message=text, trace=where)
+        LOG.error("%s%s", where, text, extra=figures)
         return 1
     return 0
 
 
-def parser(job: str) -> argparse.ArgumentParser:
+def _run(job: str, work: JobFunction, options: argparse.Namespace, console: Console) -> None:
+    begun = time.monotonic()
+    first, last = _days(options)
+    settings = _settings(options)
+    key = pseudonym_key(settings.pseudonyms)
+    contracts = read_contracts(options.schemas)
+    _assert_known(settings, contracts)
+    if job != "maintain":  # which makes room
+        check_disk_space(settings.lake, settings.maintenance.least_free_mib)
+    figures = {"job": job, "shop": settings.shop.name, **days_of(first, last)}
+    title = f"{settings.shop.name}, {in_words(first, last)}"
+    LOG.info("%s: %s", title, job, extra=event(RUN, **figures, lake=settings.lake))
+    with acquire_lock(settings.lake, job, first, last, settings.lease) as commit_lock:
+        lake = Lake(spark_session(job), settings.lake, contracts, commit_lock)
+        _assert_same_key(lake, key)
+        run = Run(
+            job=job,
+            lake=lake,
+            ledger=Ledger.load(lake),
+            settings=settings,
+            code=code_digest(options.schemas),
+            first=first,
+            last=last,
+            redo_stale=job == "nightly",
+            is_history=options.history,
+            key=key,
+            erase=getattr(options, "erase", ()),
+            progress=Progress(console.draw),
+        )
+        console.count_by(run.progress.line)
+        work(run)
+        run.flush()
+    seconds = time.monotonic() - begun
+    ended = event(SUMMARY, **figures, exit_code=0, seconds=round(seconds, 3))
+    LOG.info("%s: %s done in %.0f s.", title, job, seconds, extra=ended)
+
+
+def _options(job: str, argv: Sequence[str] | None) -> argparse.Namespace:
+    arguments = parser(job)
+    arguments.is_for_machines = log_format(argv) == JSON
+    return arguments.parse_args(argv)
+
+
+def parser(job: str) -> Arguments:
     """The arguments of a job."""
     home = Path(sys.argv[0]).resolve().parent.parent
-    arguments = argparse.ArgumentParser(prog=f"{job}.py", description=f"Lakeshop's job {job}.")
+    arguments = Arguments(prog=f"{job}.py", description=f"Lakeshop's job {job}.")
     add = arguments.add_argument
     add("--date", type=business_day, help="the business date, YYYY-MM-DD")
     add("--from", type=business_day, dest="first", help="first business date of a range")
@@ -100,6 +135,7 @@ def parser(job: str) -> argparse.ArgumentParser:
     add("--env", default="local", help="the environment, from conf")
     add("--conf", type=Path, default=home / "conf", help="the folder conf")
     add("--schemas", type=Path, default=home / "schemas", help="the folder schemas")
+    add("--log-format", choices=FORMATS, default=TEXT, help="for a person, or a JSON object a line")
     add("--lake", help="root of the lake, instead of the configured one")
     add("--landing", help="folder of the drops, instead of the configured one")
     if job == "maintain":

@@ -32,6 +32,7 @@ from lakeshop.engine.inputs import (
     removed_inputs,
     stand_in,
 )
+from lakeshop.engine.progress import Progress
 from lakeshop.engine.scheduler import in_parallel
 from lakeshop.errors import ShopError
 from lakeshop.storage.audit import audit
@@ -86,12 +87,14 @@ class Run:
     erase: tuple[str, ...] = field(default=(), repr=False)  # ids of persons
     unusable: dict[str, str] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
     journal: Journal = field(init=False)
     _flushed: float = field(default_factory=time.monotonic)
     _flushing: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        self.journal = Journal(self.job, self.settings.digest())
+        asked = self.settings.shop.required_tables
+        self.journal = Journal(self.job, self.settings.digest(), asked)
 
     def run_id(self, table: str, day: date) -> str:
         """Name one table's day by its code, configuration and inputs: the same for the same."""
@@ -167,13 +170,15 @@ class Run:
 
         def then_flush(table: str, do: Callable[[], None]) -> None:
             try:
-                do()
+                with self.progress.doing(table):
+                    do()
             except Exception as error:  # of the work around the days: no day is known
                 self.fail((table,), self.first, self.last, error)
             self.flush(at_most_every=60)
 
         reads = {t: {i.table for i in self.lake.contract(t).inputs} - {t} for t in work}
         pieces = {table: partial(then_flush, table, do) for table, do in work.items()}
+        self.progress.expect(work)
         in_parallel(pieces, reads, self.settings.tables_at_once)
 
     def attempt(

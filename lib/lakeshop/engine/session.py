@@ -5,8 +5,10 @@ laws of the night: times are UTC, and a bad cast is an error instead of a silent
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pyspark
 from pyspark.sql import SparkSession
@@ -14,6 +16,9 @@ from pyspark.sql import SparkSession
 from lakeshop.errors import ConfigError
 
 SPARK_LINE = "4.1."
+EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
+# Where properties name files below the project's folder, in which jobs are submitted.
+FILES = re.compile(r"(?<=configurationFile=)\S+|(?<![^:])\.venv/[^:]+")
 
 
 def spark_session(application: str) -> SparkSession:
@@ -38,11 +43,29 @@ def spark_session(application: str) -> SparkSession:
             "the job by spark-submit --properties-file conf/spark/local.conf jobs/<job>.py."
         )
         raise ConfigError(msg)
+    _assert_jars(spark)
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.ansi.enabled", "true")
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def _assert_jars(spark: SparkSession) -> None:
+    """See to it that Delta's classes are there, and not just named.
+
+    Raises:
+        ConfigError: they are not.
+    """
+    jvm: Any = spark.sparkContext._jvm
+    if not jvm.org.apache.spark.util.Utils.classIsLoadable(EXTENSION):
+        looked = spark.sparkContext.getConf().get("spark.driver.extraClassPath", "nothing")
+        spark.stop()
+        msg = (
+            f"Delta's jars should be on Spark's class path. Received {looked}, where they are not, "
+            f"in {Path.cwd()}; fetch them by make setup, and start jobs in the project's folder."
+        )
+        raise ConfigError(msg)
 
 
 def properties(conf: Path) -> dict[str, str]:
@@ -52,12 +75,21 @@ def properties(conf: Path) -> dict[str, str]:
     return {key: value.strip() for key, value in pairs}
 
 
+def _below(home: Path, key: str, value: str) -> str:
+    """A property with the project's files in full; Java's options part at blanks, if unquoted."""
+    quote = '"' if key.endswith("JavaOptions") else ""
+    return FILES.sub(lambda file: f"{quote}{home / file[0]}{quote}", value)
+
+
 def local_session(
     conf: Path = Path("conf/spark/local.conf"), overrides: Mapping[str, str] | None = None
 ) -> SparkSession:
-    """A session without spark-submit, for a notebook or a test, as `conf` configures it."""
-    builder = SparkSession.builder
+    """A session without spark-submit, for a notebook or a test, as `conf` configures it.
+
+    In whatever folder: the paths of `conf` are those of the project that it lies in.
+    """
+    builder, home = SparkSession.builder, conf.resolve().parents[2]
     for key, value in (properties(conf) | dict(overrides or {})).items():
-        builder = builder.config(key, value)
+        builder = builder.config(key, _below(home, key, value))
     builder.getOrCreate()
     return spark_session("by hand")

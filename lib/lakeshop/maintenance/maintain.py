@@ -128,6 +128,6 @@ def _keep(run: Run, table: str, deleted: int, files_before: int) -> None:
         version=tables.version(run.lake, table),
         inputs=(),
         accepted=0,
-        counts=Counts(rows_in=0, warnings=(text,)),
+        counts=Counts(rows_in=0, notes=(text,)),
     )
     run.note(entry, started)

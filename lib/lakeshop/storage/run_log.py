@@ -1,9 +1,10 @@
-"""What a run says: one line per table written, and the same in `ops.runs`."""
+"""What a run did to each table: one line of it, and the same in `ops.runs`."""
 
 import logging
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from lakeshop.events import TABLE, WARNING, days_of, event, in_words
 from lakeshop.storage.lake import Lake
 
 LOG = logging.getLogger("lakeshop")
@@ -12,12 +13,13 @@ RUNS = "ops.runs"
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows that a table received, and what became of them."""
+    """Rows that a table received, and what became of them; notes are no warnings."""
 
     rows_in: int
     quarantined: int = 0
     duplicates: int = 0
     warnings: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -41,20 +43,13 @@ class Journal:
 
     job: str
     settings: str
+    asked: frozenset[str] = frozenset()  # tables that are told of even when they have no rows
     _rows: list[dict[str, object]] = field(default_factory=list)
 
     def record(self, entry: Entry, seconds: float, finished_at: datetime) -> None:
-        """Log one line for a person and a machine, and remember it."""
+        """Tell of it, with its warnings, and remember it."""
         counts = entry.counts
-        one_day = entry.first == entry.last
-        days = f"{entry.last}" if one_day else f"{entry.first}..{entry.last}"
-        LOG.info(
-            "table=%s business_date=%s rows_in=%d accepted=%d quarantined=%d duplicates=%d "
-            "seconds=%.1f%s",
-            *(entry.table, days, counts.rows_in, entry.accepted, counts.quarantined),
-            *(counts.duplicates, seconds),
-            "".join(f" warning={warning!r}" for warning in counts.warnings),
-        )
+        _tell(entry, seconds, is_asked=entry.table in self.asked)
         self._rows.append(
             {
                 "business_date": entry.last,
@@ -67,7 +62,7 @@ class Journal:
                 "accepted": entry.accepted,
                 "quarantined": counts.quarantined,
                 "duplicates": counts.duplicates,
-                "warnings": list(counts.warnings),
+                "warnings": [*counts.warnings, *counts.notes],
                 "table_version": entry.version,
                 "inputs": list(entry.inputs),
                 "code": entry.code,
@@ -83,3 +78,29 @@ class Journal:
         if new:
             rows = lake.spark.createDataFrame(new, lake.contract(RUNS).struct)
             lake.append(RUNS, rows, run_id=str(new[-1]["run_id"]))
+
+
+def _tell(entry: Entry, seconds: float, *, is_asked: bool) -> None:
+    """Say one line, and each warning; nothing of a table without rows that nobody asked for."""
+    counts, days = entry.counts, days_of(entry.first, entry.last)
+    if counts.rows_in or entry.accepted or counts.notes or is_asked:
+        figures = {
+            **{"table": entry.table, **days, "rows_in": counts.rows_in, "accepted": entry.accepted},
+            **{"quarantined": counts.quarantined, "duplicates": counts.duplicates},
+            **{"version": entry.version, "run_id": entry.run_id, "seconds": round(seconds, 3)},
+        }
+        LOG.info("%s", as_line(entry, seconds), extra=event(TABLE, **figures))
+    for warning in counts.warnings:
+        LOG.warning(
+            *("%s of %s: %s", entry.table, in_words(entry.first, entry.last), warning),
+            extra=event(WARNING, table=entry.table, **days),
+        )
+
+
+def as_line(entry: Entry, seconds: float) -> str:
+    """Columns for a person: the table, its days, its rows, seconds, and what was left out."""
+    counts = entry.counts
+    left_out = {"quarantined": counts.quarantined, "duplicates": counts.duplicates}
+    rest = [*[f"{number:,} {what}" for what, number in left_out.items() if number], *counts.notes]
+    days, rows = in_words(entry.first, entry.last), f"{entry.accepted:,} rows"
+    return f"  {entry.table:<28}{days:<26}{rows:>16}{seconds:>9.1f} s   {', '.join(rest)}".rstrip()

@@ -9,17 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from lakeshop.events import ROUND, event
 from lakeshop.storage.run_log import LOG
 from lakeshop.training.checkpoints import Progress
 
 
 def log_round(training_id: str, progress: Progress, rounds: int) -> None:
-    """Log one line for a person and a machine."""
+    """Log a round for a machine: a person has the counter and TensorBoard."""
     LOG.info(
         "training=%s round=%d/%d loss=%s validation_loss=%s rows_per_second=%.0f seconds=%.2f",
         *(training_id, min(progress.round, rounds), rounds),
         *(_number(progress.loss), _number(progress.validation_loss)),
         *(progress.rows / max(progress.seconds, 1e-9), progress.seconds),
+        extra=event(ROUND, training=training_id, round=progress.round, rounds=rounds),
     )
 
 

@@ -1,0 +1,100 @@
+"""How far a run is: which of its tables are done, stage by stage.
+
+A stage is a layer. Its line is told when its last table is done; stages overlap, since a table
+waits for its own inputs only.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from threading import RLock
+
+from lakeshop.events import STAGE, event
+from lakeshop.storage.run_log import LOG
+
+Redraw = Callable[[], None]
+
+
+def stage_of(table: str) -> str:
+    """The stage that makes a table."""
+    return table.partition(".")[0]
+
+
+@dataclass
+class Progress:
+    """The tables of a run: those that are expected, at work and done.
+
+    What is told is told without the lock: who writes it asks for the line meanwhile.
+    """
+
+    redraw: Redraw = lambda: None
+    _begun: float = field(default_factory=time.monotonic)
+    _done: dict[str, bool] = field(default_factory=dict)  # of all that are expected
+    _at_work: list[str] = field(default_factory=list)
+    _stages: dict[str, float] = field(default_factory=dict)  # those at work, by their begin
+    _told: set[str] = field(default_factory=set)
+    _changing: RLock = field(default_factory=RLock)
+
+    def expect(self, tables: Iterable[str]) -> None:
+        """Count these among all tables, before they begin."""
+        with self._changing:
+            for table in tables:
+                self._done.setdefault(table, False)
+
+    @contextmanager
+    def doing(self, table: str) -> Iterator[None]:
+        """Count a table as done once this has ended well."""
+        with self._changing:
+            self._done[table] = False
+            self._at_work.append(table)
+            self._stages.setdefault(stage_of(table), time.monotonic())
+        self.redraw()
+        try:
+            yield
+        except BaseException:
+            with self._changing:
+                self._at_work.remove(table)
+            raise
+        with self._changing:
+            self._at_work.remove(table)
+            self._done[table] = True
+            is_whole = all(self._done[one] for one in self._of(stage_of(table)))
+        if is_whole:
+            self._tell(stage_of(table))
+        self.redraw()
+
+    def end(self, stage: str) -> None:
+        """Count all tables of a stage as done: what has not begun is as it should be."""
+        with self._changing:
+            tables = self._of(stage)
+            self._done.update(dict.fromkeys(tables, True))
+        if tables and stage not in self._told:
+            self._tell(stage)
+        self.redraw()
+
+    def line(self) -> str:
+        """What is done of all, and what is at work; nothing where nothing is."""
+        with self._changing:
+            if not self._at_work:
+                return ""
+            stage = stage_of(self._at_work[0])
+            at_work = ", ".join(self._at_work)
+            return f"{self._counted(stage, time.monotonic() - self._begun)}   {at_work}"
+
+    def _of(self, stage: str) -> list[str]:
+        return [table for table in self._done if stage_of(table) == stage]
+
+    def _tell(self, stage: str) -> None:
+        with self._changing:
+            now = time.monotonic()
+            seconds = now - self._stages.pop(stage, now)
+            text = self._counted(stage, seconds)
+            done, tables = sum(self._done.values()), len(self._done)
+            self._told.add(stage)
+        figures = event(STAGE, stage=stage, done=done, tables=tables, seconds=round(seconds, 3))
+        LOG.info("%s", text, extra=figures)
+
+    def _counted(self, stage: str, seconds: float) -> str:
+        done = f"{sum(self._done.values())} of {len(self._done)} tables"
+        return f"{stage:<14}{done:<20}{seconds:>7,.0f} s"
