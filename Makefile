@@ -101,14 +101,14 @@ lock: $(READY) ## requirements.lock and requirements-bench.lock, anew
 .PHONY: setup
 setup: $(READY) ## the environment and the Delta jars, nothing else
 
-$(READY): requirements.lock pyproject.toml conf/spark/local.conf
+$(READY): requirements.lock pyproject.toml .ci/jars.py
 	@.ci/java.sh
 	@.ci/venv.sh $(PYTHON) $(VENV)
 	@python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	uv pip install --quiet --require-hashes -r requirements.lock
 	@uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@echo "Fetching the Delta jars ..."
-	@spark-submit --properties-file conf/spark/local.conf .ci/jars.py
+	@python .ci/jars.py >$(VENV)/jars.log 2>&1 || { cat $(VENV)/jars.log >&2; exit 1; }
 	@touch $@
 
 .PHONY: clean

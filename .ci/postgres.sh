@@ -14,11 +14,10 @@ if [ ${#servers[@]} = 0 ] && [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
     install postgresql ||
     echo "PostgreSQL could not be installed: its tests are skipped." >&2
 fi
-fetched=("$HOME"/.ivy2*/jars/org.postgresql_postgresql-*.jar)
+fetched=(.venv/jars/org.postgresql_postgresql-*.jar)
 if [ ${#fetched[@]} = 0 ]; then
   echo "Fetching PostgreSQL's driver, for tests ..."
-  delta=$(awk '$1 == "spark.jars.packages" {print $2}' conf/spark/local.conf)
-  spark-submit --properties-file conf/spark/local.conf --packages "$delta,$driver" .ci/jars.py ||
+  python .ci/jars.py "$driver" 2>/dev/null ||
     echo "PostgreSQL's driver could not be fetched: its tests are skipped." >&2
 fi
 exit 0
