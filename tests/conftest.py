@@ -27,6 +27,7 @@ os.environ["TZ"] = "UTC"
 
 # Hundreds of small plans: the second compiler only for what is very hot.
 JAVA = (
+    f"-Dlog4j2.configurationFile={HOME / 'conf' / 'spark' / 'log4j2.properties'} "
     "-Duser.timezone=UTC -XX:+UseSerialGC -XX:Tier4InvocationThreshold=20000 "
     "-XX:Tier4MinInvocationThreshold=3000 -XX:Tier4CompileThreshold=60000"
 )
@@ -47,9 +48,8 @@ SMALL = {
     "spark.sql.ansi.enabled": "true",
 }
 
-# What .ci/postgres.sh fetches, for tests against a database.
-DRIVERS = sorted(Path.home().glob(".ivy2*/jars/org.postgresql_postgresql-*.jar"))
-SMALL |= {"spark.jars": str(DRIVERS[-1])} if DRIVERS else {}
+# What .ci/postgres.sh fetches, for tests against a database; on the class path with Delta's.
+DRIVERS = sorted((HOME / ".venv" / "jars").glob("org.postgresql_postgresql-*.jar"))
 
 
 # What shares a lake goes to one process of `-n 2`, the longest first.

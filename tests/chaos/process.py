@@ -19,7 +19,10 @@ SECONDS = 900  # a machine may be busy with other tests
 PATIENCE = 60.0  # seconds for a JVM to be ready, or gone
 
 # Machine code of the first tier: a night of a few rows is over before the second pays.
-JAVA = "-Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"
+QUIET = f"-Dlog4j2.configurationFile={HOME / 'conf' / 'spark' / 'log4j2.properties'}"
+JAVA = f"{QUIET} -Duser.timezone=UTC -XX:TieredStopAtLevel=1 -XX:+UseSerialGC -Xshare:auto"
+# Of executors that are processes of their own, which are not given the driver's class path.
+OF_EXECUTORS = {"spark.executor.extraClassPath": str(HOME / ".venv" / "jars" / "*")}
 SMALL = {
     "spark.sql.shuffle.partitions": "2",
     # Compiling plans of a few rows takes half of a cold night.
@@ -98,6 +101,7 @@ class Job:
             self.process = subprocess.Popen(
                 self.command,
                 env=environment(**self.variables),
+                cwd=HOME,  # where the paths of conf/spark/local.conf begin
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -89,8 +89,8 @@ def test_a_night_on_a_cluster_equals_the_laptops(
     py_files = ("--py-files", str(packed.zip))
     ended = packed.done(cluster, packed.start(cluster, "whole", *py_files))
     assert ended.code == 0, ended.said[-3000:]
-    assert "Tiny, 2026-03-07 to 2026-03-09: done" in ended.said
-    assert "table=gold.fraud_scores business_date=2026-03-09" in ended.said
+    assert "Tiny, 2026-03-07 to 2026-03-09: nightly done" in ended.said
+    assert f"  {'gold.fraud_scores':<28}2026-03-09 " in ended.said
     assert "no fraud model" not in ended.said
     assert cluster.said("worker0").count("Asked to launch executor") == 1
     assert cluster.said("worker1").count("Asked to launch executor") == 1
@@ -114,7 +114,7 @@ def test_a_machine_that_dies_in_the_middle_is_made_good(
 ) -> None:
     job = packed.start(cluster, "killed", "--py-files", str(packed.zip))
     try:
-        job.until_said("table=silver.transactions")
+        job.until_said("  silver.transactions ")
         cluster.kill_machine("worker1")
         ended = packed.done(cluster, job)
     finally:

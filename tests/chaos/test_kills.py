@@ -88,7 +88,7 @@ def test_of_a_night_that_loses_one_half_the_other_ends(
     nights.copied("before", lake)
     job = nights.start(lake)
     try:
-        job.until_said("table=bronze.")
+        job.until_said("  bronze.")
         halves = {"JVM": Process.of(job.process.pid), "Python": Process.of(job.python())}
         os.kill(halves[half].number, how)
         until(lambda: not any(one.is_running() for one in halves.values()), "The end of both")

@@ -12,13 +12,13 @@ import pytest
 
 from chaos.lakes import faults_at_the_end, held_by
 from chaos.nights import DAY, Nights
-from chaos.process import HOME, NIGHT, Ended, Job, submitted
+from chaos.process import HOME, NIGHT, OF_EXECUTORS, Ended, Job, submitted
 from chaos.report import Report
 from disks import leave, resize, small_disk
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]
 FAULTY = {"spark.python.daemon.module": "chaos.faulty_worker"}
-CLUSTER = {"spark.master": "local-cluster[2,1,2048]", "spark.executor.memory": "1g"}
+CLUSTER = {"spark.master": "local-cluster[2,1,2048]", "spark.executor.memory": "1g"} | OF_EXECUTORS
 IMPATIENT = {
     "spark.python.worker.idleTimeoutSeconds": "15s",
     "spark.python.worker.killOnIdleTimeout": "true",

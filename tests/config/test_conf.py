@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+import zipfile
 from pathlib import Path
 
 import pyspark
@@ -9,7 +10,7 @@ import pytest
 from pyspark.sql import SparkSession
 
 from conftest import HOME
-from lakeshop.engine.session import properties
+from lakeshop.engine.session import below, properties
 
 CONFS = {path.stem: properties(path) for path in sorted((HOME / "conf" / "spark").glob("*.conf"))}
 CLUSTERS = sorted(set(CONFS) - {"local"})
@@ -99,13 +100,56 @@ def test_clusters_differ_only_in_what_they_are() -> None:
     assert all(other == first for other in others)
 
 
-@pytest.mark.parametrize("name", CONFS)
-def test_the_jars_are_of_the_versions_that_are_installed(name: str) -> None:
+def delta() -> tuple[str, str]:
+    """Name and version of the jar that belongs to the pinned libraries."""
     project = tomllib.loads((HOME / "pyproject.toml").read_text())["project"]
     pinned = dict(text.split("==") for text in project["dependencies"] if "==" in text)
-    spark_line = pinned["pyspark"].rpartition(".")[0]
-    jar = f"io.delta:delta-spark_{spark_line}_2.13:{pinned['delta-spark']}"
-    assert CONFS[name]["spark.jars.packages"] == jar
+    return f"delta-spark_{pinned['pyspark'].rpartition('.')[0]}_2.13", pinned["delta-spark"]
+
+
+@pytest.mark.parametrize("name", CLUSTERS)
+def test_the_jars_are_of_the_versions_that_are_installed(name: str) -> None:
+    assert CONFS[name]["spark.jars.packages"] == ":".join(("io.delta", *delta()))
+
+
+def test_a_laptop_finds_the_jars_of_set_up() -> None:
+    assert "spark.jars.packages" not in CONFS["local"], "resolved anew for each job"
+    found = HOME.glob(CONFS["local"]["spark.driver.extraClassPath"])
+    deltas = {path.name for path in found if "delta-spark" in path.name}
+    assert deltas == {f"io.delta_{'-'.join(delta())}.jar"}
+
+
+def test_no_jar_of_set_up_takes_the_place_of_one_of_sparks() -> None:
+    """They come first on the class path."""
+    sparks = {
+        name
+        for jar in (Path(pyspark.__file__).parent / "jars").glob("*.jar")
+        for name in classes(jar)
+    }
+    for jar in HOME.glob(CONFS["local"]["spark.driver.extraClassPath"]):
+        assert not classes(jar) & sparks, jar.name
+
+
+def classes(jar: Path) -> set[str]:
+    with zipfile.ZipFile(jar) as opened:
+        names = set(opened.namelist())
+    return {name for name in names if name.endswith(".class") and "module-info" not in name}
+
+
+def test_a_laptops_spark_logs_as_a_file_of_ours_says() -> None:
+    (file,) = re.findall(
+        r"-Dlog4j2.configurationFile=(\S+)", CONFS["local"]["spark.driver.extraJavaOptions"]
+    )
+    assert "rootLogger.level = error" in (HOME / file).read_text()
+
+
+@pytest.mark.parametrize("place", ["lake shop", "lakeshop"])
+def test_files_of_the_project_are_found_from_any_folder(tmp_path: Path, place: str) -> None:
+    home = tmp_path / place
+    told = {key: below(home, key, value) for key, value in CONFS["local"].items()}
+    assert told["spark.driver.extraClassPath"] == f"{home}/.venv/jars/*"
+    assert f'"{home}/conf/spark/log4j2.properties" -D' in told["spark.driver.extraJavaOptions"]
+    assert below(home, "spark.driver.extraClassPath", "/a:.venv/b/*:c") == f"/a:{home}/.venv/b/*:c"
 
 
 def test_the_page_on_clusters_names_what_there_is() -> None:

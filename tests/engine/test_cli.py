@@ -1,11 +1,14 @@
 """How a job ends: its exit codes, its one message, and one run per lake."""
 
+import json
 import logging
 import os
 import pickle
+import re
 import shutil
 from datetime import date
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import yaml
@@ -17,6 +20,7 @@ from lakeshop.config.settings import LockSettings
 from lakeshop.engine import cli as job
 from lakeshop.engine.cli import code_digest, main, placed
 from lakeshop.engine.failures import summarize_error
+from lakeshop.engine.session import assert_jars
 from lakeshop.errors import (
     BusyError,
     ConfigError,
@@ -27,8 +31,10 @@ from lakeshop.errors import (
 )
 from lakeshop.privacy.pseudonyms import pseudonym_of
 from lakeshop.storage import lock as lease
+from lakeshop.storage.jars import has_class
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.lock import acquire_lock
+from lakeshop.storage.run_log import LOG
 from lakeshop.training.registry import sha256_of
 
 GOLDEN = HOME / "tests" / "golden"
@@ -309,6 +315,96 @@ def test_metrics_and_a_summary_that_fail_do_not_fail_the_night(with_spark, monke
         "the summary of 2026-03-10",
     ]
     assert all(text.endswith("again: ArithmeticError: division by zero") for text in warnings)
+
+
+def test_the_end_of_a_night_tells_of_gold_tables_that_have_rows(caplog, monkeypatch):
+    rows = {"gold.recommendations": 1234, "gold.fraud_scores": 0}
+
+    def publication(table, _day):
+        return SimpleNamespace(content=SimpleNamespace(rows=rows[table])) if table in rows else None
+
+    run = SimpleNamespace(
+        last=DAY,
+        ledger=SimpleNamespace(publication=publication),
+        lake=SimpleNamespace(root="/lake", read=lambda *_: None),
+    )
+    monkeypatch.setattr(night, "show_examples", lambda *_given, **_options: None)
+    monkeypatch.setattr(night, "latest_versions", lambda *_: None)
+    with caplog.at_level("INFO", "lakeshop"):
+        night.summary(run)
+    assert [text.split() for text in caplog.messages] == [
+        [],
+        ["gold.recommendations", "2026-03-10", "1,234", "rows"],
+        ["Tables", "lie", "below", "/lake"],
+    ]
+
+
+# -- what is printed -------------------------------------------------------------------------------
+
+
+def objects(capsys):
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_a_machine_reads_objects_also_of_wrong_arguments_and_errors(home, capsys):
+    with pytest.raises(SystemExit) as ended:
+        ran(home, "--log-format", "json", "--date", "2026-02-30")
+    assert ended.value.code == 2
+    assert ran(home, "--log-format=json", "--date", "2026-03-10", "--shop", "no_such") == 2
+    wrong, unknown = objects(capsys)
+    assert "argument --date: should be a day" in wrong["message"]
+    assert "no_such.yaml should exist" in unknown["message"]
+    for one in (wrong, unknown):
+        assert (one["event"], one["level"], one["exit_code"]) == ("error", "ERROR", 2)
+
+
+def test_a_format_that_is_none(home, capsys):
+    with pytest.raises(SystemExit) as ended:
+        ran(home, "--date", "2026-03-10", "--log-format", "xml")
+    assert ended.value.code == 2
+    assert "--log-format: invalid choice: 'xml'" in capsys.readouterr().err
+
+
+def failing(run):
+    LOG.warning("look\nhere")
+    msg = "division by zero"
+    raise ArithmeticError(msg)
+
+
+def test_a_run_that_fails_is_told_in_objects(with_spark, capsys):
+    days = ("--from", "2026-03-09", "--to", "2026-03-10")
+    assert ran(with_spark, *days, "--log-format", "json", work=failing) == 1
+    run, warning, error = objects(capsys)
+    assert [one["event"] for one in (run, warning, error)] == ["run", "warning", "error"]
+    assert (run["job"], run["first_date"], run["last_date"]) == ("ingest", *days[1::2])
+    assert error["message"].startswith("ingest failed: ArithmeticError: division by zero")
+    assert "in failing" in error["trace"]
+    assert error["exit_code"] == 1
+
+
+def test_a_run_tells_its_days_first_and_its_seconds_last(with_spark, capsys):
+    assert ran(with_spark, "--date", "2026-03-10") == 0
+    first, last = capsys.readouterr().out.splitlines()
+    assert first.endswith(", 2026-03-10: ingest")
+    assert re.fullmatch(rf"{re.escape(first)} done in \d+ s\.", last)
+
+
+def test_a_run_that_fails_tells_its_warnings_first(with_spark, capsys):
+    assert ran(with_spark, "--date", "2026-03-10", work=failing) == 1
+    text = capsys.readouterr().out
+    assert text.index("\nWarnings\n  look\nhere\n") < text.index("ingest failed: ArithmeticError")
+
+
+def test_without_jars_a_job_says_what_to_do(spark, monkeypatch):
+    assert has_class(spark, "io.delta.sql.DeltaSparkSessionExtension")
+    assert not has_class(spark, "io.delta.sql.NoSuchExtension")
+    stopped = []
+    context = SimpleNamespace(getConf=lambda: {"spark.driver.extraClassPath": "x/*"})
+    session = SimpleNamespace(sparkContext=context, stop=lambda: stopped.append(True))
+    monkeypatch.setattr("lakeshop.engine.session.has_class", lambda *_: False)
+    with pytest.raises(ConfigError, match=r"Received x/\*, where they are not, .* make setup"):
+        assert_jars(session)
+    assert stopped == [True]
 
 
 # -- one run per lake ------------------------------------------------------------------------------

@@ -74,7 +74,7 @@ def on_cluster(
         )
         job = Job(command, {**cluster.variables, **REDUCED}, shop.home / "cluster.log")
         try:
-            job.until_said("table=bronze.")
+            job.until_said("  bronze.")
             cluster.kill_machine("worker1")
             ended = job.wait()
         finally:

@@ -17,7 +17,7 @@ import pytest
 from postgres import READER, READERS_PASSWORD, running
 from pyspark.sql import functions as F
 
-from conftest import DRIVERS, HOME, collected
+from conftest import HOME, collected
 from lakeshop.bronze.ingest import ingest
 from lakeshop.bronze.jdbc_days import end_of, load_table, reading
 from lakeshop.config.shop import Database
@@ -524,7 +524,6 @@ def test_a_login_is_seen_nowhere(shop, sales, tmp_path):
 
 def submitted(shop, events, **environment):
     confs = {
-        "spark.jars": str(DRIVERS[-1]),
         "spark.eventLog.enabled": "true",
         "spark.eventLog.compress": "false",
         "spark.eventLog.dir": events.as_uri(),
@@ -543,6 +542,7 @@ def submitted(shop, events, **environment):
     return subprocess.run(
         list(map(str, command)),
         env=os.environ | environment,
+        cwd=HOME,
         capture_output=True,
         text=True,
         timeout=400,

@@ -75,7 +75,7 @@ def main(lake: str, rows: str, master: str, when: str) -> None:
     sys.path[:0] = [str(TESTS), str(TESTS / "training")]
     from toy_trainings import hash_of, ship_networks, trained
 
-    from chaos.process import JAVA
+    from chaos.process import JAVA, OF_EXECUTORS
     from conftest import SMALL
 
     event, _, number = when.partition("=")
@@ -86,7 +86,7 @@ def main(lake: str, rows: str, master: str, when: str) -> None:
         "executor": executor_in_round,
     }[event](int(number or 0))
     short = {"spark.master": master, "spark.driver.extraJavaOptions": JAVA}
-    spark = local_session(HOME / "conf" / "spark" / "local.conf", SMALL | short)
+    spark = local_session(HOME / "conf" / "spark" / "local.conf", SMALL | short | OF_EXECUTORS)
     ship_networks(spark)
     tables = Lake(spark, lake, read_contracts(HOME / "schemas"))
     done = trained(tables, spark.read.json(rows), PLAN)

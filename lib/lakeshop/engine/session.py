@@ -8,12 +8,12 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import pyspark
 from pyspark.sql import SparkSession
 
 from lakeshop.errors import ConfigError
+from lakeshop.storage.jars import has_class
 
 SPARK_LINE = "4.1."
 EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
@@ -43,7 +43,7 @@ def spark_session(application: str) -> SparkSession:
             "the job by spark-submit --properties-file conf/spark/local.conf jobs/<job>.py."
         )
         raise ConfigError(msg)
-    _assert_jars(spark)
+    assert_jars(spark)
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.ansi.enabled", "true")
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
@@ -51,14 +51,13 @@ def spark_session(application: str) -> SparkSession:
     return spark
 
 
-def _assert_jars(spark: SparkSession) -> None:
+def assert_jars(spark: SparkSession) -> None:
     """See to it that Delta's classes are there, and not just named.
 
     Raises:
         ConfigError: they are not.
     """
-    jvm: Any = spark.sparkContext._jvm
-    if not jvm.org.apache.spark.util.Utils.classIsLoadable(EXTENSION):
+    if not has_class(spark, EXTENSION):
         looked = spark.sparkContext.getConf().get("spark.driver.extraClassPath", "nothing")
         spark.stop()
         msg = (
@@ -75,7 +74,7 @@ def properties(conf: Path) -> dict[str, str]:
     return {key: value.strip() for key, value in pairs}
 
 
-def _below(home: Path, key: str, value: str) -> str:
+def below(home: Path, key: str, value: str) -> str:
     """A property with the project's files in full; Java's options part at blanks, if unquoted."""
     quote = '"' if key.endswith("JavaOptions") else ""
     return FILES.sub(lambda file: f"{quote}{home / file[0]}{quote}", value)
@@ -90,6 +89,6 @@ def local_session(
     """
     builder, home = SparkSession.builder, conf.resolve().parents[2]
     for key, value in (properties(conf) | dict(overrides or {})).items():
-        builder = builder.config(key, _below(home, key, value))
+        builder = builder.config(key, below(home, key, value))
     builder.getOrCreate()
     return spark_session("by hand")
