@@ -7,10 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from lakeshop.config.settings import read_settings
 from lakeshop.config.validation import local_folder
 from lakeshop.engine.cli import business_day, placed
 from lakeshop.errors import ShopError
+from lakeshop.pipeline import read_settings
 from lakeshop_demo import complete_journey
 
 PACKAGED = {"complete_journey": complete_journey.deliver}

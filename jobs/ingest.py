@@ -2,8 +2,7 @@
 
 import sys
 
-from lakeshop.engine.cli import main
-from lakeshop.pipeline import STAGES
+from lakeshop.pipeline import main
 
 if __name__ == "__main__":
-    sys.exit(main("ingest", STAGES["ingest"]))
+    sys.exit(main("ingest"))

@@ -2,8 +2,7 @@
 
 import sys
 
-from lakeshop.engine.cli import main
-from lakeshop.maintenance.maintain import maintain
+from lakeshop.pipeline import main
 
 if __name__ == "__main__":
-    sys.exit(main("maintain", maintain))
+    sys.exit(main("maintain"))

@@ -5,8 +5,7 @@ Skips what is published from the same inputs, redoes days that became stale, end
 
 import sys
 
-from lakeshop.engine.cli import main
-from lakeshop.pipeline import nightly
+from lakeshop.pipeline import main
 
 if __name__ == "__main__":
-    sys.exit(main("nightly", nightly))
+    sys.exit(main("nightly"))

@@ -7,10 +7,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from lakeshop.config.settings import read_settings
 from lakeshop.engine.cli import business_day, placed
 from lakeshop.engine.session import spark_session
 from lakeshop.errors import ShopError
+from lakeshop.pipeline import read_settings
 from lakeshop_demo.simulator.arguments import FIRST_DAY, arguments_of, claim
 from lakeshop_demo.simulator.files import Folders
 from lakeshop_demo.simulator.simulate import simulate

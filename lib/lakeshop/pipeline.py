@@ -1,131 +1,210 @@
-"""The night: its stages in order, each a function of a run. `jobs/` runs one of them or all."""
+"""Which applications there are, and in which order things run; `jobs/` runs a stage or all."""
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from importlib import import_module
+from pathlib import Path
 
+from pyspark.sql import DataFrame
+
+from lakeshop import demand, features, fraud, inventory, recommendations, similarity
 from lakeshop.bronze.ingest import ingest
-from lakeshop.engine.context import Builder
-from lakeshop.engine.failures import summarize_error
-from lakeshop.engine.report import show_examples
-from lakeshop.engine.run import Run
+from lakeshop.config.base import FrozenModel
+from lakeshop.config.settings import Settings
+from lakeshop.config.settings import read_settings as read_any_settings
+from lakeshop.contracts.application import resolve
+from lakeshop.contracts.model import Contract
+from lakeshop.engine import cli
+from lakeshop.engine.applications import Applications, choose, find, section_classes
+from lakeshop.engine.catalogue import assemble
+from lakeshop.engine.context import BuildContext, Builder, Tables
+from lakeshop.engine.metrics import METRICS, EvaluationContext, SubjectFigures, publish_figures
+from lakeshop.engine.run import Failure, Run, explain
 from lakeshop.engine.transforms import latest_versions
 from lakeshop.events import SUMMARY, days_of, event
-from lakeshop.recommendations.evaluation import evaluate
-from lakeshop.silver.clean import clean, verify_mapping
+from lakeshop.maintenance.maintain import maintain
+from lakeshop.recommendations.report import show_examples
+from lakeshop.silver.clean import assert_entity_mapped, clean
+from lakeshop.storage.machine import is_of_machine
 from lakeshop.storage.run_log import LOG
-from lakeshop.training.champions import verify_champions
+from lakeshop.training.champions import set_aside_altered_models
+from lakeshop.training.takeover import take_over_models
+
+# A new application is a folder, and its name here.
+APPLICATIONS = (
+    recommendations.APPLICATION,
+    fraud.APPLICATION,
+    demand.APPLICATION,
+    inventory.APPLICATION,
+)
+SHARED = features.APPLICATION, similarity.APPLICATION
 
 Stage = Callable[[Run], None]
 
 
-def build(tables: Mapping[str, Builder], run: Run) -> None:
-    """Make the tables of one stage, or of several."""
-    run.build(tables)
+def main(job: str, work: Stage | None = None, argv: Sequence[str] | None = None) -> int:
+    """Run one job and return its exit code.
+
+    Args:
+        job: its name, as in `jobs/<name>.py`.
+        work: a function of a run; by default the stage of that name.
+        argv: the arguments, by default those of the process.
+    """
+    stage = work or STAGES[job]
+    prepared = stage if job == "maintain" else partial(_prepared, stage)
+    return cli.main(job, prepared, configuration, argv)
+
+
+def configuration(
+    conf: Path, schemas: Path, *, env: str, shop: str
+) -> tuple[Settings, Applications, dict[str, Contract]]:
+    """Read the settings of a shop, choose its applications, and assemble all contracts.
+
+    Raises:
+        ConfigError: a file of the configuration is wrong, or an application lacks what it needs.
+        ContractError: a contract is not well formed.
+    """
+    settings = read_settings(conf, env=env, shop=shop)
+    applications = choose(settings, APPLICATIONS, SHARED)
+    contracts = assemble(schemas, applications, find(settings.applications, APPLICATIONS))
+    return settings, applications, contracts
+
+
+def read_settings(conf: Path, *, env: str, shop: str) -> Settings:
+    """Read the settings of a shop, its applications' sections among them.
+
+    Raises:
+        ConfigError: a file is missing or wrong; all faults in one text.
+    """
+
+    def sections(names: tuple[str, ...] | None) -> Mapping[str, type[FrozenModel]]:
+        return section_classes(find(names, APPLICATIONS))
+
+    return read_any_settings(conf, env=env, shop=shop, sections=sections)
+
+
+def _prepared(stage: Stage, run: Run) -> None:
+    """Do a stage on a lake that is as this version has it."""
+    take_over_models(run)
+    stage(run)
+
+
+def builders(run: Run, *layers: str) -> dict[str, Builder]:
+    """Return the builders of the wanted tables of some layers, by table."""
+    wanted = run.applications.wanted(run.lake.contracts)
+    return {t: _builder(run, t) for t in wanted if t.partition(".")[0] in layers}
+
+
+def _builder(run: Run, table: str) -> Builder:
+    """Return a table's builder; its module is imported as it is called, and may fail alone."""
+    owner = run.applications.owner(run.lake.contract(table))
+    assert owner is not None, f"{table} is made by an application"
+    place = owner.builder(table)
+
+    def build(tables: Tables, context: BuildContext) -> DataFrame:
+        made: DataFrame = resolve(place)(tables, context)
+        return made
+
+    return build
 
 
 def load(run: Run) -> None:
-    """Load what was delivered, if it could be cleaned."""
-    verify_mapping(run)
-    ingest(run)
+    """Load the delivered rows of each entity, if it could be cleaned."""
+    ingest(run, assert_entity_mapped)
 
 
-def build_with_models(tables: Mapping[str, Builder], run: Run) -> None:
-    """Make the tables of a stage that uses the models there are."""
-    verify_champions(run)
-    build(tables, run)
+def build(run: Run, *layers: str) -> None:
+    """Make the wanted tables of some layers; models in use are verified before."""
+    if {"models", "gold"} & set(layers):
+        set_aside_altered_models(run)
+    run.build(builders(run, *layers))
 
 
-# Each table's builder is the function of its name in the module of that name. Those that others
-# wait for come first.
-PACKAGES: Mapping[str, Mapping[str, str]] = {
-    "similarity": {"similarity.neighbours": "similarity"},
-    "features": {
-        "features.user_product_days": "features",
-        "features.product_days": "features",
-        "features.user_products": "features",
-        "features.users": "features",
-        "features.products": "features",
-        "features.demand": "demand",
-        "features.transactions": "fraud",
-    },
-    "models": {"ops.models": "training", "ops.backtests": "demand"},
-    "gold": {
-        "gold.recommendations": "recommendations",
-        "gold.similar_products": "recommendations",
-        "gold.inventory_forecasts": "demand",
-        "gold.category_forecasts": "demand",
-        "gold.reorder_plan": "inventory",
-        "gold.fraud_scores": "fraud",
-    },
-}
+def evaluate(run: Run) -> list[str]:
+    """Publish the figures of each application; return why some could not be computed."""
+    started = time.monotonic()
+    found: list[SubjectFigures] = []
+    faults = []
+    for application in run.applications.active:
+        if application.evaluation is None:
+            continue
+        context = EvaluationContext(run, application)
+        try:
+            resolve(application.evaluation.function)(context)
+            found += context.found
+        except Exception as error:
+            if is_of_machine(error):
+                raise
+            faults.append(f"{application.name}: {explain(error)}")
+        finally:
+            context.release()
+    publish_figures(run, found, started)
+    return faults
 
 
-def _builder(table: str, package: str) -> Builder:
-    name = table.partition(".")[2]
-    builder: Builder = getattr(import_module(f"lakeshop.{package}.{name}"), name)
-    return builder
+def evaluate_or_fail(run: Run) -> None:
+    """Publish the figures of each application; those that fail end the job with 1."""
+    for fault in evaluate(run):
+        run.failures.append(Failure(METRICS, run.first, run.last, fault))
 
 
-TABLES = {
-    layer: {table: _builder(table, package) for table, package in tables.items()}
-    for layer, tables in PACKAGES.items()
-}
-BUILT = {table: builder for tables in TABLES.values() for table, builder in tables.items()}
 STAGES: Mapping[str, Stage] = {
     "ingest": load,
     "clean": clean,
-    "build_features": partial(build, TABLES["features"]),
-    "build_similarity": partial(build, TABLES["similarity"]),
-    "train": partial(build_with_models, TABLES["models"]),
-    "publish": partial(build_with_models, TABLES["gold"]),
-    "evaluate": evaluate,
+    "build_features": lambda run: build(run, "features"),
+    "build_similarity": lambda run: build(run, "similarity"),
+    "train": lambda run: build(run, "models", "ops"),
+    "publish": lambda run: build(run, "gold"),
+    "evaluate": evaluate_or_fail,
+    "nightly": lambda run: nightly(run),
+    "maintain": maintain,
 }
 
 
 def nightly(run: Run) -> None:
-    """All stages in order, then a summary.
+    """Run all stages in order, then tell of the night.
 
-    What is built from silver is made as one, so that a table waits for its own inputs only. What
-    comes after it only tells of the night: where that fails, a warning says so.
+    Tables built from silver are made as one, so that each waits for its own inputs only. Figures
+    and summary only tell of the night: where they fail, a warning says so.
     """
     entities = run.settings.shop.entities
     run.progress.expect(f"{layer}.{name}" for layer in ("bronze", "silver") for name in entities)
-    run.progress.expect(BUILT)
-    verify_champions(run)
+    run.progress.expect(builders(run, "similarity", "features", "models", "ops", "gold"))
     load(run)
     run.progress.end("bronze")
     clean(run)
     run.progress.end("silver")
-    build(BUILT, run)
-    best_effort("metrics", evaluate, run)
-    best_effort("the summary", summary, run)
+    build(run, "similarity", "features", "models", "ops", "gold")
+    for fault in _best_effort(evaluate, run):
+        text = "metrics of %s failed, tables are published; jobs/evaluate.py makes them again: %s"
+        LOG.warning(text, run.last, fault)
+    for fault in _best_effort(summary, run):
+        LOG.warning("the summary of %s failed, tables are published: %s", run.last, fault)
 
 
-def best_effort(what: str, tell: Stage, run: Run) -> None:
-    """Tell of a night whose tables are published: they are right, whatever goes wrong here."""
+def _best_effort(tell: Callable[[Run], list[str] | None], run: Run) -> Iterator[str]:
+    """Tell of a night whose tables are published; yield what goes wrong in doing so."""
     try:
-        tell(run)
+        yield from tell(run) or ()
     except Exception as error:
-        LOG.warning(
-            "%s of %s failed, all tables are published; jobs/evaluate.py makes metrics again: %s",
-            *(what, run.last, summarize_error(error)),
-        )
+        yield explain(error)
 
 
 def summary(run: Run) -> None:
     """Tell a person what the night left behind, with a few recommendations by name."""
     LOG.info("", extra=event(SUMMARY))
-    for table in TABLES["gold"]:
+    for table in run.applications.wanted(run.lake.contracts):
         published = run.ledger.publication(table, run.last)
-        if rows := published.content.rows if published else 0:
+        rows = published.content.rows if published and table.startswith("gold.") else 0
+        if rows and not run.ledger.failed_days(table, run.last, run.last):
             figures = event(SUMMARY, table=table, rows=rows, **days_of(run.last, run.last))
             LOG.info("  %-28s%-26s%11s rows", table, run.last, f"{rows:,}", extra=figures)
-    products = run.lake.read("silver.products", None, run.last)
-    show_examples(
-        run.lake.read("gold.recommendations", run.last, run.last),
-        latest_versions(products, ["product_id"]),
-        users=2,
-        rows=3,
-    )
+    if recommendations.APPLICATION in run.applications.active:
+        products = run.lake.read("silver.products", None, run.last)
+        show_examples(
+            run.lake.read("gold.recommendations", run.last, run.last),
+            latest_versions(products, ["product_id"]),
+            users=2,
+            rows=3,
+        )
     LOG.info("Tables lie below %s", run.lake.root)

@@ -5,21 +5,20 @@ touched. Every job may be run again at any time.
 """
 
 import argparse
-import hashlib
 import logging
 import sys
 import time
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
-from importlib import resources
-from importlib.resources.abc import Traversable
 from pathlib import Path
+from typing import Protocol
 
-from lakeshop.config.settings import Settings, read_settings
+from lakeshop.config.settings import Settings
 from lakeshop.config.validation import FIRST_DAY, LAST_DAY, assert_no_file, assert_place, local_path
 from lakeshop.contracts.model import Contract
-from lakeshop.contracts.odcs import read_contracts
+from lakeshop.engine.applications import Applications
+from lakeshop.engine.code import CodeDigests
 from lakeshop.engine.console import (
     FORMATS,
     JSON,
@@ -30,6 +29,7 @@ from lakeshop.engine.console import (
     telling,
 )
 from lakeshop.engine.failures import summarize_error
+from lakeshop.engine.outcome import report_failures
 from lakeshop.engine.preflight import check_disk_space
 from lakeshop.engine.progress import Progress
 from lakeshop.engine.run import Run
@@ -47,25 +47,44 @@ JobFunction = Callable[[Run], None]
 NOISY = ("DataFrameQueryContextLogger", "absl", "tensorflow")  # but for what ends a run
 
 
-def main(job: str, work: JobFunction, argv: Sequence[str] | None = None) -> int:
+class Configure(Protocol):
+    """Reads what a job is configured by: settings, applications and contracts."""
+
+    def __call__(
+        self, conf: Path, schemas: Path, *, env: str, shop: str
+    ) -> tuple[Settings, Applications, dict[str, Contract]]:
+        """Read the configuration of a shop and the contracts."""
+        ...
+
+
+def main(
+    job: str, work: JobFunction, configure: Configure, argv: Sequence[str] | None = None
+) -> int:
     """Run one job and return its exit code.
 
     Args:
         job: its name, as in `jobs/<name>.py`.
-        work: what it does with a run.
+        work: a function of a run.
+        configure: reads settings, applications and contracts.
         argv: the arguments, by default those of the process.
     """
     with telling(log_format(argv)) as console:
         LOG.setLevel(logging.INFO)
         for name in NOISY:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        return _exit_code(job, work, argv, console)
+        return _exit_code(job, work, configure, argv, console)
 
 
-def _exit_code(job: str, work: JobFunction, argv: Sequence[str] | None, console: Console) -> int:
+def _exit_code(
+    job: str,
+    work: JobFunction,
+    configure: Configure,
+    argv: Sequence[str] | None,
+    console: Console,
+) -> int:
     """Run the job, and explain how it failed where it did."""
     try:
-        _run(job, work, _options(job, argv), console)
+        return _run(job, work, configure, _options(job, argv), console)
     except ShopError as error:
         figures = event(ERROR, job=job, exit_code=error.exit_code)
         LOG.error("%s failed: %s", job, error, extra=figures)
@@ -76,15 +95,22 @@ def _exit_code(job: str, work: JobFunction, argv: Sequence[str] | None, console:
         figures = event(ERROR, job=job, exit_code=1, message=text, trace=where)
         LOG.error("%s%s", where, text, extra=figures)
         return 1
-    return 0
 
 
-def _run(job: str, work: JobFunction, options: argparse.Namespace, console: Console) -> None:
+def _run(
+    job: str,
+    work: JobFunction,
+    configure: Configure,
+    options: argparse.Namespace,
+    console: Console,
+) -> int:
     begun = time.monotonic()
     first, last = _days(options)
-    settings = _settings(options)
+    settings, applications, contracts = configure(
+        options.conf, options.schemas, env=options.env, shop=options.shop
+    )
+    settings = _with_places(settings, options)
     key = pseudonym_key(settings.pseudonyms)
-    contracts = read_contracts(options.schemas)
     _assert_known(settings, contracts)
     if job != "maintain":  # which makes room
         check_disk_space(settings.lake, settings.maintenance.least_free_mib)
@@ -99,9 +125,10 @@ def _run(job: str, work: JobFunction, options: argparse.Namespace, console: Cons
             lake=lake,
             ledger=Ledger.load(lake),
             settings=settings,
-            code=code_digest(options.schemas),
             first=first,
             last=last,
+            code=CodeDigests(contracts, applications, settings),
+            applications=applications,
             redo_stale=job == "nightly",
             is_history=options.history,
             key=key,
@@ -112,8 +139,12 @@ def _run(job: str, work: JobFunction, options: argparse.Namespace, console: Cons
         work(run)
         run.flush()
     seconds = time.monotonic() - begun
-    ended = event(SUMMARY, **figures, exit_code=0, seconds=round(seconds, 3))
-    LOG.info("%s: %s done in %.0f s.", title, job, seconds, extra=ended)
+    code = 1 if run.failures else 0
+    report_failures(run.failures)
+    ended = event(SUMMARY, **figures, exit_code=code, seconds=round(seconds, 3))
+    how = "ended, not all of it done," if run.failures else "done"
+    LOG.info("%s: %s %s in %.0f s.", title, job, how, seconds, extra=ended)
+    return code
 
 
 def _options(job: str, argv: Sequence[str] | None) -> argparse.Namespace:
@@ -171,9 +202,8 @@ def _days(options: argparse.Namespace) -> tuple[date, date]:
     raise ConfigError(msg)
 
 
-def _settings(options: argparse.Namespace) -> Settings:
-    """Settings with the places given on the command line; relative ones lie beside `conf`."""
-    settings = read_settings(options.conf, env=options.env, shop=options.shop)
+def _with_places(settings: Settings, options: argparse.Namespace) -> Settings:
+    """Return settings with the places of the command line; relative ones lie beside `conf`."""
     home = options.conf.resolve().parent
     key_file = settings.pseudonyms.key_file
     pseudonyms = {"key_file": home / key_file} if key_file else {}
@@ -201,7 +231,7 @@ def _assert_known(settings: Settings, contracts: Mapping[str, Contract]) -> None
     if unknown:
         msg = (
             f"shop.entities should be some of {', '.join(sorted(known))}. Received "
-            f"{', '.join(map(repr, unknown))[:300]}; a new one is a contract in schemas/bronze."
+            f"{', '.join(map(repr, unknown))[:300]}; a new one is a contract in schemas/silver."
         )
         raise ConfigError(msg)
 
@@ -223,21 +253,3 @@ def placed(place: str, home: Path) -> str:
     assert_place("A place", place)
     place = local_path("A place", place)
     return place if "://" in place else str(home / place)
-
-
-def code_digest(schemas: Path) -> str:
-    """Names the code: the package's sources and the contracts, wherever they lie."""
-    digest = hashlib.sha256()
-    for source in _sources(resources.files("lakeshop")):
-        digest.update(source.read_bytes())
-    for contract in sorted(schemas.glob("*/*.yaml")):
-        digest.update(contract.read_bytes())
-    return digest.hexdigest()[:16]
-
-
-def _sources(folder: Traversable) -> Iterator[Traversable]:
-    for entry in sorted(folder.iterdir(), key=lambda entry: entry.name):
-        if entry.is_dir():
-            yield from _sources(entry)
-        elif entry.name.endswith(".py"):
-            yield entry

@@ -34,6 +34,10 @@ class Publication:
     is_removed: bool = False  # its rows, by retention; what was made from them stays current
     failure: str = ""  # why the day could not be made
 
+    def with_input_digest(self, digest: str) -> "Publication":
+        """Return the same with the digest of its inputs."""
+        return replace(self, input_digest=digest)
+
     def reads(self) -> set[str]:
         """The tables it was made from; `inputs` are these with their versions."""
         return {declared.partition("@")[0] for declared in self.inputs}

@@ -1,4 +1,4 @@
-"""Models in use are verified before a run makes anything that they would go into."""
+"""Models in use are verified before anything is made that they would go into."""
 
 from pyspark.sql import functions as F
 
@@ -7,28 +7,37 @@ from lakeshop.engine.run import Run
 from lakeshop.errors import ModelError
 from lakeshop.training.registry import verify
 
-MODELS = "ops.models"
+
+def set_aside_altered_models(run: Run) -> None:
+    """Set aside the models of each application whose champion cannot be used.
+
+    An altered champion is else found when half is published. The tables that read it are not made.
+    """
+    for application in run.applications.active:
+        if application.models is None:
+            continue
+        table = f"models.{application.name}"
+        try:
+            _verify_champions(run, table)
+        except Exception as error:
+            run.set_aside(table, error)
 
 
-def verify_champions(run: Run) -> None:
-    """Refuse to start with an altered model, which is else found when half is published.
+def _verify_champions(run: Run, table: str) -> None:
+    """Refuse champions that were altered.
 
     Raises:
         ModelError: a file is not the one that was registered, or holds anything but a model.
     """
-    promoted = run.lake.read(MODELS, None, run.last).where("is_champion")
+    promoted = run.lake.read(table, None, run.last).where("is_champion")
     # Their files are read one by one: the table keeps years of them.
-    for newest in (
-        promoted.groupBy("name")
-        .agg(F.max(BUSINESS_DATE).alias(BUSINESS_DATE))
-        .orderBy("name")
-        .collect()
-    ):
-        name, day = newest["name"], newest[BUSINESS_DATE]
+    newest = promoted.groupBy("name").agg(F.max(BUSINESS_DATE).alias(BUSINESS_DATE))
+    for found in newest.orderBy("name").collect():
+        name, day = found["name"], found[BUSINESS_DATE]
         row = promoted.where((F.col("name") == name) & (F.col(BUSINESS_DATE) == F.lit(day))).first()
         assert row is not None
         try:
             verify(bytes(row["model"]), row["sha256"])
         except ModelError as error:
-            msg = f"{MODELS}, {name} of {day}: {error}"
+            msg = f"{table}, {name} of {day}: {error}"
             raise ModelError(msg) from error

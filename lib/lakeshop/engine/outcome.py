@@ -1,0 +1,29 @@
+"""How a run ended: the tables that failed, why, and the tables that were not made because of them."""
+
+from collections.abc import Sequence
+
+from lakeshop.engine.run import Failure
+from lakeshop.events import ERROR, days_of, event, in_words
+from lakeshop.storage.run_log import LOG
+
+
+def report_failures(failures: Sequence[Failure]) -> None:
+    """Say which tables failed and why, and which were not made because of them."""
+    failed = [f for f in failures if not f.because]
+    not_made = [f for f in failures if f.because]
+    for title, some in (("Failed", failed), ("Not made because of these", not_made)):
+        if some:
+            LOG.error("%s", title, extra=event(ERROR))
+        for failure in some:
+            days = in_words(failure.first, failure.last)
+            figures = event(
+                ERROR,
+                table=failure.table,
+                message=failure.reason,
+                because=failure.because,
+                **days_of(failure.first, failure.last),
+            )
+            LOG.error("  %s of %s: %s", failure.table, days, failure.reason, extra=figures)
+    if failed:
+        text = "Other tables are published. The next run makes these days first."
+        LOG.error("%s", text, extra=event(ERROR, message=text))
