@@ -2,6 +2,7 @@
 
 import json
 import os
+import zipfile
 from importlib import resources
 
 import pytest
@@ -10,11 +11,13 @@ from jsonschema import Draft201909Validator
 from pyspark.sql import types as T
 
 from conftest import HOME
+from lakeshop.contracts.derived import entities
 from lakeshop.contracts.model import BOTH, BUSINESS_DATE, DAILY, TRAINING
 from lakeshop.contracts.odcs import (
     MADE_BY_APPLICATIONS,
     ON_FAILURE,
     logical_type,
+    merge_contracts,
     read_contract,
     read_contracts,
     spark_type,
@@ -73,7 +76,9 @@ def test_names_and_ids_are_unique_and_those_of_their_place():
 
 
 def test_all_files_are_read(contracts):
-    assert list(contracts) == sorted(named(path) for path in FILES)
+    written = [name for name, contract in contracts.items() if not contract.derived_from]
+    assert written == sorted(named(path) for path in FILES)
+    assert list(contracts) == sorted(contracts)
 
 
 @pytest.mark.parametrize("path", FILES, ids=named)
@@ -210,14 +215,14 @@ def column(document, name):
 
 def fault_of(tmp_path, document):
     with pytest.raises(ContractError) as caught:
-        read_contract(written(tmp_path, document))
+        read_contract(written(tmp_path, document), "silver")
     assert caught.value.exit_code == 2
     assert "transactions.yaml" in str(caught.value)
     return str(caught.value)
 
 
 def test_a_written_copy_equals_its_original(tmp_path, good, contracts):
-    assert read_contract(written(tmp_path, good)) == contracts["silver.transactions"]
+    assert read_contract(written(tmp_path, good), "silver") == contracts["silver.transactions"]
 
 
 def test_name_is_that_of_the_place(tmp_path, good):
@@ -295,7 +300,7 @@ def test_schedule_is_known(tmp_path, good):
 def test_an_application_makes_what_is_gold(tmp_path, good):
     good["name"] = "gold.transactions"
     with pytest.raises(ContractError, match="application should name who makes the table"):
-        read_contract(written(tmp_path, good, "gold/transactions.yaml"))
+        read_contract(written(tmp_path, good, "gold/transactions.yaml"), "gold")
 
 
 def test_severity_is_known(tmp_path, good):
@@ -329,7 +334,7 @@ def test_all_faults_of_all_files_at_once(tmp_path, good):
     column(good, "quantity")["logicalType"] = "integer"
     column(good, "store_id")["physicalType"] = "TEXT"
     written(tmp_path, good)
-    written(tmp_path, good, "bronze/products.yaml")
+    written(tmp_path, good, "silver/products.yaml")
     with pytest.raises(ContractError) as caught:
         read_contracts(tmp_path)
     lines = str(caught.value).splitlines()
@@ -342,8 +347,41 @@ def test_an_input_without_a_contract(tmp_path, good):
     with pytest.raises(ContractError) as caught:
         read_contracts(tmp_path)
     text = str(caught.value)
-    assert "silver.transactions: input bronze.transactions should be a table" in text
-    assert "silver.transactions: input silver.products should" in text
+    assert "silver.transactions: input silver.products should be a table" in text
+    assert "bronze.transactions" not in text, "it follows from that of silver"
+
+
+def test_a_part_of_the_contracts_may_read_what_others_have(tmp_path, good, contracts):
+    good["name"] = "silver.sales"
+    good["customProperties"][-1]["value"] = [{"table": "silver.products"}]
+    written(tmp_path, good, "silver/sales.yaml")
+    part = read_contracts(tmp_path, is_whole=False)
+    assert list(part) == ["bronze.sales", "quarantine.sales", "silver.sales"]
+    merged = merge_contracts(contracts, part)
+    assert set(merged) == {*contracts, *part}
+    assert list(merged) == sorted(merged)
+    assert "sales" in entities(merged.values())
+    with pytest.raises(ContractError, match=r"silver\.sales: input silver\.products should"):
+        merge_contracts(part)
+
+
+def test_a_table_is_declared_once(tmp_path, good, contracts):
+    good["team"]["name"] = "somebody else"
+    written(tmp_path, good)
+    part = read_contracts(tmp_path, is_whole=False)
+    with pytest.raises(ContractError) as caught:
+        merge_contracts(contracts, part)
+    text = str(caught.value)
+    assert "silver.transactions should have one contract. Received one of data-engineering" in text
+    assert "and one of somebody else" in text
+
+
+def test_contracts_lie_in_a_zipped_package_too(tmp_path, contracts):
+    with zipfile.ZipFile(tmp_path / "package.zip", "w") as package:
+        for path in FILES:
+            package.write(path, f"their_package/schemas/{path.parent.name}/{path.name}")
+    place = zipfile.Path(tmp_path / "package.zip") / "their_package" / "schemas"
+    assert read_contracts(place) == contracts
 
 
 @pytest.mark.parametrize("folder", ["missing", ""])
@@ -357,7 +395,7 @@ def test_no_contracts_in_the_folder(tmp_path, folder):
 
 def test_a_quote_and_a_backslash_in_a_comment_survive(spark, tmp_path, good):
     column(good, "store_id")["description"] = r"the store's \ name; --  /* not a comment"
-    contract = read_contract(written(tmp_path, good))
+    contract = read_contract(written(tmp_path, good), "silver")
     path = str(tmp_path / "lake" / "silver" / "transactions")
     spark.sql(contract.ddl(path))
     stored = spark.read.format("delta").load(path).schema["store_id"]

@@ -21,9 +21,7 @@ from lakeshop.storage.lake import Lake
 def home(tmp_path, monkeypatch):
     shutil.copytree(HOME / "conf", tmp_path / "conf")
     # Of the contracts those that need no others: reading all of them takes a second.
-    shutil.copytree(HOME / "schemas/bronze", tmp_path / "schemas/bronze")
-    (tmp_path / "schemas/silver").mkdir()
-    shutil.copy(HOME / "schemas/silver/products.yaml", tmp_path / "schemas/silver")
+    shutil.copytree(HOME / "schemas/silver", tmp_path / "schemas/silver")
 
     def no_session(name):
         msg = f"{name} should not have come as far as Spark"

@@ -7,6 +7,7 @@ whose anchors repeat each other grows to any size as soon as something writes it
 """
 
 from collections.abc import Hashable
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,7 +48,7 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep=deep)
 
 
-def read_document(path: Path) -> object:
+def read_document(path: Traversable | Path) -> object:
     """What a YAML file says.
 
     Raises:

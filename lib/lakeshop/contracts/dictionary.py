@@ -1,13 +1,13 @@
-"""`python -m lakeshop.contracts.odcs.dictionary`: the README's table list and docs/dictionary.md.
+"""`python -m lakeshop.contracts.dictionary`: the README's table list and docs/dictionary.md.
 
 Both are written from the contracts between two markers, so that they cannot say anything else.
 """
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from lakeshop.contracts.model import Contract
+from lakeshop.contracts.model import Column, Contract
 from lakeshop.contracts.odcs import read_contracts
 
 LAYERS = ("bronze", "quarantine", "restricted", "silver", "features", "similarity", "gold", "ops")
@@ -25,27 +25,41 @@ def table_list(contracts: Mapping[str, Contract]) -> str:
 
 
 def dictionary(contracts: Mapping[str, Contract]) -> str:
-    """Every table with its columns, rules and inputs, as Markdown."""
+    """Every table with its columns, rules and inputs, as Markdown.
+
+    Tables that follow from others have the columns of their layer, which stand once.
+    """
     parts = ["# Data dictionary", "", "Written from `schemas/` by `make docs`."]
+    described: dict[tuple[Column, ...], str] = {}
     for contract in in_order(contracts.values()):
         parts += ["", f"## {contract.name}", "", f"{contract.about} Grain: {contract.grain}."]
         parts += ["", f"Owner {contract.owner}; kept {contract.retention_days} days."]
         if contract.inputs:
             read = (f"`{i.table}` ({_reach(i.look_back_days)})" for i in contract.inputs)
             parts += ["", f"Computed from {', '.join(read)}."]
-        parts += ["", "| column | type | | meaning |", "| --- | --- | --- | --- |"]
-        for column in contract.columns:
-            marks = [
-                "key" * (column.name in contract.key),
-                "required" * column.required,
-                "personal" * column.personal,
-            ]
-            kind = column.type.simpleString()
-            marked = ", ".join(filter(None, marks))
-            parts.append(f"| `{column.name}` | {kind} | {marked} | {column.about} |")
-        for check in contract.checks:
-            parts += ["", f"- `{check.holds}`, else {check.on_failure}: {check.about}."]
+        if contract.derived_from:
+            parts += ["", f"Derived from the contract of `{contract.derived_from}`."]
+            same = described.setdefault(contract.columns, contract.name)
+            if same != contract.name:
+                parts[-1] += f" Columns are those of `{same}`."
+                continue
+        parts += _columns_and_checks(contract)
     return "\n".join(parts) + "\n"
+
+
+def _columns_and_checks(contract: Contract) -> Iterator[str]:
+    yield from ("", "| column | type | | meaning |", "| --- | --- | --- | --- |")
+    for column in contract.columns:
+        marks = [
+            "key" * (column.name in contract.key),
+            "required" * column.required,
+            "personal" * column.personal,
+        ]
+        kind = column.type.simpleString()
+        marked = ", ".join(filter(None, marks))
+        yield f"| `{column.name}` | {kind} | {marked} | {column.about} |"
+    for check in contract.checks:
+        yield from ("", f"- `{check.holds}`, else {check.on_failure}: {check.about}.")
 
 
 def _reach(days: int | None) -> str:

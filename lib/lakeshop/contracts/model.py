@@ -68,6 +68,8 @@ class Contract:
     ] = ()  # of each value of these the newest row outlives retention
     retain_while_in: tuple[str, ...] = ()  # tables in which the key keeps a row from retention
     application: str | None = None  # who makes it
+    delivers: str | None = None  # what a shop's rows of an entity are of, in words
+    derived_from: str | None = None  # the contract that it follows from, where no file states it
 
     @property
     def is_by_day(self) -> bool:

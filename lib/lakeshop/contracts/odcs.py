@@ -14,6 +14,8 @@ What the standard has no word for stands under its `customProperties`:
 - `latestTwin`: the newest business date is also published as `<table>_latest`.
 - `schedule`: the days of a snapshot: `daily` (the default) for the business date, `training`
   for the newest training day, `both` where trainers read what nights read too.
+- `delivers`: what a shop's rows of an entity are of, in words: the contracts of bronze and
+  quarantine follow from that of silver (`lakeshop.contracts.derived`).
 - `application`: who makes the table; each of features, similarity and gold names it.
 - `retainLatestPer`: columns; of each of their values the newest row outlives the retention.
 - `retainWhileIn`: tables in which the key keeps a row from the retention.
@@ -21,6 +23,7 @@ What the standard has no word for stands under its `customProperties`:
 
 import re
 from collections.abc import Iterator, Mapping
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +31,11 @@ from pyspark.sql import types as T
 
 from lakeshop.config.base import read_document
 from lakeshop.config.validation import column_faults, predicate_faults
+from lakeshop.contracts.derived import SILVER, derived_contracts
 from lakeshop.contracts.model import BY_DAY, DAILY, SCHEDULES, Check, Column, Contract, Input
 from lakeshop.errors import ContractError
+
+Place = Traversable | Path
 
 ROW_KINDS = BY_DAY | {"snapshot", "log"}
 ON_FAILURE = frozenset({"quarantine", "fail", "warn"})
@@ -78,53 +84,106 @@ def logical_type(text: str) -> str:
     return "number" if _DECIMAL.fullmatch(text) else "array"
 
 
-def read_contracts(folder: Path) -> dict[str, Contract]:
-    """All contracts below `schemas/`, by table name `layer.table`, in the order of the names.
+def read_contracts(folder: Place, *, is_whole: bool = True) -> dict[str, Contract]:
+    """All contracts of a folder `schemas`, by table name, in the order of the names.
+
+    Those of bronze and quarantine are among them: they follow from silver's.
+
+    Args:
+        folder: holds `<layer>/<table>.yaml`; it may lie within a package, even a zipped one.
+        is_whole: inputs are looked for here. Else `merge_contracts` does it later.
 
     Raises:
         ContractError: no contract was found, or one is not well formed; all faults at once.
     """
-    contracts = {}
+    written: list[Contract] = []
     faults: list[str] = []
-    for path in sorted(folder.glob("*/*.yaml")):
+    for layer, file in _files(folder):
         try:
-            contract = read_contract(path)
+            written.append(read_contract(file, layer))
         except ContractError as error:
             faults.append(str(error))
-        else:
-            contracts[contract.name] = contract
-    faults.extend(
-        f"{contract.name}: input {declared.table} should be a table with a contract."
+    if not written and not faults:
+        faults.append(f"Contracts should lie in {folder}/<layer>/<table>.yaml. Received none.")
+    if faults:
+        raise ContractError("\n".join(faults))
+    sets = ({c.name: c} for c in (*written, *derived_contracts(written)))
+    return merge_contracts({}, *sets) if is_whole else _merged({}, *sets)
+
+
+def merge_contracts(
+    base: Mapping[str, Contract], *others: Mapping[str, Contract]
+) -> dict[str, Contract]:
+    """Sets of contracts as one, such as those of a package beside Lakeshop's own.
+
+    Raises:
+        ContractError: a table is declared twice, or reads one that no set has.
+    """
+    contracts = _merged(base, *others)
+    faults = [
+        f"{contract.name}: input {declared.table} should be a table with a contract. "
+        "Received none; write it, or read another table."
         for contract in contracts.values()
         for declared in contract.inputs
         if declared.table not in contracts
-    )
-    if not contracts and not faults:
-        faults.append(f"Contracts should lie in {folder}/<layer>/<table>.yaml. Received none.")
+    ]
     if faults:
         raise ContractError("\n".join(faults))
     return contracts
 
 
-def read_contract(path: Path) -> Contract:
+def _merged(*sets: Mapping[str, Contract]) -> dict[str, Contract]:
+    merged: dict[str, Contract] = {}
+    faults = []
+    for contracts in sets:
+        for name, contract in contracts.items():
+            if name in merged:
+                faults.append(
+                    f"{name} should have one contract. Received {_told(merged[name])} and "
+                    f"{_told(contract)}; give one of them another name."
+                )
+            merged[name] = contract
+    if faults:
+        raise ContractError("\n".join(faults))
+    return dict(sorted(merged.items()))
+
+
+def _told(contract: Contract) -> str:
+    origin = contract.derived_from and f", from {contract.derived_from}"
+    return f"one of {contract.owner}{origin or ''} ({contract.about})"
+
+
+def _files(folder: Place) -> Iterator[tuple[str, Place]]:
+    """Layers and files of contracts; what lies in a zip knows no patterns."""
+    for layer in _sorted(folder):
+        for file in _sorted(layer):
+            if file.name.endswith(".yaml"):
+                yield layer.name, file
+
+
+def _sorted(folder: Place) -> list[Place]:
+    return sorted(folder.iterdir(), key=lambda entry: entry.name) if folder.is_dir() else []
+
+
+def read_contract(file: Place, layer: str) -> Contract:
     """One contract, which must bear the name of its place: `<layer>/<table>.yaml`.
 
     Raises:
         ContractError: the file is not well formed; all faults in one text.
     """
-    document = _read_yaml(path)
+    document = _read_yaml(file)
     try:
-        faults = list(_faults(document, path))
+        faults = list(_faults(document, layer, file.name.removesuffix(".yaml")))
         contract = None if faults else _contract(document)
     except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        msg = f"{path.name}: should have all parts of the standard. Wrong or missing: {error}."
+        msg = f"{file.name}: should have all parts of the standard. Wrong or missing: {error}."
         raise ContractError(msg) from None
     if contract is None:
-        raise ContractError("\n".join(f"{path.name}: {fault}" for fault in faults))
+        raise ContractError("\n".join(f"{file.name}: {fault}" for fault in faults))
     return contract
 
 
-def _read_yaml(path: Path) -> dict[str, Any]:
+def _read_yaml(path: Place) -> dict[str, Any]:
     try:
         document = read_document(path)
     except (FileNotFoundError, ValueError) as error:
@@ -159,6 +218,7 @@ def _contract(document: dict[str, Any]) -> Contract:
         retain_latest_per=_retain_latest_per(custom, keyed),
         retain_while_in=tuple(custom.get("retainWhileIn", ())),
         application=custom.get("application"),
+        delivers=custom.get("delivers"),
     )
 
 
@@ -202,9 +262,9 @@ def _retention_days(document: Mapping[str, object]) -> int:
     return int(next(term["value"] for term in terms if term["property"] == "retention"))
 
 
-def _faults(document: Mapping[str, object], path: Path) -> Iterator[str]:
+def _faults(document: Mapping[str, object], layer: str, stem: str) -> Iterator[str]:
     """What Lakeshop asks of a contract beyond the standard's own schema."""
-    name = f"{path.parent.name}.{path.stem}"
+    name = f"{layer}.{stem}"
     if document.get("name") != name:
         yield f"name should be {name}, from its place. Received {document.get('name')!r}."
     custom = {e["property"]: e["value"] for e in _list(document.get("customProperties"))}
@@ -212,7 +272,9 @@ def _faults(document: Mapping[str, object], path: Path) -> Iterator[str]:
         yield f"rows should be one of {sorted(ROW_KINDS)}. Received {custom.get('rows')!r}."
     if custom.get("schedule", DAILY) not in SCHEDULES:
         yield f"schedule should be one of {', '.join(SCHEDULES)}. Received {custom['schedule']!r}."
-    if path.parent.name in MADE_BY_APPLICATIONS and not custom.get("application"):
+    if layer == SILVER and not custom.get("delivers"):
+        yield "delivers should say what the rows are of. Received nothing; add some words."
+    if layer in MADE_BY_APPLICATIONS and not custom.get("application"):
         yield "application should name who makes the table. Received none; add it."
     if not any(t.get("property") == "retention" for t in _list(document.get("slaProperties"))):
         yield "slaProperties should state a retention in days."

@@ -16,6 +16,7 @@ from typing import Protocol
 
 from lakeshop.config.settings import Settings
 from lakeshop.config.validation import FIRST_DAY, LAST_DAY, assert_no_file, assert_place, local_path
+from lakeshop.contracts.derived import entities
 from lakeshop.contracts.model import Contract
 from lakeshop.engine.applications import Applications
 from lakeshop.engine.code import CodeDigests
@@ -226,11 +227,11 @@ def _with_places(settings: Settings, options: argparse.Namespace) -> Settings:
 
 
 def _assert_known(settings: Settings, contracts: Mapping[str, Contract]) -> None:
-    known = {name.removeprefix("bronze.") for name in contracts if name.startswith("bronze.")}
-    unknown = sorted(set(settings.shop.entities) - known)
+    known = entities(contracts.values())
+    unknown = sorted(set(settings.shop.entities) - set(known))
     if unknown:
         msg = (
-            f"shop.entities should be some of {', '.join(sorted(known))}. Received "
+            f"shop.entities should be some of {', '.join(known)}. Received "
             f"{', '.join(map(repr, unknown))[:300]}; a new one is a contract in schemas/silver."
         )
         raise ConfigError(msg)

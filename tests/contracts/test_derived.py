@@ -1,0 +1,109 @@
+"""What is delivered and rejected of an entity follows from its silver contract."""
+
+from dataclasses import replace
+
+import pytest
+
+from lakeshop.contracts.derived import delivered, entities, is_entity, rejected
+from lakeshop.contracts.dictionary import dictionary
+from lakeshop.contracts.model import Input
+
+ENTITIES = [
+    "fraud_labels",
+    "products",
+    "promotions",
+    "stock",
+    "transactions",
+    "user_actions",
+    "users",
+]
+FILED = (
+    "`business_date` DATE NOT NULL COMMENT 'day on which the shop delivered the row, in its own "
+    "time zone'"
+)
+BRONZE = rf"""CREATE TABLE IF NOT EXISTS delta.`/lake` (
+  {FILED},
+  `source_file` STRING NOT NULL COMMENT 'delivered file, below the landing folder',
+  `source_line` BIGINT NOT NULL COMMENT 'line in the file from 1, or row of a Parquet file; 0 stands for a file that cannot be read',
+  `raw` STRING COMMENT 'the row as delivered; a Parquet row as JSON; NULL for a file that cannot be read',
+  `header` STRING COMMENT 'header of the CSV file the row came from; a person\'s row where the file has none',
+  `fault` STRING COMMENT 'why the line or file cannot be read'
+) USING delta
+COMMENT 'Delivered rows of order lines, raw, with file and line. Grain: one row per delivered row.'
+TBLPROPERTIES (
+  'delta.enableDeletionVectors' = 'false',
+  'delta.dataSkippingStatsColumns' = 'business_date,source_file,source_line'
+)"""  # noqa: E501
+QUARANTINE = f"""CREATE TABLE IF NOT EXISTS delta.`/lake` (
+  {FILED},
+  `source_file` STRING NOT NULL COMMENT 'delivered file, below the landing folder',
+  `source_line` BIGINT NOT NULL COMMENT 'line in the file, 0 for the whole file',
+  `raw` STRING COMMENT 'the row as delivered',
+  `reasons` ARRAY<STRING> NOT NULL COMMENT 'all that is wrong with the row',
+  `run_id` STRING NOT NULL COMMENT 'the run that rejected it'
+) USING delta
+COMMENT 'Rows of bronze.transactions that were rejected, with all reasons. Grain: one row per rejected row.'
+TBLPROPERTIES (
+  'delta.enableDeletionVectors' = 'false',
+  'delta.dataSkippingStatsColumns' = 'business_date,source_file,source_line,run_id'
+)"""  # noqa: E501
+
+
+def test_entities_are_what_shops_deliver(contracts):
+    assert entities(contracts.values()) == ENTITIES
+    assert not is_entity(contracts["features.users"])
+    assert not is_entity(replace(contracts["silver.users"], rows="aggregate"))
+
+
+def test_ddl_is_the_golden_one(contracts):
+    assert contracts["bronze.transactions"].ddl("/lake") == BRONZE
+    assert contracts["quarantine.transactions"].ddl("/lake") == QUARANTINE
+
+
+@pytest.mark.parametrize("entity", ENTITIES)
+def test_fields_are_those_of_rows_as_delivered(entity, contracts):
+    silver = contracts[f"silver.{entity}"]
+    bronze, quarantine = contracts[f"bronze.{entity}"], contracts[f"quarantine.{entity}"]
+    for contract in (bronze, quarantine):
+        assert contract.rows == "delivery"
+        assert (contract.key, contract.partition_by, contract.checks) == ((), (), ())
+        assert contract.look_back_days is None
+        assert contract.owner == "data-engineering"
+        assert not contract.has_latest_twin
+        assert contract.derived_from == silver.name
+    assert (bronze.retention_days, quarantine.retention_days) == (800, 90)
+    assert bronze.inputs == ()
+    assert quarantine.inputs == (Input(bronze.name, 0),)
+    assert [c.name for c in bronze.columns if c.personal] == ["raw", "header", "fault"]
+    assert [c.name for c in quarantine.columns if c.personal] == ["raw"]
+
+
+def test_each_says_what_it_holds(contracts):
+    told = {name: contracts[f"bronze.{name}"].about for name in ENTITIES}
+    words = {name: text.removesuffix(", raw, with file and line.") for name, text in told.items()}
+    assert words == {
+        "fraud_labels": "Delivered rows of what investigations found of order lines",
+        "products": "Delivered rows of the catalogue",
+        "promotions": "Delivered rows of offers, displays and mailers",
+        "stock": "Delivered rows of stock levels",
+        "transactions": "Delivered rows of order lines",
+        "user_actions": "Delivered rows of what users did",
+        "users": "Delivered rows of what is known of users",
+    }
+
+
+def test_what_is_delivered_is_kept_as_long_as_what_is_clean(contracts):
+    silver = replace(contracts["silver.users"], name="silver.tickets", retention_days=30)
+    assert delivered(silver).name == "bronze.tickets"
+    assert delivered(silver).retention_days == 30
+    assert rejected(silver).inputs == (Input("bronze.tickets", 0),)
+
+
+def test_the_dictionary_has_each_once_and_their_columns_once(contracts):
+    text = dictionary(contracts)
+    for entity in ENTITIES:
+        assert text.count(f"\n## bronze.{entity}\n") == 1
+        assert text.count(f"\n## quarantine.{entity}\n") == 1
+        assert text.count(f"Derived from the contract of `silver.{entity}`.") == 2
+    assert text.count("| `header` |") == 1
+    assert text.count("| all that is wrong with the row |") == 1
