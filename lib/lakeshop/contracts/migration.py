@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from pyspark.sql import types as T
 
 from lakeshop.contracts.model import Contract
+from lakeshop.contracts.types import sql_type
 from lakeshop.errors import ContractError
 
 CONSTRAINT = "delta.constraints."
@@ -36,7 +37,7 @@ def migration(
     wanted = contract.table_properties()
     dropped, added = _constraints(wanted, properties)
     new = [c for c in contract.columns if c.name not in stored.names]
-    columns = ", ".join(f"`{c.name}` {c.type.simpleString()}" for c in new)
+    columns = ", ".join(f"`{c.name}` {sql_type(c.type)}" for c in new)
     changed = ", ".join(
         f"'{name}' = '{value}'"
         for name, value in wanted.items()

@@ -3,12 +3,17 @@
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cached_property
+from typing import Final
 
 from pyspark.sql import types as T
 
+from lakeshop.contracts.types import sql_type
+
 BUSINESS_DATE = "business_date"
 BY_DAY = frozenset({"delivery", "event", "version", "aggregate"})
-SCHEDULES = DAILY, TRAINING, BOTH = "daily", "training", "both"
+DAILY: Final = "daily"
+TRAINING: Final = "training"
+BOTH: Final = "both"
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class Contract:
     def ddl(self, path: str) -> str:
         """CREATE TABLE for a Delta table at `path`, with comments, constraints and properties."""
         columns = ",\n  ".join(
-            f"`{c.name}` {c.type.simpleString().upper()}{' NOT NULL' if c.required else ''}"
+            f"`{c.name}` {sql_type(c.type)}{' NOT NULL' if c.required else ''}"
             f" COMMENT {quoted(c.about)}"
             for c in self.columns
         )
@@ -143,7 +148,9 @@ class Contract:
 
 
 def _has_statistics(data_type: T.DataType) -> bool:
-    return not isinstance(data_type, T.ArrayType | T.BinaryType | T.BooleanType)
+    return not isinstance(
+        data_type, T.ArrayType | T.MapType | T.StructType | T.BinaryType | T.BooleanType
+    )
 
 
 def quoted(text: str) -> str:

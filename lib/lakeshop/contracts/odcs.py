@@ -21,67 +21,62 @@ What the standard has no word for stands under its `customProperties`:
 - `retainWhileIn`: tables in which the key keeps a row from the retention.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
-from pyspark.sql import types as T
+from open_data_contract_standard.model import (
+    DataQuality,
+    OpenDataContractStandard,
+    SchemaObject,
+    SchemaProperty,
+    Team,
+)
+from pydantic import BaseModel, ConfigDict, Field, NonNegativeInt, ValidationError
+from pydantic.alias_generators import to_camel
+from pydantic_core import ErrorDetails
 
-from lakeshop.config.base import read_document
+from lakeshop.config.base import FrozenModel, read_document
 from lakeshop.config.validation import column_faults, predicate_faults
 from lakeshop.contracts.derived import SILVER, derived_contracts
-from lakeshop.contracts.model import BY_DAY, DAILY, SCHEDULES, Check, Column, Contract, Input
+from lakeshop.contracts.model import DAILY, Check, Column, Contract, Input
+from lakeshop.contracts.types import logical_type, spark_type
 from lakeshop.errors import ContractError
 
 Place = Traversable | Path
 
-ROW_KINDS = BY_DAY | {"snapshot", "log"}
 ON_FAILURE = frozenset({"quarantine", "fail", "warn"})
 MADE_BY_APPLICATIONS = frozenset({"features", "similarity", "gold"})
 
-_SIMPLE_TYPES: Mapping[str, tuple[T.DataType, str]] = {
-    "STRING": (T.StringType(), "string"),
-    "BOOLEAN": (T.BooleanType(), "boolean"),
-    "INT": (T.IntegerType(), "integer"),
-    "BIGINT": (T.LongType(), "integer"),
-    "DOUBLE": (T.DoubleType(), "number"),
-    "DATE": (T.DateType(), "date"),
-    "TIMESTAMP": (T.TimestampType(), "timestamp"),
-    "BINARY": (T.BinaryType(), "string"),
-}
-_DECIMAL = re.compile(r"DECIMAL\((\d+),\s*(\d+)\)")
-_ARRAY = re.compile(r"ARRAY<(.+)>")
+M = TypeVar("M", bound=BaseModel)
+V = TypeVar("V")
 
 
-def spark_type(text: str) -> T.DataType:
-    """The Spark type that a contract's `physicalType` names.
+class InputTerms(FrozenModel):
+    """A table that another one is computed from."""
 
-    Raises:
-        ContractError: the type is none that Lakeshop's tables may use.
-    """
-    if text in _SIMPLE_TYPES:
-        return _SIMPLE_TYPES[text][0]
-    if (decimal := _DECIMAL.fullmatch(text)) and 0 < int(decimal[1]) <= 38:
-        precision, scale = int(decimal[1]), int(decimal[2])
-        if scale <= precision:
-            return T.DecimalType(precision, scale)
-    if array := _ARRAY.fullmatch(text):
-        return T.ArrayType(spark_type(array[1]))
-    msg = (
-        f"physicalType should be one of {', '.join(_SIMPLE_TYPES)}, DECIMAL(p,s) of at most "
-        f"38 digits or ARRAY<type>. "
-        f"Received {text!r}; other types are not readable by every consumer."
-    )
-    raise ContractError(msg)
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    table: str
+    look_back_days: NonNegativeInt | None = None
+    versions: Literal["all"] | None = None
 
 
-def logical_type(text: str) -> str:
-    """The standard's `logicalType` that belongs to a `physicalType`."""
-    if text in _SIMPLE_TYPES:
-        return _SIMPLE_TYPES[text][1]
-    return "number" if _DECIMAL.fullmatch(text) else "array"
+class CustomTerms(FrozenModel):
+    """What the standard has no word for."""
+
+    model_config = ConfigDict(alias_generator=to_camel)
+
+    rows: Literal["delivery", "event", "version", "aggregate", "snapshot", "log"]
+    inputs: list[InputTerms] = Field(default_factory=list)
+    look_back_days: NonNegativeInt | None = None
+    latest_twin: bool = False
+    schedule: Literal["daily", "training", "both"] = DAILY
+    application: str | None = None
+    delivers: str | None = None
+    retain_latest_per: list[str] = Field(default_factory=list)
+    retain_while_in: list[str] = Field(default_factory=list)
 
 
 def read_contracts(folder: Place, *, is_whole: bool = True) -> dict[str, Contract]:
@@ -139,8 +134,8 @@ def _merged(*sets: Mapping[str, Contract]) -> dict[str, Contract]:
         for name, contract in contracts.items():
             if name in merged:
                 faults.append(
-                    f"{name} should have one contract. Received {_told(merged[name])} and "
-                    f"{_told(contract)}; give one of them another name."
+                    f"{name} should have one contract. Received {_origin(merged[name])} and "
+                    f"{_origin(contract)}; give one of them another name."
                 )
             merged[name] = contract
     if faults:
@@ -148,9 +143,9 @@ def _merged(*sets: Mapping[str, Contract]) -> dict[str, Contract]:
     return dict(sorted(merged.items()))
 
 
-def _told(contract: Contract) -> str:
-    origin = contract.derived_from and f", from {contract.derived_from}"
-    return f"one of {contract.owner}{origin or ''} ({contract.about})"
+def _origin(contract: Contract) -> str:
+    derived = f", from {contract.derived_from}" if contract.derived_from else ""
+    return f"one of {contract.owner}{derived} ({contract.about})"
 
 
 def _files(folder: Place) -> Iterator[tuple[str, Place]]:
@@ -165,145 +160,223 @@ def _sorted(folder: Place) -> list[Place]:
     return sorted(folder.iterdir(), key=lambda entry: entry.name) if folder.is_dir() else []
 
 
-def read_contract(file: Place, layer: str) -> Contract:
+def read_contract(file: Place, layer: str = "") -> Contract:
     """One contract, which must bear the name of its place: `<layer>/<table>.yaml`.
+
+    A template, which lies in no layer, bears the name of its file.
 
     Raises:
         ContractError: the file is not well formed; all faults in one text.
     """
-    document = _read_yaml(file)
-    try:
-        faults = list(_faults(document, layer, file.name.removesuffix(".yaml")))
-        contract = None if faults else _contract(document)
-    except (LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
-        msg = f"{file.name}: should have all parts of the standard. Wrong or missing: {error}."
-        raise ContractError(msg) from None
-    if contract is None:
+    stem = file.name.removesuffix(".yaml")
+    found = _read_yaml(file)
+    faults: list[str] = []
+    document = _modelled(OpenDataContractStandard, found, found, faults)
+    if document is not None:
+        custom = _custom(document, faults)
+        faults += _faults(document, f"{layer}.{stem}" if layer else stem)
+        if custom is not None:
+            faults += _faults_of_terms(custom, layer)
+    if faults or document is None or custom is None:
         raise ContractError("\n".join(f"{file.name}: {fault}" for fault in faults))
-    return contract
+    return _contract(document, custom)
 
 
-def _read_yaml(path: Place) -> dict[str, Any]:
+def _read_yaml(file: Place) -> dict[str, Any]:
     try:
-        document = read_document(path)
+        document = read_document(file)
     except (FileNotFoundError, ValueError) as error:
-        msg = f"{path.name}: should be YAML. Received: {error}"
+        msg = f"{file.name}: should be YAML. Received: {error}"
         raise ContractError(msg) from None
     if not isinstance(document, dict):
-        msg = f"{path.name}: should hold keys and values. Received {type(document).__name__}."
+        msg = f"{file.name}: should hold keys and values. Received {type(document).__name__}."
         raise ContractError(msg)
     return document
 
 
-def _contract(document: dict[str, Any]) -> Contract:
-    table = document["schema"][0]
-    properties = table["properties"]
-    custom = {entry["property"]: entry["value"] for entry in document["customProperties"]}
-    keyed = [p for p in properties if p.get("primaryKey")]
-    return Contract(
-        name=document["name"],
-        grain=table["dataGranularityDescription"],
-        about=" ".join(document["description"]["purpose"].split()),
-        owner=document["team"]["name"],
-        rows=custom["rows"],
-        key=tuple(p["name"] for p in sorted(keyed, key=lambda p: p["primaryKeyPosition"])),
-        columns=tuple(_column(p) for p in properties),
-        partition_by=tuple(p["name"] for p in properties if p.get("partitioned")),
-        checks=tuple(_check(q) for q in table.get("quality", ())),
-        inputs=tuple(_input(entry) for entry in custom.get("inputs", ())),
-        look_back_days=custom.get("lookBackDays"),
-        retention_days=_retention_days(document),
-        has_latest_twin=bool(custom.get("latestTwin", False)),
-        schedule=str(custom.get("schedule", DAILY)),
-        retain_latest_per=_retain_latest_per(custom, keyed),
-        retain_while_in=tuple(custom.get("retainWhileIn", ())),
-        application=custom.get("application"),
-        delivers=custom.get("delivers"),
-    )
+# -- what is wrong --------------------------------------------------------------------------------
 
 
-def _retain_latest_per(custom: Mapping[str, Any], key: list[dict[str, Any]]) -> tuple[str, ...]:
-    """Of an entity the newest version is what is known of it, however old."""
-    if custom["rows"] == "version" and "retainWhileIn" not in custom:
-        return tuple(p["name"] for p in key)
-    return tuple(custom.get("retainLatestPer", ()))
+def _modelled(
+    model: type[M], values: Mapping[str, Any], written: object, faults: list[str]
+) -> M | None:
+    """Values as a model has them, with no key that it does not know; else its faults are told."""
+    try:
+        return model.model_validate(values, strict=True, extra="forbid")
+    except ValidationError as error:
+        faults += [_told(fault, written) for fault in error.errors()]
+        return None
 
 
-def _input(entry: Mapping[str, Any]) -> Input:
-    return Input(
-        table=entry["table"],
-        look_back_days=entry.get("lookBackDays"),
-        all_versions=entry.get("versions") == "all",
-    )
+def _told(fault: ErrorDetails, written: object) -> str:
+    place, received = _place(fault["loc"], written), f"Received {fault['input']!r:.100}."
+    if fault["type"] == "missing":
+        return f"{place} should be stated. Received none; add it."
+    if fault["type"] == "extra_forbidden":
+        return f"{place} should be a key that is known. {received} Correct it or leave it out."
+    if fault["type"] == "literal_error":
+        return f"{place} should be one of {fault['ctx']['expected']}. {received}"
+    return f"{place}: {fault['msg'].replace('Input should', 'should', 1)}. {received}"
 
 
-def _column(entry: Mapping[str, object]) -> Column:
-    return Column(
-        name=str(entry["name"]),
-        type=spark_type(str(entry["physicalType"])),
-        required=bool(entry.get("required", False)),
-        personal=entry.get("classification") == "personal",
-        about=" ".join(str(entry["description"]).split()),
-    )
+def _place(steps: tuple[int | str, ...], written: object) -> str:
+    """Where a fault stands; what is one of many by its name, where it has one."""
+    words, at = [], written
+    for step in steps:
+        inner: object = None
+        if isinstance(at, dict):
+            inner = at.get(step)
+        elif isinstance(at, list) and isinstance(step, int):
+            inner = at[step]
+        named = inner if isinstance(inner, dict) and isinstance(step, int) else {}
+        words.append(str(named.get("name") or named.get("property") or step)[:100])
+        at = inner
+    return ".".join(words)
 
 
-def _check(entry: Mapping[str, object]) -> Check:
-    return Check(
-        name=str(entry["name"]),
-        holds=" ".join(str(entry["implementation"]).split()),
-        on_failure=str(entry["severity"]),
-        about=str(entry["description"]),
-    )
+def _custom(document: OpenDataContractStandard, faults: list[str]) -> CustomTerms | None:
+    entries = document.customProperties or []
+    faults += column_faults([str(entry.property) for entry in entries])
+    values = {str(entry.property): entry.value for entry in entries}
+    return _modelled(CustomTerms, values, values, faults)
 
 
-def _retention_days(document: Mapping[str, object]) -> int:
-    terms = document["slaProperties"]
-    assert isinstance(terms, list)
-    return int(next(term["value"] for term in terms if term["property"] == "retention"))
-
-
-def _faults(document: Mapping[str, object], layer: str, stem: str) -> Iterator[str]:
-    """What Lakeshop asks of a contract beyond the standard's own schema."""
-    name = f"{layer}.{stem}"
-    if document.get("name") != name:
-        yield f"name should be {name}, from its place. Received {document.get('name')!r}."
-    custom = {e["property"]: e["value"] for e in _list(document.get("customProperties"))}
-    if custom.get("rows") not in ROW_KINDS:
-        yield f"rows should be one of {sorted(ROW_KINDS)}. Received {custom.get('rows')!r}."
-    if custom.get("schedule", DAILY) not in SCHEDULES:
-        yield f"schedule should be one of {', '.join(SCHEDULES)}. Received {custom['schedule']!r}."
-    if layer == SILVER and not custom.get("delivers"):
+def _faults_of_terms(custom: CustomTerms, layer: str) -> Iterator[str]:
+    if layer == SILVER and not custom.delivers:
         yield "delivers should say what the rows are of. Received nothing; add some words."
-    if layer in MADE_BY_APPLICATIONS and not custom.get("application"):
+    if layer in MADE_BY_APPLICATIONS and not custom.application:
         yield "application should name who makes the table. Received none; add it."
-    if not any(t.get("property") == "retention" for t in _list(document.get("slaProperties"))):
-        yield "slaProperties should state a retention in days."
-    for table in _list(document.get("schema")):
-        for column in _list(table.get("properties")):
-            yield from _column_faults(column)
-        yield from column_faults([str(c["name"]) for c in _list(table.get("properties"))])
-        yield from column_faults([str(c["name"]) for c in _list(table.get("quality"))])
-        for check in _list(table.get("quality")):
-            yield from predicate_faults(str(check["name"]), str(check["implementation"]))
-            if check.get("severity") not in ON_FAILURE:
-                yield f"severity of {check.get('name')} should be one of {sorted(ON_FAILURE)}."
 
 
-def _column_faults(column: Mapping[str, object]) -> Iterator[str]:
-    physical = str(column.get("physicalType"))
+def _faults(document: OpenDataContractStandard, name: str) -> Iterator[str]:
+    """What Lakeshop asks of a contract beyond the standard's own schema."""
+    if document.name != name:
+        yield f"name should be {name}, from its place. Received {document.name!r:.100}."
+    if document.description is None or not document.description.purpose:
+        yield "description should have a purpose. Received none; say what the table holds."
+    if not isinstance(document.team, Team) or not document.team.name:
+        yield "team should have a name. Received none; say who owns the table."
+    retention = _retention(document)
+    if not isinstance(retention, int) or isinstance(retention, bool):
+        yield f"slaProperties should state a retention in days. Received {retention!r:.100}."
+    tables = document.schema_ or []
+    if len(tables) != 1:
+        yield f"schema should have one table. Received {len(tables)}."
+    for table in tables:
+        yield from _table_faults(table)
+
+
+def _table_faults(table: SchemaObject) -> Iterator[str]:
+    columns, checks = table.properties or [], table.quality or []
+    if not table.dataGranularityDescription:
+        yield "dataGranularityDescription should say what a row is of. Received none; add it."
+    if not columns:
+        yield "properties should be the table's columns. Received none; add them."
+    yield from column_faults([str(column.name) for column in columns])
+    for column in columns:
+        yield from _column_faults(column)
+    yield from column_faults([str(check.name) for check in checks])
+    for check in checks:
+        yield from _check_faults(check)
+
+
+def _column_faults(column: SchemaProperty) -> Iterator[str]:
+    name, physical = column.name, str(column.physicalType)
+    if column.primaryKey and column.primaryKeyPosition is None:
+        yield f"{name}: primaryKeyPosition should be stated of a key. Received none; add it."
+    if not column.description:
+        yield f"{name}: description should say what the column means. Received none; add it."
     try:
         spark_type(physical)
     except ContractError as error:
-        yield f"{column.get('name')}: {error}"
+        yield f"{name}: {error}"
         return
-    if column.get("logicalType") != logical_type(physical):
+    if column.logicalType != logical_type(physical):
         yield (
-            f"{column.get('name')}: logicalType should be {logical_type(physical)} for {physical}. "
-            f"Received {column.get('logicalType')!r}."
+            f"{name}: logicalType should be {logical_type(physical)} for {physical}. "
+            f"Received {column.logicalType!r:.100}."
         )
-    if not column.get("description"):
-        yield f"{column.get('name')}: description should say what the column means."
 
 
-def _list(value: object) -> list[dict[str, object]]:
-    return value if isinstance(value, list) else []
+def _check_faults(check: DataQuality) -> Iterator[str]:
+    if not isinstance(check.implementation, str):
+        received = check.implementation
+        yield f"{check.name}: implementation should be a predicate. Received {received!r:.100}."
+    else:
+        yield from predicate_faults(str(check.name), check.implementation)
+    if check.severity not in ON_FAILURE:
+        kinds = ", ".join(sorted(ON_FAILURE))
+        yield (
+            f"severity of {check.name} should be one of {kinds}. Received {check.severity!r:.100}."
+        )
+    if not check.description:
+        yield f"{check.name}: description should say what the check asks. Received none; add it."
+
+
+# -- what is right ---------------------------------------------------------------------------------
+
+
+def _contract(document: OpenDataContractStandard, custom: CustomTerms) -> Contract:
+    """The contract of a document that has no fault: what is asked of one is there."""
+    table = _given(document.schema_)[0]
+    properties = _given(table.properties)
+    keyed = sorted(
+        (p for p in properties if p.primaryKey), key=lambda p: _given(p.primaryKeyPosition)
+    )
+    key = tuple(_given(p.name) for p in keyed)
+    assert isinstance(document.team, Team)
+    return Contract(
+        name=_given(document.name),
+        grain=_given(table.dataGranularityDescription),
+        about=" ".join(_given(_given(document.description).purpose).split()),
+        owner=_given(document.team.name),
+        rows=custom.rows,
+        key=key,
+        columns=tuple(map(_column, properties)),
+        partition_by=tuple(_given(p.name) for p in properties if p.partitioned),
+        checks=tuple(map(_check, table.quality or ())),
+        inputs=tuple(Input(i.table, i.look_back_days, i.versions == "all") for i in custom.inputs),
+        look_back_days=custom.look_back_days,
+        retention_days=int(str(_retention(document))),
+        has_latest_twin=custom.latest_twin,
+        schedule=custom.schedule,
+        retain_latest_per=_retain_latest_per(custom, key),
+        retain_while_in=tuple(custom.retain_while_in),
+        application=custom.application,
+        delivers=custom.delivers,
+    )
+
+
+def _retain_latest_per(custom: CustomTerms, key: tuple[str, ...]) -> tuple[str, ...]:
+    """Of an entity the newest version is what is known of it, however old."""
+    is_version = custom.rows == "version" and not custom.retain_while_in
+    return key if is_version else tuple(custom.retain_latest_per)
+
+
+def _column(entry: SchemaProperty) -> Column:
+    return Column(
+        name=_given(entry.name),
+        type=spark_type(_given(entry.physicalType)),
+        required=bool(entry.required),
+        personal=entry.classification == "personal",
+        about=" ".join(_given(entry.description).split()),
+    )
+
+
+def _check(entry: DataQuality) -> Check:
+    return Check(
+        name=_given(entry.name),
+        holds=" ".join(str(entry.implementation).split()),
+        on_failure=_given(entry.severity),
+        about=_given(entry.description),
+    )
+
+
+def _retention(document: OpenDataContractStandard) -> object:
+    terms = document.slaProperties or []
+    return next((term.value for term in terms if term.property == "retention"), None)
+
+
+def _given(value: V | None) -> V:
+    assert value is not None
+    return value
