@@ -4,9 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from lakeshop.contracts.derived import delivered, entities, is_entity, rejected
+from conftest import HOME
+from lakeshop.contracts.derived import delivered, entities, is_entity, models_contract, rejected
 from lakeshop.contracts.dictionary import dictionary
-from lakeshop.contracts.model import Input
+from lakeshop.contracts.model import TRAINING, Input
+from lakeshop.contracts.odcs import merge_contracts, read_contract
 
 ENTITIES = [
     "fraud_labels",
@@ -107,3 +109,44 @@ def test_the_dictionary_has_each_once_and_their_columns_once(contracts):
         assert text.count(f"Derived from the contract of `silver.{entity}`.") == 2
     assert text.count("| `header` |") == 1
     assert text.count("| all that is wrong with the row |") == 1
+
+
+# -- models ----------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def template():
+    return read_contract(HOME / "schemas" / "models.yaml")
+
+
+def test_the_template_is_no_table(template, contracts):
+    assert template.name == "models"
+    assert template.inputs == ()
+    assert template.application is None
+    assert "models" not in contracts
+
+
+def test_models_of_an_application_read_its_inputs_and_their_own_earlier_days(template):
+    inputs = (Input("features.demand", 0), Input("silver.products", None))
+    contract = models_contract(template, "demand", inputs)
+    assert contract.name == "models.demand"
+    assert contract.application == "demand"
+    assert contract.inputs == (*inputs, Input("models.demand", None))
+    assert contract.schedule == TRAINING
+    assert contract.retain_latest_per == ("name", "is_champion")
+    assert contract.key == ("business_date", "name", "method")
+    assert contract.derived_from == "models"
+    assert contract.columns == template.columns
+
+
+def test_models_of_two_applications_stand_side_by_side(template, contracts):
+    made = [models_contract(template, name, ()) for name in ("demand", "fraud")]
+    merged = merge_contracts(contracts, *({c.name: c} for c in made))
+    assert set(merged) - set(contracts) == {"models.demand", "models.fraud"}
+
+
+def test_ddl_of_models_is_that_of_the_template(template):
+    ddl = models_contract(template, "demand", ()).ddl("/lake")
+    assert ddl == template.ddl("/lake")
+    assert "`model` BINARY NOT NULL" in ddl
+    assert "PARTITIONED BY (business_date)" in ddl

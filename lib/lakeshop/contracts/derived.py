@@ -1,16 +1,17 @@
-"""Contracts that follow from another one: an entity's delivered and rejected rows.
+"""Contracts that follow from another one: an entity's delivered and rejected rows, and models.
 
 An entity is what a shop delivers. Its silver contract is the only one that is written, so that
-a new entity takes that contract and its cleaning.
+a new entity takes that contract and its cleaning. What applications learn has one template.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from pyspark.sql import types as T
 
 from lakeshop.contracts.model import BUSINESS_DATE, Column, Contract, Input
 
-BRONZE, QUARANTINE, SILVER = "bronze", "quarantine", "silver"
+BRONZE, QUARANTINE, SILVER, MODELS = "bronze", "quarantine", "silver", "models"
 REJECTED_DAYS = 90  # time enough to mend a source
 
 _TEXT, _NUMBER, _TEXTS = T.StringType(), T.LongType(), T.ArrayType(T.StringType())
@@ -90,6 +91,24 @@ def rejected(silver: Contract) -> Contract:
         columns=REJECTED,
         retention_days=REJECTED_DAYS,
         inputs=(Input(bronze, look_back_days=0),),
+    )
+
+
+def models_contract(template: Contract, application: str, inputs: tuple[Input, ...]) -> Contract:
+    """The contract of the models that one application trains.
+
+    Args:
+        template: that of `schemas/models.yaml`.
+        application: who trains them.
+        inputs: what its training reads, beside the models of its earlier days.
+    """
+    name = f"{MODELS}.{application}"
+    return replace(
+        template,
+        name=name,
+        application=application,
+        inputs=(*inputs, Input(name, look_back_days=None)),
+        derived_from=template.name,
     )
 
 
