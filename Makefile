@@ -42,6 +42,7 @@ test: $(READY) ## all tests, types and style
 	@.ci/postgres.sh
 	ruff check lib jobs tests
 	ruff format --check lib jobs tests
+	lint-imports --no-logo
 	mypy
 	$(PYTEST)
 
@@ -91,7 +92,7 @@ cluster: $(READY) ## a night on a standalone cluster on this machine, compared w
 
 .PHONY: docs
 docs: $(READY) ## the README's table list and docs/dictionary.md, from the contracts
-	python -m lakeshop.contracts.dictionary
+	python .ci/dictionary.py
 
 .PHONY: lock
 lock: $(READY) ## requirements.lock and requirements-bench.lock, anew

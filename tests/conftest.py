@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lakeshop.config.settings import Settings, read_settings
+from lakeshop.config.settings import Settings
 from lakeshop.contracts.model import Contract
-from lakeshop.contracts.odcs import read_contracts
 from lakeshop.engine.session import local_session
+from lakeshop.pipeline import all_contracts, read_settings
 
 if TYPE_CHECKING:
     from frauds import FraudShop
@@ -88,7 +88,7 @@ def spark() -> Iterator[SparkSession]:
 
 @pytest.fixture(scope="session")
 def contracts() -> dict[str, Contract]:
-    return read_contracts(HOME / "schemas")
+    return all_contracts(HOME / "schemas")
 
 
 @pytest.fixture(scope="session")

@@ -17,11 +17,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from conftest import HOME
-from lakeshop.config.settings import Settings, read_settings
-from lakeshop.contracts.odcs import read_contracts
+from lakeshop.config.settings import Settings
 from lakeshop.engine.run import Run
 from lakeshop.fraud.evaluation import evaluate_fraud
-from lakeshop.pipeline import TABLES
+from lakeshop.pipeline import EVERY_APPLICATION, all_contracts, build_tables, read_settings
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger
 
@@ -112,17 +111,26 @@ class FraudShop:
     @property
     def lake(self) -> Lake:
         """The lake, read anew."""
-        return Lake(self.spark, str(self.root), read_contracts(HOME / "schemas"))
+        return Lake(self.spark, str(self.root), all_contracts(HOME / "schemas"))
 
     def run(self, day: date, **changes: object) -> Run:
         """A run of one night."""
         lake = self.lake
-        return Run("test", lake, Ledger.load(lake), self.settings, "code", day, day, **changes)
+        return Run(
+            "test",
+            lake,
+            Ledger.load(lake),
+            self.settings,
+            day,
+            day,
+            applications=EVERY_APPLICATION,
+            **changes,
+        )
 
     def train(self, day: date = TRAINING_DAY) -> Run:
         """The models of the newest training day."""
         run = self.run(day)
-        run.build(TABLES["models"])
+        build_tables(run, "models.fraud")
         run.flush()
         return run
 

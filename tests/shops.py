@@ -18,11 +18,10 @@ import yaml
 from pyspark.sql import SparkSession
 
 from conftest import HOME
-from lakeshop.config.settings import Settings, read_settings
-from lakeshop.contracts.odcs import read_contracts
+from lakeshop.config.settings import Settings
 from lakeshop.dates import days_between
 from lakeshop.engine.run import Run
-from lakeshop.pipeline import BUILT, STAGES
+from lakeshop.pipeline import STAGES, all_contracts, build_tables, configuration, read_settings
 from lakeshop.storage.lake import Content, Lake
 from lakeshop.storage.publications import Ledger
 
@@ -103,19 +102,21 @@ class TinyShop:
 
     def lake(self, name: str = "lake") -> Lake:
         """A lake of the shop, read anew."""
-        return Lake(self.spark, str(self.home / name), read_contracts(self.home / "schemas"))
+        return Lake(self.spark, str(self.home / name), all_contracts(self.home / "schemas"))
 
     def run(
         self, first: date, last: date | None = None, *, lake: str = "lake", **options: bool
     ) -> Run:
         """A run as a job makes it, on the lake of that name: `redo_stale`, `is_history`."""
-        tables = self.lake(lake)
+        conf, schemas = self.home / "conf", self.home / "schemas"
+        _, applications, contracts = configuration(conf, schemas, env="local", shop="tiny")
+        tables = Lake(self.spark, str(self.home / lake), contracts)
         return Run(
             job="test",
             lake=tables,
             ledger=Ledger.load(tables),
             settings=self.settings,
-            code="code",
+            applications=applications,
             first=first,
             last=last or first,
             key=KEY.encode(),
@@ -271,7 +272,7 @@ def run_days(shop: TinyShop, lake: str, first: date, last: date) -> None:
     for stage in ("ingest", "clean"):
         STAGES[stage](run)
     by_day = "features.user_product_days"
-    run.build({by_day: BUILT[by_day]})
+    build_tables(run, by_day)
     run.flush()
 
 

@@ -12,10 +12,8 @@ import pandas as pd
 from pyspark.sql import SparkSession
 
 from conftest import HOME
-from lakeshop.config.settings import read_settings
-from lakeshop.contracts.odcs import read_contracts
 from lakeshop.engine.run import Run
-from lakeshop.pipeline import STAGES
+from lakeshop.pipeline import STAGES, all_contracts, read_settings
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger
 from lakeshop_demo.simulator.arguments import Arguments, claim
@@ -83,7 +81,7 @@ def simulated_by_hand(arguments: Arguments, home: Path) -> Simulated:
 
 def cleaned(spark: SparkSession, shop: Simulated, home: Path) -> Lake:
     """What ingest and clean make of a simulated shop, all days as one range."""
-    lake = Lake(spark, str(home), read_contracts(HOME / "schemas"))
+    lake = Lake(spark, str(home), all_contracts(HOME / "schemas"))
     settings = read_settings(HOME / "conf", env="local", shop="simulated")
     own = settings.shop.model_copy(update={"landing": str(shop.landing)})
     quality = settings.quality.model_copy(update={"max_rejected_rows": 0.5})  # of a few labels
@@ -93,7 +91,6 @@ def cleaned(spark: SparkSession, shop: Simulated, home: Path) -> Lake:
         lake=lake,
         ledger=Ledger.load(lake),
         settings=settings.model_copy(update={"shop": own, "quality": quality}),
-        code="code",
         first=days.start,
         last=days.date_of(days.days - 1),
         key=b"a key for tests, of 32 characters or more",

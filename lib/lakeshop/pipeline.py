@@ -38,6 +38,7 @@ APPLICATIONS = (
     inventory.APPLICATION,
 )
 SHARED = features.APPLICATION, similarity.APPLICATION
+EVERY_APPLICATION = Applications(SHARED, APPLICATIONS)
 
 Stage = Callable[[Run], None]
 
@@ -50,7 +51,7 @@ def main(job: str, work: Stage | None = None, argv: Sequence[str] | None = None)
         work: a function of a run; by default the stage of that name.
         argv: the arguments, by default those of the process.
     """
-    stage = work or STAGES[job]
+    stage = work or {**STAGES, "nightly": nightly}[job]
     prepared = stage if job == "maintain" else partial(_prepared, stage)
     return cli.main(job, prepared, configuration, argv)
 
@@ -68,6 +69,15 @@ def configuration(
     applications = choose(settings, APPLICATIONS, SHARED)
     contracts = assemble(schemas, applications, find(settings.applications, APPLICATIONS))
     return settings, applications, contracts
+
+
+def all_contracts(schemas: Path) -> dict[str, Contract]:
+    """Return the contracts of all tables, every application of this package being on.
+
+    Raises:
+        ContractError: a contract is not well formed.
+    """
+    return assemble(schemas, EVERY_APPLICATION, APPLICATIONS)
 
 
 def read_settings(conf: Path, *, env: str, shop: str) -> Settings:
@@ -120,6 +130,11 @@ def build(run: Run, *layers: str) -> None:
     run.build(builders(run, *layers))
 
 
+def build_tables(run: Run, *tables: str) -> None:
+    """Make some tables, each after those of them that it reads."""
+    run.build({table: _builder(run, table) for table in tables})
+
+
 def evaluate(run: Run) -> list[str]:
     """Publish the figures of each application; return why some could not be computed."""
     started = time.monotonic()
@@ -156,7 +171,6 @@ STAGES: Mapping[str, Stage] = {
     "train": lambda run: build(run, "models", "ops"),
     "publish": lambda run: build(run, "gold"),
     "evaluate": evaluate_or_fail,
-    "nightly": lambda run: nightly(run),
     "maintain": maintain,
 }
 

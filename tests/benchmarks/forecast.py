@@ -18,11 +18,11 @@ from benchmarks.child import Answer, Prepared
 from benchmarks.harness import BENCH, HOME, Measured, Method, measure
 from benchmarks.report import Goal, as_text, compared, judged, row_of, write
 from benchmarks.sessions import session
-from lakeshop.config.settings import Settings, read_settings
-from lakeshop.contracts.odcs import read_contracts
+from lakeshop.config.settings import Settings
 from lakeshop.demand.inventory_forecasts import inventory_forecasts
 from lakeshop.demand.training import METHOD, MODEL_NAME, recipe
 from lakeshop.engine.context import BuildContext
+from lakeshop.pipeline import all_contracts, read_settings
 from lakeshop.training.backend import compiled_model
 from lakeshop.training.registry import as_bytes, sha256_of
 
@@ -101,7 +101,7 @@ def making(path: str, n: int) -> Prepared:
 
     def work() -> None:
         spark = session("4g")
-        contract = read_contracts(HOME / "schemas")["features.demand"]
+        contract = all_contracts(HOME / "schemas")["features.demand"]
         for start in range(0, n, 20_000):
             units = demand(n)[start : start + 20_000]
             rows = [_row(start + place, of) for place, of in enumerate(units)]
@@ -141,12 +141,14 @@ def ours(path: str, n: int, method: str) -> Prepared:
     del n
     spark = session("4g")
     settings = read_settings(HOME / "conf", env="local", shop="simulated")
-    contracts = read_contracts(HOME / "schemas")
+    contracts = all_contracts(HOME / "schemas")
     tables: dict[str, DataFrame] = {
         "ops.backtests": spark.createDataFrame(
             _rules(method, settings), contracts["ops.backtests"].struct
         ),
-        "ops.models": spark.createDataFrame(_models(settings), contracts["ops.models"].struct),
+        "models.demand": spark.createDataFrame(
+            _models(settings), contracts["models.demand"].struct
+        ),
     }
 
     def work() -> None:
@@ -165,7 +167,7 @@ def ours(path: str, n: int, method: str) -> Prepared:
 
 
 def _rules(method: str, settings: Settings) -> list[tuple[object, ...]]:
-    levels = list(settings.forecasts.quantiles) * 4
+    levels = list(settings.demand.quantiles) * 4
     return [
         (DAY, f"{kind} {abc}", method, "for the benchmark", levels, 1.0, 0.1, 1, 4, "{}", "bench")
         for kind in (*CLASSES, "new", "dead")
@@ -175,8 +177,8 @@ def _rules(method: str, settings: Settings) -> list[tuple[object, ...]]:
 
 def _models(settings: Settings) -> list[tuple[object, ...]]:
     """A network with its first weights: what it says takes as long as what a trained one says."""
-    options = settings.forecasts
-    model = compiled_model(recipe(options, options.teaching.network, MODEL_NAME, 1, 1))
+    options = settings.demand
+    model = compiled_model(recipe(options, options.global_model.network, MODEL_NAME, 1, 1))
     payload = as_bytes(model)
     of_model = (
         MODEL_NAME,

@@ -21,10 +21,10 @@ from benchmarks.child import Answer, Prepared
 from benchmarks.harness import BENCH, HOME, Measured, Method, measure
 from benchmarks.report import Goal, as_text, compared, judged, row_of, write
 from benchmarks.sessions import session
-from lakeshop.config.settings import read_settings
 from lakeshop.engine.context import BuildContext
 from lakeshop.features.windows import KEPT_DAYS
 from lakeshop.fraud.transactions import transactions
+from lakeshop.pipeline import read_settings
 
 OURS, NIGHT, PANDAS, SPARK = "lakeshop, all days", "lakeshop, one day", "pandas", "Spark windows"
 GOALS = (Goal(OURS, seconds=90), Goal(NIGHT, seconds=10))

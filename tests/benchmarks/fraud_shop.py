@@ -14,7 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
 from benchmarks.harness import HOME
-from lakeshop.contracts.odcs import read_contracts
+from lakeshop.pipeline import all_contracts
 
 USERS, STORES, PRODUCTS, DAYS, LINES = 5_000, 10_000, 2_000, 183, 1_754_155
 FIRST_DAY = date(2018, 4, 1)
@@ -82,7 +82,7 @@ def write(spark: SparkSession, path: Path, n_lines: int) -> None:
 
 def _typed(table: str, rows: DataFrame) -> DataFrame:
     """All columns of the contract, NULL where the rows have none."""
-    contract = read_contracts(HOME / "schemas")[table]
+    contract = all_contracts(HOME / "schemas")[table]
     have = set(rows.columns)
     return rows.select(
         *[

@@ -12,7 +12,7 @@ from benchmarks.data import Matrix, matrix_of, sample_of
 from benchmarks.from_delta import from_delta
 from benchmarks.harness import HOME
 from benchmarks.sessions import session
-from lakeshop.config.settings import read_settings
+from lakeshop.pipeline import read_settings
 from lakeshop.similarity.histories import InteractionMatrix, packed_entries
 from lakeshop.similarity.kernel import Neighbours, statistics_of, top_neighbours
 from lakeshop.similarity.neighbours import neighbours_of, packed_histories

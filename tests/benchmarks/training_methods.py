@@ -16,7 +16,7 @@ from benchmarks.child import Prepared
 from benchmarks.harness import HOME
 from benchmarks.sessions import session
 from benchmarks.training_data import COLUMNS, FEATURES, arrays, table
-from lakeshop.contracts.odcs import read_contracts
+from lakeshop.pipeline import all_contracts
 from lakeshop.storage.lake import Lake
 from lakeshop.training.backend import compiled_model, configured
 from lakeshop.training.checkpoints import Progress
@@ -82,7 +82,7 @@ def by_rounds(folder: str, shards: int, steps: int, epochs: int, rounds: int | N
     """Ours, from the Delta table, with a commit for each round; workers have begun before."""
     spark = session("6g")
     rows = table(spark, Path(folder))
-    lake = Lake(spark, str(Path("lake").resolve()), read_contracts(HOME / "schemas"))
+    lake = Lake(spark, str(Path("lake").resolve()), all_contracts(HOME / "schemas"))
     where = CheckpointLocation(lake, date(2026, 3, 10))
     run = partial(train, where=where, key=["id"], data_version="1", held_out="held_out")
     few = rows.where(f"id < {SHORT} OR id % 100 = 0")

@@ -17,9 +17,8 @@ from collections.abc import Callable
 from threading import Lock, Thread
 
 from lakeshop.bronze.ingest import ingest
-from lakeshop.engine.cli import main
 from lakeshop.engine.run import Run
-from lakeshop.pipeline import BUILT, nightly
+from lakeshop.pipeline import build_tables, main, nightly
 from lakeshop.silver.clean import clean
 from lakeshop.storage.lake import Lake
 
@@ -31,7 +30,7 @@ def reduced(run: Run) -> None:
     """A night of few tables."""
     ingest(run)
     clean(run)
-    run.build({SMALL: BUILT[SMALL]})
+    build_tables(run, SMALL)
 
 
 def kill_all() -> None:

@@ -8,9 +8,10 @@ import pytest
 import yaml
 
 from conftest import HOME
-from lakeshop.config.settings import Pseudonyms, read_settings
+from lakeshop.config.settings import Pseudonyms
 from lakeshop.config.shop import ColumnMapping
 from lakeshop.errors import ConfigError
+from lakeshop.pipeline import read_settings
 
 KEY = "k" * 16 + "0123456789abcdef"
 

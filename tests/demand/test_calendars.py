@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from conftest import HOME
-from lakeshop.config.settings import read_settings
 from lakeshop.demand.calendar import NAMES, calendar_features
 from lakeshop.errors import ConfigError
+from lakeshop.pipeline import read_settings
 
 
 def told(name, first, last, country=None, paydays=()):

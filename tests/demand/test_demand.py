@@ -171,11 +171,11 @@ def made(spark, contracts, settings):
         return spark.createDataFrame(values, contracts[table].struct)
 
     def made(shop, level, n_partitions=None):
-        options = settings.forecasts.model_copy(update={**OPTIONS, "level": level})
+        options = settings.demand.model_copy(update={**OPTIONS, "level": level})
         tables = {name: frame(name, rows) for name, rows in shop.items()}
         if n_partitions:
             tables = {name: rows.repartition(n_partitions) for name, rows in tables.items()}
-        night = BuildContext(DAY, settings.model_copy(update={"forecasts": options}))
+        night = BuildContext(DAY, settings.model_copy(update={"demand": options}))
         frames = demand(tables, night).toPandas()
         night.release()
         assert sorted(["business_date", *frames.columns]) == sorted(

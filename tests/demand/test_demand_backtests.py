@@ -25,11 +25,11 @@ KEY = ["product_id", "store_id"]
 @pytest.fixture(scope="module")
 def small(settings):
     """Settings with few origins and a short history."""
-    options = settings.forecasts
-    teaching = options.teaching.model_copy(update={"origins": 3, "stride_days": 9})
+    options = settings.demand
+    teaching = options.global_model.model_copy(update={"origins": 3, "stride_days": 9})
     backtest = options.backtest.model_copy(update={"origins": 4, "stride_days": 7})
-    changed = {"history_days": DAYS, "teaching": teaching, "backtest": backtest}
-    return settings.model_copy(update={"forecasts": options.model_copy(update=changed)})
+    changed = {"history_days": DAYS, "global_model": teaching, "backtest": backtest}
+    return settings.model_copy(update={"demand": options.model_copy(update=changed)})
 
 
 def series(n, units):
@@ -147,7 +147,7 @@ def backtested(rows, small, spark, units, last=(), stock=()):
     night = BuildContext(DAY, small)
     tables = {
         "features.demand": rows_of(rows, units),
-        "ops.models": spark.createDataFrame([], MODELS),
+        "models.demand": spark.createDataFrame([], MODELS),
         "ops.backtests": rows("ops.backtests", *last),
         "silver.stock": rows("silver.stock", *stock),
     }

@@ -5,6 +5,7 @@ from datetime import date, timedelta
 
 import numpy as np
 import pytest
+from lakeshop.training.models import MODEL
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
@@ -14,10 +15,8 @@ from lakeshop.demand.inventory_forecasts import inventory_forecasts
 from lakeshop.demand.panels import panel_of
 from lakeshop.demand.training import demand
 from lakeshop.engine.context import BuildContext, Provenance
-from lakeshop.training.registry import LAYER_MODULES
 from lakeshop.storage.lake import Lake
-from lakeshop.training.models import MODEL
-from lakeshop.training.registry import model_of
+from lakeshop.training.registry import LAYER_MODULES, model_of
 
 DAY = date(2026, 3, 9)  # a Monday, on which models are trained
 DAYS, HORIZON = 168, 28
@@ -27,16 +26,16 @@ NETWORK = {"width": 8, "context": 14, "embedding": 2, "decoder": [8, 4], "dropou
 @pytest.fixture(scope="module")
 def small(settings):
     """Settings of a small network that learns from a few origins."""
-    options = settings.forecasts
-    network = options.teaching.network.model_copy(
+    options = settings.demand
+    network = options.global_model.network.model_copy(
         update={"arguments": NETWORK, "batch_size": 32, "epochs": 2, "local_steps": 5}
     )
-    teaching = options.teaching.model_copy(
+    teaching = options.global_model.model_copy(
         update={"origins": 3, "stride_days": 9, "network": network}
     )
     backtest = options.backtest.model_copy(update={"origins": 4})
-    changed = {"history_days": DAYS, "teaching": teaching, "backtest": backtest}
-    return settings.model_copy(update={"forecasts": options.model_copy(update=changed)})
+    changed = {"history_days": DAYS, "global_model": teaching, "backtest": backtest}
+    return settings.model_copy(update={"demand": options.model_copy(update=changed)})
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +79,7 @@ def series(spark, contracts):
 
 @pytest.fixture(scope="module")
 def models(spark, series, night):
-    """Rows of ops.models, trained by tasks of Spark."""
+    """Rows of models.demand, trained by tasks of Spark."""
     made = demand({"features.demand": series}, night)
     return spark.createDataFrame(made, MODEL).withColumn(BUSINESS_DATE, F.lit(DAY)).persist()
 
@@ -113,7 +112,7 @@ def test_the_backtest_judges_it_and_forecasts_are_what_its_file_says(
 ):
     tables = {
         "features.demand": series,
-        "ops.models": models,
+        "models.demand": models,
         "ops.backtests": rows("ops.backtests"),
         "silver.stock": rows("silver.stock"),
     }

@@ -118,13 +118,13 @@ def published(rows, settings, monkeypatch):
 
     def evaluate(filled, level="product", others=frozenset()):
         frames.update(others)
-        forecasts = settings.forecasts.model_copy(update={"level": level})
+        forecasts = settings.demand.model_copy(update={"level": level})
         content = SimpleNamespace(content=Content(rows=1, digest="d"))
         publication = lambda table, day: content if (table, day) in filled else None  # noqa: E731
         lake = SimpleNamespace(read=frame, spark=frames["silver.stock"].sparkSession)
         evaluate_forecasts(
             SimpleNamespace(
-                settings=settings.model_copy(update={"forecasts": forecasts}),
+                settings=settings.model_copy(update={"demand": forecasts}),
                 ledger=SimpleNamespace(publication=publication),
                 **{"lake": lake, "first": LAST, "last": LAST},
             )

@@ -128,7 +128,7 @@ def _tables(rows: Rows, rules: Mapping[str, str], parts: int) -> dict[str, DataF
     return {
         "features.demand": demand.repartition(parts),
         "ops.backtests": rows("ops.backtests", *backtests, *([whole] if rules else [])),
-        "ops.models": demand.sparkSession.createDataFrame([], MODELS),
+        "models.demand": demand.sparkSession.createDataFrame([], MODELS),
     }
 
 

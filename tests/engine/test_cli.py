@@ -18,7 +18,7 @@ from conftest import HOME
 from lakeshop import pipeline as night
 from lakeshop.config.settings import LockSettings
 from lakeshop.engine import cli as job
-from lakeshop.engine.cli import code_digest, main, placed
+from lakeshop.engine.cli import placed
 from lakeshop.engine.failures import summarize_error
 from lakeshop.engine.session import assert_jars
 from lakeshop.errors import (
@@ -29,6 +29,7 @@ from lakeshop.errors import (
     QualityError,
     ShopError,
 )
+from lakeshop.pipeline import main
 from lakeshop.privacy.pseudonyms import pseudonym_of
 from lakeshop.storage import lock as lease
 from lakeshop.storage.jars import has_class

@@ -8,6 +8,7 @@ import pytest
 from lakeshop.engine import cli as job
 from lakeshop.engine.preflight import check_disk_space
 from lakeshop.errors import DiskSpaceError
+from lakeshop.pipeline import main
 from shops import tiny_shop
 
 Usage = namedtuple("Usage", "total used free")
@@ -47,7 +48,7 @@ def test_a_job_ends_with_1_before_it_begins_and_upkeep_begins(tmp_path, free, mo
     free(0)
     asked = ["--date", "2026-03-05", "--conf", str(tmp_path / "conf"), "--shop", "tiny"]
     asked += ["--schemas", str(tmp_path / "schemas")]
-    assert job.main("nightly", None, asked) == 1
+    assert main("nightly", None, asked) == 1
     assert "should have 1,024 MiB free" in caplog.text
     assert not (tmp_path / "lake").exists()
 
@@ -58,5 +59,5 @@ def test_a_job_ends_with_1_before_it_begins_and_upkeep_begins(tmp_path, free, mo
         raise Begun
 
     monkeypatch.setattr(job, "acquire_lock", begin)
-    assert job.main("maintain", None, asked) == 1
+    assert main("maintain", None, asked) == 1
     assert "Begun" in caplog.text

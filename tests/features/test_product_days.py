@@ -64,8 +64,8 @@ def found_sums(frame, contract):
 
 
 def with_most(settings, most):
-    changed = settings.forecasts.model_copy(update={"most_units_per_line": most})
-    return settings.model_copy(update={"forecasts": changed})
+    changed = settings.demand.model_copy(update={"most_units_per_line": most})
+    return settings.model_copy(update={"demand": changed})
 
 
 def test_equals_plain_sums_whatever_the_partitioning(rows, contracts, settings):

@@ -6,8 +6,9 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from lakeshop.config.settings import Fraud, Settings
+from lakeshop.config.settings import Settings
 from lakeshop.fraud.decisions import with_decision
+from lakeshop.fraud.settings import Fraud
 
 LINE = (
     "transaction_id STRING, order_id STRING, user_id STRING, amount DECIMAL(12,2), "

@@ -6,7 +6,7 @@ import pytest
 
 from frauds import TRAINING_DAY
 from lakeshop.fraud.baselines import installed
-from lakeshop.pipeline import BUILT
+from lakeshop.pipeline import build_tables
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def evaluated(fraud_nights):
     shop = fraud_nights
     for day in (TRAINING_DAY, TRAINING_DAY + timedelta(days=12)):
         run = shop.run(day)
-        run.build({"gold.fraud_scores": BUILT["gold.fraud_scores"]})
+        build_tables(run, "gold.fraud_scores")
         run.flush()
         shop.evaluate(day)
     return shop

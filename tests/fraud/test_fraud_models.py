@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 from frauds import TRAINING_DAY, fraud_shop
-from lakeshop.training.registry import LAYER_MODULES
 from lakeshop.fraud.promotion import Slice, figures, promoted, scores
 from lakeshop.fraud.training import INPUTS
-from lakeshop.training.registry import champion, model_of, sha256_of
+from lakeshop.training.registry import LAYER_MODULES, champion, model_of, sha256_of
 
 
 def models(shop, day=TRAINING_DAY):
-    return {row["method"]: row for row in shop.lake.read("ops.models", day, day).collect()}
+    return {row["method"]: row for row in shop.lake.read("models.fraud", day, day).collect()}
 
 
 def test_candidates_are_trained_and_the_best_becomes_champion(fraud_nights):
@@ -33,7 +32,7 @@ def test_candidates_are_trained_and_the_best_becomes_champion(fraud_nights):
 
 
 def test_a_model_file_leads_from_raw_inputs_to_a_probability(fraud_nights):
-    row = champion(fraud_nights.lake.read("ops.models"), "fraud")
+    row = champion(fraud_nights.lake.read("models.fraud"), "fraud")
     model = model_of(bytes(row["model"]), row["sha256"], LAYER_MODULES)
     raw = np.zeros((3, len(INPUTS)), np.float32)
     raw[1], raw[2] = np.nan, np.inf
@@ -46,17 +45,17 @@ def test_training_again_gives_the_same_bytes_and_trains_nothing(fraud_nights, ca
     rounds = fraud_nights.lake.read("ops.rounds").count()
     run = fraud_nights.run(TRAINING_DAY)
     run.code = "newer code"  # so that the day is not skipped as published
-    from lakeshop.pipeline import TABLES
+    from lakeshop.pipeline import build_tables
 
-    run.build(TABLES["models"])
+    build_tables(run, "models.fraud")
     assert {m: row["sha256"] for m, row in models(fraud_nights).items()} == before
     assert fraud_nights.lake.read("ops.rounds").count() == rounds
 
 
 def test_a_night_between_training_days_trains_nothing(fraud_nights):
-    version = fraud_nights.lake.version("ops.models")
+    version = fraud_nights.lake.version("models.fraud")
     fraud_nights.train(TRAINING_DAY + timedelta(days=6))
-    assert fraud_nights.lake.version("ops.models") == version
+    assert fraud_nights.lake.version("models.fraud") == version
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +70,7 @@ def test_without_labels_what_is_unusual_is_learned(unlabelled):
     (row,) = models(unlabelled).values()
     assert (row["method"], row["is_champion"]) == ("autoencoder", True)
     assert json.loads(row["metrics"])["is_taught"] is False
-    told = unlabelled.lake.read("ops.runs").where("table_name = 'ops.models'").collect()
+    told = unlabelled.lake.read("ops.runs").where("table_name = 'models.fraud'").collect()
     assert any("without labels" in text for r in told for text in r["warnings"])
     quantiles = row["score_quantiles"]
     assert quantiles == sorted(quantiles)
@@ -82,7 +81,7 @@ def test_too_few_days_train_no_model_and_say_so(spark, tmp_path):
     shop = fraud_shop(spark, tmp_path / "lake", train_days=40, maturity_days=70)
     shop.train()
     assert models(shop) == {}
-    told = shop.lake.read("ops.runs").where("table_name = 'ops.models'").first()
+    told = shop.lake.read("ops.runs").where("table_name = 'models.fraud'").first()
     assert "no fraud model" in told["warnings"][0]
 
 

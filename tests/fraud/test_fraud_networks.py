@@ -14,7 +14,7 @@ from lakeshop.ml.attribution import contributions
 from lakeshop.ml.calibration import log_odds
 from lakeshop.ml.classification import average_precision, roc_auc
 from lakeshop.training.backend import compiled_model, configured
-from lakeshop.training.registry import as_bytes, model_of, sha256_of
+from lakeshop.training.registry import LAYER_MODULES, as_bytes, model_of, sha256_of
 from lakeshop.training.specification import FeatureSpec, ModelSpec
 
 INPUTS, TARGET = rows()

@@ -22,7 +22,7 @@ def scored(shop, lines=None, models=None, **changes):
     of_night = lake.read("features.transactions", NIGHT, NIGHT) if lines is None else lines
     tables = {
         "features.transactions": of_night,
-        "ops.models": lake.read("ops.models", None, NIGHT) if models is None else models,
+        "models.fraud": lake.read("models.fraud", None, NIGHT) if models is None else models,
     }
     fraud = shop.settings.fraud.model_copy(update=changes)
     night = BuildContext(NIGHT, shop.settings.model_copy(update={"fraud": fraud}))
@@ -33,7 +33,7 @@ def scored(shop, lines=None, models=None, **changes):
 
 @pytest.fixture(scope="module")
 def without_model(fraud_nights):
-    return scored(fraud_nights, models=fraud_nights.lake.empty_frame("ops.models"))
+    return scored(fraud_nights, models=fraud_nights.lake.empty_frame("models.fraud"))
 
 
 @pytest.fixture(scope="module")
@@ -59,13 +59,13 @@ def test_before_there_is_a_model_amounts_are_compared_with_the_customers_own(wit
 def test_a_customer_with_few_lines_is_no_outlier(fraud_nights):
     of_night = fraud_nights.lake.read("features.transactions", NIGHT, NIGHT)
     few = of_night.withColumn("user_count", F.lit(19.0))
-    found = scored(fraud_nights, few, models=fraud_nights.lake.empty_frame("ops.models"))
+    found = scored(fraud_nights, few, models=fraud_nights.lake.empty_frame("models.fraud"))
     assert {row["score"] for row in found.values()} == {None}
     assert {row["decision"] for row in found.values()} == {"pass"}
 
 
 def test_the_champion_scores_every_line_but_refunds(fraud_nights, by_model):
-    model = champion(fraud_nights.lake.read("ops.models"), "fraud")
+    model = champion(fraud_nights.lake.read("models.fraud"), "fraud")
     assert {row["method"] for row in by_model.values()} == {model["method"]}
     assert {row["model_sha256"] for row in by_model.values()} == {model["sha256"]}
     for row in by_model.values():
@@ -109,7 +109,7 @@ def test_a_row_that_cannot_be_read_never_fails_the_night(fraud_nights, by_model,
 
 
 def test_an_altered_model_is_refused(fraud_nights):
-    models = fraud_nights.lake.read("ops.models", None, NIGHT)
+    models = fraud_nights.lake.read("models.fraud", None, NIGHT)
     altered = models.withColumn("model", F.concat("model", F.lit(b"x")))
     with pytest.raises(ModelError, match=r"SHA-256 under which it was registered.*altered"):
         scored(fraud_nights, models=altered)
@@ -117,4 +117,4 @@ def test_an_altered_model_is_refused(fraud_nights):
 
 def test_a_model_of_a_later_day_is_not_seen(fraud_nights):
     eve = TRAINING_DAY - timedelta(days=1)
-    assert champion(fraud_nights.lake.read("ops.models", None, eve), "fraud") is None
+    assert champion(fraud_nights.lake.read("models.fraud", None, eve), "fraud") is None

@@ -10,14 +10,14 @@ from pyspark.sql import functions as F
 from scipy import stats
 
 from conftest import Rows
-from lakeshop.config.planning import Reorder
 from lakeshop.config.settings import Settings
 from lakeshop.contracts.model import Contract
 from lakeshop.engine.context import BuildContext
 from lakeshop.inventory.reorder_plan import planned, reorder_plan
+from lakeshop.inventory.settings import InventorySettings
 
 DAY = date(2026, 3, 7)
-OPTIONS = Reorder(
+OPTIONS = InventorySettings(
     review_days=3,
     service_level=0.95,
     lead_time_days=2,
@@ -77,7 +77,7 @@ def test_the_plan_by_hand(
         _counted("dead", "*", 3, 0),
     )
     forecasts = _forecasts(spark, series)
-    night = BuildContext(DAY, settings.model_copy(update={"reorder": OPTIONS}))
+    night = BuildContext(DAY, settings.model_copy(update={"inventory": OPTIONS}))
     made = reorder_plan({"gold.inventory_forecasts": forecasts, "silver.stock": stock}, night)
     contract = contracts["gold.reorder_plan"]
     assert made.columns == [
@@ -145,4 +145,4 @@ def test_a_series_does_not_depend_on_the_others_of_its_batch() -> None:
 
 def test_costs_come_in_pairs() -> None:
     with pytest.raises(ValidationError, match="both or neither"):
-        Reorder(**{**OPTIONS.model_dump(), "shortage_cost": 0.5})
+        InventorySettings(**{**OPTIONS.model_dump(), "shortage_cost": 0.5})

@@ -11,9 +11,9 @@ import yaml
 
 from conftest import HOME, collected
 from lakeshop.config.validation import predicate_faults
-from lakeshop.contracts.odcs import read_contracts
 from lakeshop.engine import cli as job
 from lakeshop.engine import session
+from lakeshop.pipeline import all_contracts, main
 from lakeshop.storage.lake import Lake
 
 
@@ -36,7 +36,7 @@ def home(tmp_path, monkeypatch):
 def code_of(home, *arguments, day="2026-03-10"):
     places = ["--conf", str(home / "conf"), "--schemas", str(home / "schemas")]
     try:
-        return job.main("ingest", lambda run: None, ["--date", day, *arguments, *places])
+        return main("ingest", lambda run: None, ["--date", day, *arguments, *places])
     except SystemExit as ended:
         return ended.code
 
@@ -279,7 +279,7 @@ def test_what_stands_in_a_text_is_no_statement():
 
 def test_a_lake_with_blanks_quotes_and_letters_of_any_language(spark, tmp_path, rows):
     root = str(tmp_path / "la ke 'q' \"d\" ä=1 &+(x)")
-    lake = Lake(spark, root, read_contracts(HOME / "schemas"))
+    lake = Lake(spark, root, all_contracts(HOME / "schemas"))
     made, day = rows("silver.products", {"product_id": "p`'\"1"}), date(2026, 3, 10)
     lake.replace_days("silver.products", made, day, day, run_id="r`'\"")
     assert [row[0] for row in collected(lake.read("silver.products"), "product_id")] == ["p`'\"1"]

@@ -24,7 +24,7 @@ def test_nobody_is_left_of_whole_nights_and_the_next_night_works(spark, tmp_path
         path.write_bytes(path.read_bytes() + more.read_bytes() + f'{{"u": "{ID}"\n'.encode())
         shop.deliver("user_actions", day, [action(90 + n, f"{day} 09:00:00", user=ID)])
     run_stages(shop, "lake", FIRST, LAST, list(STAGES))
-    models = shop.lake().read("ops.models").where("model IS NOT NULL")
+    models = shop.lake().read("models.fraud").where("model IS NOT NULL")
     assert not models.isEmpty(), "a network has learned from these lines"
     assert not shop.lake().read("ops.rounds").isEmpty()
     names = [ID, pseudonym_of(ID, KEY.encode())]

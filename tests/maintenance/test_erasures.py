@@ -113,5 +113,5 @@ def test_the_ids_are_read_and_not_shown(tmp_path, settings):
     file.write_text(LONG)
     options = parser("maintain").parse_args(["--date", "2026-03-10", "--erase", str(file)])
     assert options.erase == (LONG,)
-    run = Run("maintain", None, None, settings, "code", None, None, erase=options.erase)
+    run = Run("maintain", None, None, settings, None, None, erase=options.erase)
     assert LONG not in repr(run)

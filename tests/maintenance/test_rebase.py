@@ -6,20 +6,19 @@ from datetime import date, timedelta
 import pytest
 
 from conftest import HOME
-from lakeshop.contracts.odcs import read_contracts
 from lakeshop.engine.inputs import assert_inputs_remain, needs_rebuild
 from lakeshop.engine.run import Run
 from lakeshop.errors import InputError
 from lakeshop.maintenance import erasure as erasing
 from lakeshop.maintenance.erasure import erase, rebase
-from lakeshop.pipeline import STAGES
+from lakeshop.pipeline import STAGES, all_contracts
 from lakeshop.storage.lake import EMPTY, Content, Lake
 from lakeshop.storage.publications import Ledger, Publication
 from shops import LINES_ALONE, contents, line, run_days, tiny_shop
 
 D = date(2026, 3, 10)
 DAYS = [D - timedelta(days=1), D]
-CONTRACTS = read_contracts(HOME / "schemas")
+CONTRACTS = all_contracts(HOME / "schemas")
 TABLES = ("bronze.transactions", "silver.transactions", "features.product_days")
 
 
@@ -27,7 +26,7 @@ TABLES = ("bronze.transactions", "silver.transactions", "features.product_days")
 def run(settings):
     """Two days of three tables, each made from the one before it, all current."""
     lake = Lake(None, "nowhere", CONTRACTS)
-    run = Run("test", lake, Ledger(lake), settings, "code", D, D)
+    run = Run("test", lake, Ledger(lake), settings, D, D)
     for table in TABLES:
         inputs = tuple(f"{declared.table}@1" for declared in CONTRACTS[table].inputs)
         for day in DAYS:

@@ -11,17 +11,17 @@ import pytest
 
 from conftest import HOME, collected
 from lakeshop.config.settings import Maintenance
-from lakeshop.contracts.odcs import read_contracts
 from lakeshop.engine.run import Run
 from lakeshop.errors import ConfigError
 from lakeshop.maintenance.maintain import maintain
+from lakeshop.pipeline import all_contracts
 from lakeshop.storage import files as tables
 from lakeshop.storage.lake import EMPTY, Lake
 from lakeshop.storage.publications import Ledger, Publication
 from lakeshop.storage.run_log import RUNS
 from shops import LAST, tiny_shop
 
-CONTRACTS = read_contracts(HOME / "schemas")
+CONTRACTS = all_contracts(HOME / "schemas")
 REJECTED, PRODUCTS = "quarantine.products", "silver.products"
 REASON = {"reasons": ["r"], "source_file": "f"}
 
@@ -139,7 +139,7 @@ def test_logs_are_kept_as_long_as_files_at_least(settings):
 def test_a_day_far_after_the_newest_night_is_refused(settings):
     """Before anything is looked at: a wrong year would empty the lake."""
     lake = Lake(None, "nowhere", CONTRACTS)
-    run = Run("maintain", lake, Ledger(lake), settings, "code", day(-32), day(-32))
+    run = Run("maintain", lake, Ledger(lake), settings, day(-32), day(-32))
     run.ledger.record([Publication(REJECTED, LAST, "run", "in", EMPTY, 1)])
     with pytest.raises(ConfigError, match="should be that of a night"):
         maintain(run)

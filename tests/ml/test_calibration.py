@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from scipy.optimize import isotonic_regression
 
-from lakeshop.training.registry import LAYER_MODULES
 from lakeshop.ml.calibration import calibrated, calibration_curve, log_odds
 from lakeshop.ml.classification import expected_calibration_error, roc_auc
 from lakeshop.training.backend import configured
-from lakeshop.training.registry import as_bytes, model_of, sha256_of
+from lakeshop.training.registry import LAYER_MODULES, as_bytes, model_of, sha256_of
 
 
 def draw(n=20_000, seed=1):

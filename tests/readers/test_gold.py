@@ -9,10 +9,14 @@ import polars as pl
 import pytest
 
 from conftest import HOME, TwoNights
-from lakeshop.pipeline import TABLES
+from lakeshop.pipeline import all_contracts
 
 EXAMPLES = re.findall(r"```python\n# (\w+)\n(.*?)```", (HOME / "README.md").read_text(), re.DOTALL)
-GOLD = [name for table in TABLES["gold"] for name in (table, f"{table}_latest")]
+GOLD = [
+    name
+    for table in sorted(t for t in all_contracts(HOME / "schemas") if t.startswith("gold."))
+    for name in (table, f"{table}_latest")
+]
 
 
 def as_text(rows: list[tuple[object, ...]]) -> list[str]:

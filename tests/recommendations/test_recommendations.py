@@ -5,7 +5,6 @@ from datetime import date, timedelta
 
 import pytest
 
-from lakeshop.config.settings import AgainTerms
 from lakeshop.engine.context import BuildContext
 from lakeshop.engine.transforms import FIXED_POINT_SCALE
 from lakeshop.features.products import products
@@ -13,6 +12,7 @@ from lakeshop.features.user_products import user_products
 from lakeshop.features.users import users
 from lakeshop.recommendations.buy_again import again_list, again_log_odds
 from lakeshop.recommendations.recommendations import recommendations
+from lakeshop.recommendations.settings import AgainTerms
 from lakeshop.recommendations.similar_products import similar_products
 
 DAY = date(2026, 3, 31)

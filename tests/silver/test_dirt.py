@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import HOME
-from lakeshop.config.settings import read_settings
 from lakeshop.errors import QualityError
+from lakeshop.pipeline import read_settings
 from lakeshop.silver.clean import CLEANINGS
 from lakeshop.silver.cleaning import validate
 from lakeshop.silver.counting import ACCEPTED, OUTCOME, QUARANTINED, REPEATED, Counted, counted

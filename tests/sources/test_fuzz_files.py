@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from conftest import HOME, collected
 from lakeshop.config.shop import Entity
-from lakeshop.contracts.odcs import read_contracts
+from lakeshop.pipeline import all_contracts
 from lakeshop.silver.clean import CLEANINGS
 from lakeshop.silver.cleaning import validate
 from lakeshop.silver.entities import CleaningContext
@@ -278,7 +278,7 @@ EXTREMES = {
 
 def test_spoiled_lines_are_judged_as_another_reader_judges_them(spark):
     """Thousands of lines in one frame; the clean of a night must not fail for any."""
-    contract = read_contracts(HOME / "schemas")["silver.products"]
+    contract = all_contracts(HOME / "schemas")["silver.products"]
     chance = random.Random(7)
     texts = [spoiled(chance) for _ in range(3000)] + list(EXTREMES.values())
     rows = [(None, "f", n, text, None, None) for n, text in enumerate(texts)]
@@ -297,7 +297,7 @@ def test_spoiled_lines_are_judged_as_another_reader_judges_them(spark):
 
 
 def test_spoiled_csv_lines_all_come_out(spark):
-    contract = read_contracts(HOME / "schemas")["silver.products"]
+    contract = all_contracts(HOME / "schemas")["silver.products"]
     chance = random.Random(8)
     pieces = ["p1", "Käse", "1.5", ",", ",", '"', '""', " ", "\x00", "'", "\\", ";", "\t", "\r"]
     texts = ["".join(chance.choices(pieces, k=chance.randrange(1, 9))) for _ in range(2000)]

@@ -5,12 +5,10 @@ from datetime import date, timedelta
 import pytest
 
 from conftest import HOME
-from lakeshop.config.settings import read_settings
-from lakeshop.contracts.odcs import read_contracts
 from lakeshop.dates import days_between
 from lakeshop.engine.run import Run
 from lakeshop.fraud.examples import with_label
-from lakeshop.pipeline import BUILT, STAGES
+from lakeshop.pipeline import EVERY_APPLICATION, STAGES, all_contracts, build_tables, read_settings
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger
 
@@ -27,20 +25,20 @@ def run(spark, tmp_path_factory):
         (home / f"{day}.csv").write_text(f"{HEADER}\n{line}\n")
     settings = read_settings(HOME / "conf", env="local", shop="payments")
     shop = settings.shop.model_copy(update={"landing": str(home)})
-    lake = Lake(spark, str(home / "lake"), read_contracts(HOME / "schemas"))
+    lake = Lake(spark, str(home / "lake"), all_contracts(HOME / "schemas"))
     made = Run(
         job="test",
         lake=lake,
         ledger=Ledger.load(lake),
         settings=settings.model_copy(update={"shop": shop}),
-        code="code",
+        applications=EVERY_APPLICATION,
         first=FIRST,
         last=LAST,
         key=b"a key for tests, of 32 characters or more",
     )
     for stage in ("ingest", "clean"):
         STAGES[stage](made)
-    made.build({"features.transactions": BUILT["features.transactions"]})
+    build_tables(made, "features.transactions")
     return made
 
 

@@ -9,14 +9,14 @@ import pytest
 from conftest import HOME, collected
 from lakeshop.bronze.ingest import ingest
 from lakeshop.contracts.model import Input
-from lakeshop.contracts.odcs import read_contracts
+from lakeshop.pipeline import all_contracts
 from lakeshop.storage.lake import EMPTY, Content, Lake
 from lakeshop.storage.publications import PUBLICATIONS, Ledger, Publication, digest_of
 from shops import LINES_ALONE, line, tiny_shop
 
 D = date(2026, 3, 10)
 NOW = datetime(2026, 3, 11, 2, tzinfo=UTC)
-CONTRACTS = read_contracts(HOME / "schemas")
+CONTRACTS = all_contracts(HOME / "schemas")
 SOURCE, TARGET = "silver.products", "features.products"
 CONTRACT = replace(CONTRACTS[TARGET], inputs=(Input(SOURCE, 2),))
 

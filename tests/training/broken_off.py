@@ -11,8 +11,8 @@ from pathlib import Path
 
 from pyspark.sql import SparkSession
 
-from lakeshop.contracts.odcs import read_contracts
 from lakeshop.engine.session import local_session
+from lakeshop.pipeline import all_contracts
 from lakeshop.storage.lake import Lake
 from lakeshop.training import tasks
 from lakeshop.training.checkpoints import Checkpoint, Checkpoints
@@ -88,7 +88,7 @@ def main(lake: str, rows: str, master: str, when: str) -> None:
     short = {"spark.master": master, "spark.driver.extraJavaOptions": JAVA}
     spark = local_session(HOME / "conf" / "spark" / "local.conf", SMALL | short | OF_EXECUTORS)
     ship_networks(spark)
-    tables = Lake(spark, lake, read_contracts(HOME / "schemas"))
+    tables = Lake(spark, lake, all_contracts(HOME / "schemas"))
     done = trained(tables, spark.read.json(rows), PLAN)
     sys.stdout.write(f"hash={hash_of(done.weights)}\n")
     spark.stop()

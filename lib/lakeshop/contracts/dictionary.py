@@ -1,16 +1,24 @@
-"""`python -m lakeshop.contracts.dictionary`: the README's table list and docs/dictionary.md.
+"""The README's table list and docs/dictionary.md; `make docs` writes them.
 
 Both are written from the contracts between two markers, so that they cannot say anything else.
 """
 
-import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from lakeshop.contracts.model import Column, Contract
-from lakeshop.contracts.odcs import read_contracts
 
-LAYERS = ("bronze", "quarantine", "restricted", "silver", "features", "similarity", "gold", "ops")
+LAYERS = (
+    "bronze",
+    "quarantine",
+    "restricted",
+    "silver",
+    "features",
+    "similarity",
+    "models",
+    "gold",
+    "ops",
+)
 BEGIN, END = "<!-- tables: written by make docs -->", "<!-- end of tables -->"
 
 
@@ -80,14 +88,9 @@ def with_tables(readme: str, tables: str) -> str:
     return f"{before}{BEGIN}\n{tables}\n{END}{after}"
 
 
-def main(home: Path) -> None:
+def write(contracts: Mapping[str, Contract], home: Path) -> None:
     """Write both files below the project's folder."""
-    contracts = read_contracts(home / "schemas")
     readme = home / "README.md"
     readme.write_text(with_tables(readme.read_text(encoding="utf-8"), table_list(contracts)))
     (home / "docs").mkdir(exist_ok=True)
     (home / "docs" / "dictionary.md").write_text(dictionary(contracts), encoding="utf-8")
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path.cwd())

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from lakeshop.engine.metrics import Figure
 from lakeshop.storage.run_log import LOG
 
 FORECAST = ("wrmsse", "weekly_wape", "bias", "scaled_pinball")
@@ -10,7 +11,7 @@ FORECASTERS = (
 )  # fmt: skip
 
 
-def report_forecasts(title: str, figures: Sequence[tuple[str, str, str, float]]) -> None:
+def report_forecasts(title: str, figures: Sequence[Figure]) -> None:
     """Log how well methods forecast demand in a backtest, ours first.
 
     Args:

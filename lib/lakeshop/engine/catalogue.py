@@ -1,4 +1,4 @@
-"""All contracts of a lake: those of this package, of other packages, and those derived from them."""
+"""All contracts of a lake: of this package, of other packages, and those derived from them."""
 
 from collections.abc import Iterable
 from dataclasses import replace

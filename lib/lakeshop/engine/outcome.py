@@ -1,4 +1,4 @@
-"""How a run ended: the tables that failed, why, and the tables that were not made because of them."""
+"""How a run ended: tables that failed, why, and tables that were not made because of them."""
 
 from collections.abc import Sequence
 

@@ -21,14 +21,14 @@ from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import is_nth
 from lakeshop.fraud.entities import ALL_NAMES
 from lakeshop.fraud.examples import IS_VALIDATION, TARGET, examples
-from lakeshop.fraud.promotion import Model, Slice, figures, promoted, scores
+from lakeshop.fraud.promotion import Slice, figures, promoted, scores
 from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.statistics import statistics
 from lakeshop.fraud.transactions import LINE
 from lakeshop.ml.calibration import calibrated
 from lakeshop.ml.percentiles import percentiles
 from lakeshop.training.networks import plan_of, recipe_of, steps_of, where_of
-from lakeshop.training.registry import as_bytes, as_table, champion, earlier, sha256_of
+from lakeshop.training.registry import Model, as_bytes, as_table, champion, earlier, sha256_of
 from lakeshop.training.rounds import Trained
 from lakeshop.training.rounds import train as train_rounds
 from lakeshop.training.specification import FeatureSpec

@@ -43,7 +43,7 @@ def report_plan(figures: Sequence[Figure]) -> None:
     Args:
         figures: rows of method, metric, segment, value.
     """
-    values = {(method, metric): value for method, metric, _, value in figures}
+    values = {(method, metric): value or 0.0 for method, metric, _, value in figures}
     methods = {method for method, metric in values if metric == "fill_rate"}
     for method in sorted(methods, key=lambda m: m != "lakeshop"):
         rate, stock, cost = (values[method, m] for m in ("fill_rate", "average_stock", "cost"))
