@@ -10,6 +10,8 @@ from lakeshop.contracts.application import Application, resolve
 from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
 
+LAYERS = ("similarity", "features", "models", "ops", "gold")  # as they wait for each other
+
 
 @dataclass(frozen=True)
 class Applications:
@@ -31,7 +33,7 @@ class Applications:
     def wanted(self, contracts: Mapping[str, Contract]) -> list[str]:
         """Name the tables that are built: those of applications, and what they read.
 
-        The shared tables come first, then those of each application.
+        Tables that others wait for come first.
         """
         own = [t for a in self.active for t, c in contracts.items() if c.application == a.name]
         found = dict.fromkeys(own)
@@ -42,9 +44,13 @@ class Applications:
                 if owner in self.by_name and declared.table not in found:
                     found[declared.table] = None
                     waiting.append(declared.table)
-        of_shared = [t for t in found if t not in own]
-        order = {table: number for number, table in enumerate(contracts)}
-        return [*sorted(of_shared, key=order.__getitem__), *own]
+        names = list(self.by_name)
+
+        def place(table: str) -> tuple[int, int, str]:
+            owner = contracts[table].application or ""
+            return LAYERS.index(table.partition(".")[0]), names.index(owner), table
+
+        return sorted(found, key=place)
 
     def contracts(self, contracts: Mapping[str, Contract]) -> dict[str, Contract]:
         """Return contracts whose inputs of applications that are off are marked as off."""
