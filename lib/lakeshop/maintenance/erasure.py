@@ -117,7 +117,7 @@ def _changed(before: Run, after: Run) -> Iterator[Publication]:
         assert now is not None
         old = before.ledger.input_digest(contract, was.day)
         new = after.ledger.input_digest(contract, was.day)
-        declared = {read.table for read in contract.inputs}
+        declared = {read.table for read in contract.inputs if not read.is_off}
         if old != new and was.reads() == declared and was.input_digest == old:
             now = replace(now, input_digest=new)
             if was.run_id == before.run_id(was.table, was.day):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pyspark.sql import functions as F
 
-from lakeshop.engine.run import Run
+from lakeshop.engine.run import Failure, Run
 from lakeshop.engine.scheduler import in_parallel
 from lakeshop.errors import ConfigError
 from lakeshop.maintenance.compaction import compact_closed_days
@@ -22,6 +22,7 @@ from lakeshop.maintenance.retention import remove_old
 from lakeshop.storage import files as tables
 from lakeshop.storage.run_log import LOG, Counts, Entry
 from lakeshop.training.checkpoints import ROUNDS
+from lakeshop.training.takeover import drop_taken_over
 
 _UNFINISHED = re.compile(r"\..+\.(\d+)\.part")  # as drops are written
 
@@ -82,6 +83,8 @@ def maintain(run: Run) -> None:
     deleted = erase(run, run.erase) if run.erase else remove_old(run)
     if run.lake.exists(ROUNDS):
         empty_finished_rounds(run)
+    drop_taken_over(run)
+    _name_unknown_tables(run)
     work = {t: partial(_keep, run, t, deleted.get(t, 0), before[t]) for t in before}
     in_parallel(work, {}, run.settings.tables_at_once)
     if number := clear_leftovers(run):
@@ -92,6 +95,19 @@ def maintain(run: Run) -> None:
             "jobs/maintain.py after that removes them",
             run.settings.maintenance.keep_days,
         )
+
+
+def _name_unknown_tables(run: Run) -> None:
+    """Warn of tables that no contract knows; an erasure cannot be whole beside one."""
+    for table in tables.unknown_tables(run.lake):
+        text = (
+            "no contract knows the table, so that no upkeep reaches it and no person is erased "
+            "from it. Add its contract, or the application that it is of, or remove its folder."
+        )
+        if run.erase:
+            run.failures.append(Failure(table, run.first, run.last, text))
+        else:
+            LOG.warning("%s: %s", table, text)
 
 
 def _assert_not_ahead(run: Run) -> None:

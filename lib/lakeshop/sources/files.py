@@ -17,7 +17,7 @@ from pyspark.sql import types as T
 from lakeshop.config.shop import Entity
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.sources.lines import Limits, RawRecord, lines_of, unreadable
-from lakeshop.storage.file_system import list_files
+from lakeshop.storage.file_system import escaped, list_files
 
 ROWS_PER_BATCH = 50_000
 LETTERS_PER_BATCH = 2**25
@@ -73,7 +73,7 @@ def find_drops(
     pattern = pattern_of(entity, day)
     if not pattern:
         return []
-    found = list_files(spark, landing, _literal(landing), pattern)
+    found = list_files(spark, landing, escaped(landing), pattern)
     drops = [DeliveredFile(day, **vars(status)) for status in found]
     return sorted(drops, key=lambda drop: drop.name)
 
@@ -88,7 +88,7 @@ def read_drops(
     rows = spark.createDataFrame(refused, RAW_ROW)
     if not by_uri:
         return rows
-    files = spark.read.format("binaryFile").load([_literal(uri) for uri in by_uri])
+    files = spark.read.format("binaryFile").load([escaped(uri) for uri in by_uri])
 
     def read(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
@@ -109,11 +109,6 @@ def _fault(drop: DeliveredFile, limits: Limits) -> str | None:
             "or raise quality.largest_file_mib and the memory of Spark's processes"
         )
     return None
-
-
-def _literal(uri: str) -> str:
-    """A path that is not taken for a pattern."""
-    return "".join(f"\\{c}" if c in "*?[]{}" else c for c in uri)
 
 
 def _frames(

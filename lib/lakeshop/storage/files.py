@@ -14,6 +14,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE, within
+from lakeshop.storage.file_system import escaped, list_files, remove_folder
 from lakeshop.storage.lake import Lake
 
 UPKEEP = "upkeep"  # noted in commits
@@ -121,6 +122,21 @@ def vacuum(lake: Lake, table: str) -> None:
     lake.spark.conf.set("spark.sql.sources.parallelPartitionDiscovery.parallelism", tasks)
     with lake.commit_lock():
         lake.spark.sql(f"VACUUM delta.`{lake.path(table)}` FULL")
+
+
+def unknown_tables(lake: Lake) -> list[str]:
+    """Return the names of tables that lie below the lake and that no contract knows."""
+    root = lake.root.rstrip("/")
+    found = list_files(lake.spark, root, escaped(root), "*/*/_delta_log", with_hidden=True)
+    names = {".".join(status.name.split("/")[:2]) for status in found}
+    twins = {f"{c.name}_latest" for c in lake.contracts.values() if c.has_latest_twin}
+    return sorted(names - set(lake.contracts) - twins)
+
+
+def drop(lake: Lake, table: str) -> None:
+    """Remove a table with all its files."""
+    with lake.commit_lock():
+        remove_folder(lake.spark, lake.path(table))
 
 
 def size(lake: Lake, table: str) -> int:

@@ -9,6 +9,7 @@ from pyspark.sql import functions as F
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.inputs import input_versions
 from lakeshop.engine.run import Run
+from lakeshop.storage.files import drop
 from lakeshop.storage.lake import EMPTY
 from lakeshop.storage.publications import Publication
 from lakeshop.storage.run_log import LOG
@@ -28,6 +29,17 @@ def take_over_models(run: Run) -> None:
         if application.models is not None and not run.ledger.days(table):
             _take_over(run, table, application.models.names)
     run.flush()
+
+
+def drop_taken_over(run: Run) -> None:
+    """Remove the old table once other tables have all its models."""
+    if not run.lake.exists(OLD):
+        return
+    trained = [a for a in run.applications.active if a.models is not None]
+    taken = [a.models.names for a in trained if a.models and run.ledger.days(f"models.{a.name}")]
+    names = {name for some in taken for name in some}
+    if run.lake.read_raw(OLD).where(~F.col("name").isin(*names)).isEmpty():
+        drop(run.lake, OLD)
 
 
 def _take_over(run: Run, table: str, names: tuple[str, ...]) -> None:
