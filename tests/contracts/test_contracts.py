@@ -391,12 +391,12 @@ def test_a_table_is_declared_once(tmp_path, good, contracts):
     assert "and one of somebody else" in text
 
 
-def test_contracts_lie_in_a_zipped_package_too(tmp_path, contracts):
+def test_contracts_lie_in_a_zipped_package_too(tmp_path):
     with zipfile.ZipFile(tmp_path / "package.zip", "w") as package:
         for path in FILES:
             package.write(path, f"their_package/schemas/{path.parent.name}/{path.name}")
     place = zipfile.Path(tmp_path / "package.zip") / "their_package" / "schemas"
-    assert read_contracts(place) == contracts
+    assert read_contracts(place, is_whole=False) == read_contracts(HOME / "schemas", is_whole=False)
 
 
 @pytest.mark.parametrize("folder", ["missing", ""])

@@ -8,7 +8,7 @@ from conftest import HOME
 from lakeshop.contracts.derived import delivered, entities, is_entity, models_contract, rejected
 from lakeshop.contracts.dictionary import dictionary
 from lakeshop.contracts.model import TRAINING, Input
-from lakeshop.contracts.odcs import merge_contracts, read_contract
+from lakeshop.contracts.odcs import merge_contracts, read_contract, read_contracts
 
 ENTITIES = [
     "fraud_labels",
@@ -139,10 +139,11 @@ def test_models_of_an_application_read_its_inputs_and_their_own_earlier_days(tem
     assert contract.columns == template.columns
 
 
-def test_models_of_two_applications_stand_side_by_side(template, contracts):
+def test_models_of_two_applications_stand_side_by_side(template):
     made = [models_contract(template, name, ()) for name in ("demand", "fraud")]
-    merged = merge_contracts(contracts, *({c.name: c} for c in made))
-    assert set(merged) - set(contracts) == {"models.demand", "models.fraud"}
+    written = read_contracts(HOME / "schemas", is_whole=False)
+    merged = merge_contracts(written, *({c.name: c} for c in made))
+    assert set(merged) - set(written) == {"models.demand", "models.fraud"}
 
 
 def test_ddl_of_models_is_that_of_the_template(template):

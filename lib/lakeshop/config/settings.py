@@ -13,17 +13,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import ErrorDetails
-
-from lakeshop.config.base import (
-    FrozenModel,
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    Share,
-    read_document,
+    ValidationError,
+    model_validator,
 )
+from pydantic_core import ErrorDetails
+
+from lakeshop.config.base import FrozenModel, Share, read_document
 from lakeshop.config.shop import Shop
 from lakeshop.config.training import Training
 from lakeshop.config.validation import assert_name

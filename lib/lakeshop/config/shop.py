@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
-from lakeshop.config.base import FrozenModel, NonNegativeInt, PositiveInt
+from lakeshop.config.base import FrozenModel
 
 _URL = re.compile(
     r"jdbc:postgresql://[\w.,:\[\]-]+/[\w-]+(\?[A-Za-z]+=[\w./-]*(&[A-Za-z]+=[\w./-]*)*)?"

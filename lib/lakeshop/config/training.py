@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from lakeshop.config.base import FrozenModel, PositiveFloat, PositiveInt
+from pydantic import PositiveFloat, PositiveInt
+
+from lakeshop.config.base import FrozenModel
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 

@@ -7,9 +7,16 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import (
+    Field,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    ValidationError,
+    model_validator,
+)
 
-from lakeshop.config.base import FrozenModel, NonNegativeInt, PositiveFloat, PositiveInt, Share
+from lakeshop.config.base import FrozenModel, Share
 from lakeshop.errors import ConfigError
 
 Cost = Annotated[float, Field(ge=0)]
