@@ -1,9 +1,9 @@
-"""How much each input, or family of inputs, moves a row's score: Shapley values by sampling.
+"""Attribution of a row's score to inputs or families of inputs: Shapley values by sampling.
 
-A row's score is led from a reference to its own value by exchanging one player's inputs after
-another, in many orders; a player's contribution is its mean step (Castro et al. 2009). Each order
-is also gone backwards, which cancels much of the chance (Mitchell et al. 2022). The steps of an
-order add up to the whole way, so contributions are complete whatever the number of orders. The
+A row's score moves from a reference to its own value by exchanging one player's inputs after
+another, in many orders. A player's contribution is its mean step (Castro et al. 2009). Each order
+is also traversed backwards, which reduces the sampling variance (Mitchell et al. 2022). The steps
+of an order sum to the whole difference: contributions are complete for any number of orders. The
 model is a black box: any function of rows. No Spark and no Keras here.
 """
 
@@ -34,16 +34,16 @@ def contributions(
 ) -> Floats:
     """Contribution of each player to each row's log-odds, float64[n, players].
 
-    They sum to log-odds(row) - log-odds(reference). Seeds come from the rows' keys, so that what is
-    said of a row depends neither on the rows beside it nor on chance.
+    Contributions sum to log-odds(row) - log-odds(reference). Seeds come from the rows' keys: a
+    row's contributions depend neither on the rows beside it nor on chance.
 
     Args:
         predict: float32[m, d] to probabilities [m] or [m, 1].
         rows: float[n, d], NaN where missing.
-        reference: what is usual, float[d], or [n, d] with one for each row.
-        keys: names each row.
-        players: columns of each player, disjoint; each column is one if not given. Columns of no
-            player keep the reference's value, and what they add is no player's.
+        reference: usual inputs, float[d], or float[n, d] with one reference per row.
+        keys: one name per row.
+        players: columns of each player, disjoint; by default each column is one. Columns of no
+        player keep the reference's value and contribute to nobody.
         orders: even number of orders per row.
 
     Raises:

@@ -1,9 +1,9 @@
-"""Scores that rank become probabilities that can be multiplied with money.
+"""Calibration: ranking scores become probabilities that can be multiplied with money.
 
-Isotonic regression finds the share of class 1 that goes with each height of the score; a curve
-through the centres of its steps keeps the order of rows, where the steps themselves would tie most
-of them (centred isotonic regression, Oron & Flournoy 2017). All on the log-odds scale, so that what
-lies beyond the slice is shifted, not cut off.
+Isotonic regression finds the share of class 1 at each score. A curve through the centres of its
+steps preserves the order of rows, since the steps themselves would tie most of them (centred
+isotonic regression, Oron & Flournoy 2017). Everything is on the log-odds scale: scores beyond the
+slice are shifted, not clipped. Scores without a unit become percentiles instead.
 """
 
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ MIN_PROBABILITY = 1e-7  # a probability's distance from 0 and 1, so that its log
 
 @dataclass(frozen=True)
 class Calibrated:
-    """A model from raw inputs to a probability; where `is_calibrated` is false `reason` says why.
+    """A model from raw inputs to a probability, with the `reason` where `is_calibrated` is false.
 
-    One that is not calibrated keeps its scores, shifted to the true odds where those are stated.
+    An uncalibrated model keeps its scores, shifted to the true odds where they are known.
     """
 
     model: Any
@@ -37,16 +37,16 @@ def calibrated(
     weight: ArrayLike | None = None,
     odds_factor: float = 1.0,
 ) -> Calibrated:
-    """The model with its output turned into a probability, as one Keras model.
+    """Return the model with a calibrated probability as output, as one Keras model.
 
     Args:
         model: raw inputs to one score between 0 and 1, [batch, 1].
-        scores: what it said of rows that it was not trained on, float[n].
+        scores: predictions for rows outside the training set, float[n].
         target: their classes, 0 or 1.
-        weight: how many rows each stands for, where the slice was thinned.
-        odds_factor: how much higher the odds of class 1 were in training than they are: its
-            weight, or n where of class 0 every n-th row was kept (Dal Pozzolo et al. 2015).
-            Used only where the slice tells nothing.
+        weight: rows that each one represents, where the slice was thinned.
+        odds_factor: ratio of the odds of class 1 in training to the true odds: its weight, or n
+        where every n-th row of class 0 was kept (Dal Pozzolo et al. 2015). Used only where
+        the slice does not allow calibration.
     """
     from lakeshop.ml.layers import MonotoneCalibration
 
@@ -100,7 +100,7 @@ def log_odds(probability: ArrayLike) -> Floats:
 
 
 def strictly_ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
-    """Points without those that are not beyond the one before in both, as float32 sees them."""
+    """Return the points that exceed the previous one in both coordinates, as float32."""
     kept = [0]
     for i in range(1, len(x)):
         last = kept[-1]

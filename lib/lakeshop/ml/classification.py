@@ -1,8 +1,7 @@
-"""How good scores of a rare class are: ranking, alerts within a budget, calibration.
+"""Metrics of scores of a rare class: ranking, alerts within a budget, calibration.
 
-All figures are pure NumPy and independent of the order of rows. Rows whose score or target is
-missing are left out. A figure that cannot be told, of no rows or of one class only, is NaN: a
-report goes on without it.
+All metrics are pure NumPy and independent of the order of rows. Rows with a missing score or target
+are left out. A metric is NaN where it is undefined: without rows, or with one class only.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""How far values have moved since a reference: the population stability index. Pure NumPy."""
+"""Drift of values since a reference: the population stability index. Pure NumPy."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,7 +13,7 @@ def population_stability_index(
     """Sum over bins of (p - q) * ln(p / q), of the shares p of the present, q of the reference.
 
     By convention below 0.1 is stable and above 0.25 has changed (Siddiqi 2006). Bins are equally
-    likely in the reference, fewer where its values repeat; what is missing is a bin of its own.
+    likely in the reference, fewer where its values repeat. Missing values have their own bin.
     Infinite values fall into the outermost bins.
 
     Args:
@@ -22,7 +22,7 @@ def population_stability_index(
         bins: of values.
 
     Returns:
-        The index, 0 where nothing moved; NaN where either has no rows.
+        The index, 0 without any drift; NaN where either has no rows.
     """
     then, now = _floats(reference), _floats(present)
     if not then.size or not now.size:
@@ -37,9 +37,9 @@ def _floats(values: ArrayLike) -> Floats:
 
 
 def _edges(known: Floats, bins: int) -> Floats:
-    """Inner edges; a bin holds what is above its lower edge and not above its upper one.
+    """Inner edges; a bin holds values above its lower edge and not above its upper one.
 
-    A value so frequent that it is two quantiles, as 0 of counts, has a bin for itself.
+    A value so frequent that it equals two quantiles, as 0 of counts, has its own bin.
     """
     if not known.size:
         return np.empty(0)

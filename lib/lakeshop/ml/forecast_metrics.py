@@ -1,9 +1,8 @@
-"""How good forecasts of many series are: errors by the series' own scale, shares below quantiles.
+"""Accuracy of forecasts of many series: scaled errors, shares below quantiles.
 
-Actual units, means and weights are float64[n, H], one row per series. A day of weight 0 is left
-out: one sold out says how much there was, not how much was wanted. So is a day whose actual or
-forecast is missing. A figure that cannot be told, of no days or by a scale of 0, is NaN, and NULL
-in a table.
+Actual units, means and weights are float64[n, H], one row per series. Days of weight 0 are ignored:
+sales on stock-out days measure supply, not demand. Days with a missing actual or forecast are
+ignored too. An undefined metric, without days or with a scale of 0, is NaN, and NULL in a table.
 """
 
 from typing import NamedTuple
@@ -17,7 +16,7 @@ WEEK = 7
 
 
 class Scales(NamedTuple):
-    """What errors of each series are measured by, float64[n]; NaN where it never changes.
+    """Scales of each series' errors, float64[n]; NaN for a series that never changes.
 
     From the first sale on, over days that are both exposed: mean squared and mean absolute
     difference from the day before, and mean absolute difference from the week before.
@@ -66,7 +65,7 @@ def mase(actual: Floats, mean: Floats, scale: Floats, weight: Floats) -> Floats:
 
 
 def weighted(figures: Floats, value: Floats) -> float:
-    """The mean over series by value, those without figure or value left out (WRMSSE of M5)."""
+    """Mean over series weighted by value (WRMSSE of M5), of series with a metric and a value."""
     known = np.isfinite(figures) & (value > 0)
     return _ratio(float(np.sum((figures * value)[known])), float(np.sum(value[known])))
 

@@ -1,6 +1,7 @@
-"""Layers that take raw input values: what is missing, infinite or constant ends here.
+"""Layers of the product's Keras models.
 
-Importing this imports Keras.
+Importing this module imports Keras and registers every layer and loss under `lakeshop>`. Raw input
+layers replace missing, infinite and constant values.
 """
 
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ class RawInputs(keras.Layer):  # type: ignore[misc]
         self.is_sometimes_missing = [bool(x) for x in is_sometimes_missing]
 
     def known(self, values: Any) -> tuple[Any, Any]:
-        """Values with the centre in place of what is missing, and what is missing, 0 or 1.
+        """Values with missing ones replaced by the centre, and a 0/1 indicator of missing ones.
 
         No NaN may reach a computation: 0 * NaN is NaN, in gradients too.
         """
@@ -40,11 +41,11 @@ class RawInputs(keras.Layer):  # type: ignore[misc]
 
     def scaled(self, known: Any) -> Any:
         """Distance from the centre in scales, compressed: asinh is linear near 0, then a log."""
-        says = np.array([1.0 if x > 0 else 0.0 for x in self.scale], np.float32)
+        is_informative = np.array([1.0 if x > 0 else 0.0 for x in self.scale], np.float32)
         scale = np.array([x if x > 0 else 1.0 for x in self.scale], np.float32)
         # Clipped before asinh, which squares: of float32 that is infinite beyond 1.8e19.
         z = ops.clip((known - np.array(self.center, np.float32)) / scale, -1e6, 1e6)
-        return ops.arcsinh(z) * says
+        return ops.arcsinh(z) * is_informative
 
     def get_config(self) -> dict[str, Any]:
         """All arguments."""
@@ -66,7 +67,7 @@ class RobustScaling(RawInputs):
         return ops.concatenate([self.scaled(known), missing], axis=-1)
 
     def compute_output_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """As Keras asks for it."""
+        """Return the output shape."""
         return (*shape[:-1], 2 * len(self.center))
 
 
@@ -107,7 +108,7 @@ class PiecewiseLinearEmbedding(RawInputs):
     def build(self, shape: Sequence[int | None]) -> None:
         """Make the weights."""
         inputs, bins = self._low.shape
-        # Each input counts by itself: fan-in is its own channels, not those of all.
+        # Each input counts by itself: fan-in is its own channels, not all channels.
         self.kernel = self.add_weight(
             shape=(inputs, bins + 2, self.width),
             initializer=keras.initializers.RandomUniform(-0.3, 0.3),
@@ -129,7 +130,7 @@ class PiecewiseLinearEmbedding(RawInputs):
         return ops.reshape(embedded, (-1, len(self.center) * self.width))
 
     def compute_output_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """As Keras asks for it."""
+        """Return the output shape."""
         return (*shape[:-1], len(self.center) * self.width)
 
     def get_config(self) -> dict[str, Any]:

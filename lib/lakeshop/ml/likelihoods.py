@@ -71,7 +71,7 @@ class NegativeBinomial(keras.losses.Loss):  # type: ignore[misc]
         super().__init__(name=name, reduction=reduction, **options)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Loss of each row, without what does not depend on the prediction."""
+        """Loss of each row, without the terms that do not depend on the prediction."""
         units, exposure = ops.split(ops.cast(y_true, y_pred.dtype), 2, axis=1)
         mean, dispersion = ops.split(y_pred, 2, axis=1)
         mean = mean * ops.maximum(exposure, 0.05)

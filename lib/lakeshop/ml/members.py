@@ -16,9 +16,9 @@ MIN_PROBABILITY = 1e-7  # of a probability, so that its logarithm exists
 
 @registered
 class Members(keras.Layer):  # type: ignore[misc]
-    """The same row for each of k members, [batch, f] to [batch, k, f], times a vector of its own.
+    """A copy of each row per ensemble member, [batch, f] to [batch, k, f], times the member's vector.
 
-    The only thing that tells members apart before their heads (TabM-mini, Gorishniy et al. 2024).
+    Members differ only by this vector and their heads (TabM-mini, Gorishniy et al. 2024).
     """
 
     def __init__(self, members: int, **options: Any) -> None:
@@ -39,7 +39,7 @@ class Members(keras.Layer):  # type: ignore[misc]
         return values[:, None, :] * self.scaling
 
     def compute_output_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """As Keras asks for it."""
+        """Return the output shape."""
         return (shape[0], self.members, shape[-1])
 
     def get_config(self) -> dict[str, Any]:
@@ -49,13 +49,13 @@ class Members(keras.Layer):  # type: ignore[misc]
 
 @registered
 class MemberProbabilities(keras.Layer):  # type: ignore[misc]
-    """A head per member, [batch, k, f] to a probability [batch, 1], the mean of the members'.
+    """One head per member, [batch, k, f] to the mean of their probabilities, [batch, 1].
 
-    In training the probabilities [batch, k] themselves, so that the loss is the mean of members'
-    losses, not the loss of their mean: else they would not be trained to be right alone.
+    In training the output is the members' probabilities, [batch, k]. The loss is then the mean of
+    the members' losses, not the loss of their mean: each member is trained on its own.
 
     Args:
-        base_rate: probability that the heads begin with.
+        base_rate: initial probability of the heads.
     """
 
     def __init__(self, base_rate: float = 0.5, **options: Any) -> None:
@@ -82,7 +82,7 @@ class MemberProbabilities(keras.Layer):  # type: ignore[misc]
         return each if training else ops.mean(each, axis=-1, keepdims=True)
 
     def compute_output_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """As Keras asks for it."""
+        """Return the output shape."""
         return (shape[0], 1)
 
     def get_config(self) -> dict[str, Any]:

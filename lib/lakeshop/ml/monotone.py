@@ -49,7 +49,7 @@ class MonotoneCalibration(keras.Layer):  # type: ignore[misc]
         return moved
 
     def compute_output_shape(self, shape: Sequence[int | None]) -> tuple[int | None, ...]:
-        """As Keras asks for it."""
+        """Return the output shape."""
         return tuple(shape)
 
     def get_config(self) -> dict[str, Any]:

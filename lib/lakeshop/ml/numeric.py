@@ -1,7 +1,7 @@
-"""How loops become machine code, and the one instruction that NumPy cannot say.
+"""Array types, compiled loops, and a prefetch instruction that NumPy lacks.
 
-A compiled function calls compiled functions of its own file only: numba sees by a file's time
-whether what it has cached on disk is stale, and looks at no other file.
+A compiled function calls only compiled functions of its own file: numba invalidates its cache on
+disk by the time of that file alone.
 """
 
 from collections.abc import Callable

@@ -12,14 +12,14 @@ TAIL = (0.998, 0.999, 0.9995, 0.9999)  # alerts are there
 
 
 def percentiles(model: Any, scores: ArrayLike) -> Any:
-    """The model with its output of 0 or more turned into the share of scores below it.
+    """Return the model with its output of 0 or more turned into the share of scores below it.
 
-    One Keras model from raw inputs to a number between 0 and 1, strictly rising with the score.
+    One Keras model from raw inputs to a number between 0 and 1, strictly increasing in the score.
 
     Args:
         model: raw inputs to one score of 0 or more, [batch, 1].
-        scores: what it said of rows that it was not trained on, float[n]; those that are no
-            numbers are left out.
+        scores: predictions for rows outside the training set, float[n]; non-finite ones are left
+            out.
 
     Raises:
         ValueError: no score is a number.

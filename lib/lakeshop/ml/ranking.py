@@ -1,10 +1,9 @@
-"""How good ranked lists are: accuracy per user, coverage, novelty and a paired interval.
+"""Metrics of ranked lists: accuracy per user, coverage, novelty and a paired interval.
 
-A list is the products recommended to one user, best first, without repeats; relevant products
-are those the user then took, and relevance is binary. Every accuracy figure is between 0 and 1.
-A user without relevant products has no accuracy at all, so the functions refuse one instead of
-counting 0 or 1: leave such users out. Figures per user come first because methods are compared
-on the same users, by paired differences.
+A list holds the products recommended to one user, best first, without repeats. Relevant products
+are the ones the user then bought; relevance is binary. Every accuracy metric is between 0 and 1. A
+user without relevant products has no accuracy: the functions raise instead of counting 0 or 1.
+Metrics per user come first, because methods are compared by paired differences per user.
 """
 
 import math
@@ -128,9 +127,9 @@ def paired_interval(differences_per_user: ArrayLike, users: ArrayLike) -> Interv
     """Mean difference of two methods over users, with its normal 95 % interval.
 
     Row i is one difference (method a minus method b) of user users[i]; both have shape (rows,).
-    Rows of one user are not independent, so users are the clusters: with d_u the mean of user
-    u's own rows and n users, mean = sum(d_u) / n, s^2 = sum((d_u - mean)^2) / (n - 1), and the
-    interval is mean -+ 1.96 s / sqrt(n). The order of the rows does not matter, to the last bit.
+    Rows of one user are not independent: users are the clusters. With d_u the mean of user u's rows
+    and n users, mean = sum(d_u) / n and s^2 = sum((d_u - mean)^2) / (n - 1). The interval is mean
+    -+ 1.96 s / sqrt(n). The order of the rows does not matter, to the last bit.
 
     Raises:
         ValueError: Shapes differ, a difference is not finite, or fewer than 2 users.

@@ -20,14 +20,14 @@ class ReconstructionError(RawInputs):
     """Mean squared error of a reconstruction, [batch, 1], over the inputs that a row has.
 
     Called with raw inputs [batch, d], scaled inputs [batch, 2 d] of `RobustScaling`, and their
-    reconstruction [batch, d]. Inputs that say nothing, as constant ones, do not count, nor do
-    missing ones: a row without any has error 0.
+    reconstruction [batch, d]. Constant and missing inputs do not count. A row without any other
+    input has error 0.
     """
 
     def call(self, values: Any, scaled: Any, restored: Any) -> Any:
         """Errors."""
-        says = np.array([1.0 if x > 0 else 0.0 for x in self.scale], np.float32)
-        counts = ops.cast(ops.isfinite(values), "float32") * says
+        is_informative = np.array([1.0 if x > 0 else 0.0 for x in self.scale], np.float32)
+        counts = ops.cast(ops.isfinite(values), "float32") * is_informative
         errors = ops.square(scaled[:, : len(self.scale)] - restored) * counts
         total = ops.sum(errors, axis=-1, keepdims=True)
         return total / ops.maximum(ops.sum(counts, axis=-1, keepdims=True), 1.0)
@@ -35,7 +35,7 @@ class ReconstructionError(RawInputs):
     def compute_output_shape(
         self, values: Sequence[int | None], *others: Any
     ) -> tuple[int | None, ...]:
-        """As Keras asks for it."""
+        """Return the output shape."""
         return (values[0], 1)
 
 

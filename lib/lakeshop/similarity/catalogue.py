@@ -1,7 +1,7 @@
 """Products by number: the items of the kernel.
 
-No Spark here. The most frequent products have the smallest numbers, so that what the kernel
-touches most lies together in the processor's cache.
+No Spark here. The most frequent products have the smallest numbers: the kernel's hot entries are
+adjacent in the processor's cache.
 """
 
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Catalogue:
 
 
 def catalogue_of(events: pd.DataFrame) -> Catalogue:
-    """Products numbered from 0, those with most events first, then by id.
+    """Products numbered from 0, most events first, then by id.
 
     Args:
         events: product_id and number of events of each product, in any order.

@@ -118,7 +118,7 @@ def _best(
     width, floor = given[1][0], 0.0
     few = width // SAMPLE + 4
     if of[0] != LOG_LIKELIHOOD and touched.size > 4 * SAMPLE * few:
-        # What few of a sample reach, more than enough of all reach, with odds of some 20 to 1.
+        # A score that few of a sample reach is reached by enough of all, with odds of 20 to 1.
         sample = (sums, touched[::SAMPLE])
         if _collect(of, sample, factors, given, best, (few, floor)) == few:
             floor = similarity[0]
@@ -145,16 +145,16 @@ def _collect(
 ) -> int:
     """Gather the best of at least a floor, `wanted`, in `best`, a heap with the worst on top.
 
-    A score is (sum or support) / (left * right[item] + base), to rounding: what cannot beat the
-    worst by that is ruled out before it is scored.
+    A score is (sum or support) / (left * right[item] + base), up to rounding. A candidate that
+    cannot beat the worst by this bound is rejected before it is scored.
     """
     (measure, target), (sums, touched), (left, base, right) = of, counts, factors
     (items, options), (width, floor), (neighbour, similarity, _) = given, wanted, best
     is_of_sums, least = measure in (COSINE, ASYMMETRIC_COSINE), np.uint64(options[1])
     shared = 1.0 if measure == JACCARD else 0.0
-    # Log-likelihood has no such form; what meets no more often than by chance is ruled out.
+    # Log-likelihood has no such form; pairs no more frequent than by chance are ruled out.
     bound = 1.0 if measure == LOG_LIKELIHOOD else floor
-    # score < bound, by the form above, with what is the same for all taken out of the loop.
+    # score < bound, by the form above, with loop invariants hoisted.
     slope, offset, weight = bound * left, bound * base, SLACK + bound * shared
     size = 0
     for item in touched:
@@ -200,7 +200,7 @@ def _score(
 
 @compiled
 def _log_likelihood(both: float, i: float, j: float, n: float) -> float:
-    """2 n times the mutual information of two items; 0 of what meets no more than by chance."""
+    """2 n times the mutual information of two items; 0 if no more frequent than by chance."""
     if both * n <= i * j:
         return 0.0
     cells = _x_log_x(both) + _x_log_x(i - both) + _x_log_x(j - both) + _x_log_x(n - i - j + both)
@@ -217,8 +217,8 @@ def _x_log_x(x: float) -> float:
 def _sink(items: Ids, scores: Floats, size: int, item: int, score: float) -> None:
     """Put an item in the place of the worst.
 
-    The hole goes down all the way, which needs no branch that is hard to foresee, and then up a
-    step or two (Wegener, "Bottom-up heapsort", 1993).
+    The hole first goes down all the way, without a branch that is hard to predict. Then it moves up
+    a step or two (Wegener, "Bottom-up heapsort", 1993).
     """
     hole, child = 0, 1
     while child < size:

@@ -62,7 +62,7 @@ def target_columns(
 def add_joint_counts(indptr: Integers, entries: Entries, place_of: Ids, counts: Matrix) -> None:
     """Add 1 to counts[a, b] for each history with items at places a and b, a = b included.
 
-    Items whose `place_of` is below 0 are left out.
+    Items with a `place_of` below 0 are left out.
     """
     together = np.empty(counts.shape[0], np.int64)
     for history in range(indptr.size - 1):

@@ -1,9 +1,9 @@
-"""Weighted histories x items as checked, packed arrays: what the similarity kernel reads.
+"""Weighted histories x items as checked, packed arrays: the input of the similarity kernel.
 
-A history is a user or a basket: one row of a sparse matrix X. Weights are fixed-point integers,
-so that sums over them are exact and equal in any order. An entry is one integer, its item above
-its weight: 4 bytes for catalogues of up to 2,097,152 products (8 beyond), so that a history is
-one read from memory, which is what the kernel's time goes into.
+A history is a user or a basket: one row of a sparse matrix X. Weights are fixed-point integers:
+sums over them are exact and equal in any order. An entry is one integer, its item above its weight:
+4 bytes for catalogues of up to 2,097,152 products, 8 beyond. A history is one contiguous read, and
+memory reads dominate the kernel's time.
 """
 
 from dataclasses import dataclass

@@ -1,12 +1,12 @@
-"""Weighted interactions: what the neighbours are computed from.
+"""Weighted interactions: the input of the neighbours.
 
-Two bases: what the same `user` did over time, and what lay in the same `basket`. Columns history
-(the user or the order), product_id, weight (fixed-point, 0 to ONE) and age (days); a history may
-hold a product several times, its largest weight counts. So no number of views or clicks makes a
-user weigh more than one.
+Two bases: interactions of the same `user` over time, and products of the same `basket`. Columns:
+history (the user or the order), product_id, weight (fixed-point, 0 to 1) and age (days). A history
+may hold a product several times; its largest weight counts. Many views or clicks therefore never
+make a user weigh more than one.
 
-The weight of a pair of products in a history is the product of their weights; it halves with
-every half-life of age, so a single weight halves with every two.
+The weight of a pair of products in a history is the product of their weights. It halves with every
+half-life of age: a single weight halves with every two half-lives.
 """
 
 from collections.abc import Mapping
@@ -26,13 +26,13 @@ COUNTED_IN: Mapping[Action, str] = {"purchase": "lines", "cart": "carts", "view"
 def user_interactions(
     days: DataFrame, day: date, half_life_days: float, action_weights: Mapping[Action, float]
 ) -> DataFrame:
-    """What each user did on each day, by the weightiest action and the age.
+    """One row per user, day and product, weighted by its strongest action and its age.
 
     Args:
         days: rows of features.user_product_days.
         day: the business date.
         half_life_days: of the weight of a pair.
-        action_weights: 0 to 1 of each action of COUNTED_IN; actions without one do not count.
+        action_weights: 0 to 1 of each action of COUNTED_IN; actions without a weight do not count.
     """
     counted = [
         F.when(F.col(COUNTED_IN[action]) > 0, F.lit(float(weight)))
@@ -54,7 +54,7 @@ def user_interactions(
 
 
 def basket_interactions(lines: DataFrame, day: date, half_life_days: float) -> DataFrame:
-    """What lay in each order, by the age of the order; no refunds."""
+    """One row per order and product, weighted by the age of the order; no refunds."""
     return (
         lines.where(F.col("quantity") >= 0)
         .withColumn("age", age_in_days(day))

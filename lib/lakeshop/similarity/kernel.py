@@ -1,11 +1,10 @@
 """Top-k neighbours per item by several measures, exact, for a block of target items.
 
-Whoever holds all histories computes the neighbours of any targets to the last bit, in any order
-and in any block: sums are integers, a measure is one float64 formula over those sums, and ties
-break by the smaller id.
+Neighbours of a target are equal to the last bit in any order and in any block. Sums are integers, a
+measure is one float64 formula over these sums, and ties break by the smaller id.
 
-Memory beside the histories: 14 bytes for each of the targets' entries, 60 per item of the
-catalogue and measure, and the result.
+Memory beside the histories: 14 bytes for each of the targets' entries, 60 per item of the catalogue
+and measure, and the result.
 
 This module checks and shapes; the loops are in `compiled.py`.
 """
@@ -41,11 +40,11 @@ MEASURES = {
 
 @dataclass(frozen=True, eq=False)
 class Statistics:
-    """What the measures know of each item beside its pairs.
+    """Statistics of each item, without its pairs.
 
-    `histories`, `norms` and `works` are int64[n_items]: histories that hold the item, the sum of
-    its squared weights, and the summed length of its histories, which is what the kernel does
-    for it; `n_histories` counts all histories that are not empty.
+    `histories`, `norms` and `works` are int64[n_items]: histories with the item, the sum of its
+    squared weights, and the summed length of its histories. The last one is the kernel's cost of
+    the item. `n_histories` counts all histories that are not empty.
     """
 
     histories: Integers
@@ -110,26 +109,26 @@ def top_neighbours(
 
     - co_count: n_ij
     - cosine: dot / (sqrt(norm_i * norm_j) + shrinkage): the item-based cosine of Sarwar et al.
-      ("Item-based collaborative filtering recommendation algorithms", 2001), shrunk towards 0
-      where little speaks for a pair, as in Bell and Koren ("Scalable collaborative filtering
-      with jointly derived neighborhood interpolation weights", 2007)
+      ("Item-based collaborative filtering recommendation algorithms", 2001). The shrinkage of pairs
+      with little support is by Bell and Koren ("Scalable collaborative filtering with jointly
+      derived neighborhood interpolation weights", 2007).
     - asymmetric_cosine: dot / (norm_i^asymmetry * norm_j^(1 - asymmetry) + shrinkage), i the
-      target: Aiolli ("Efficient top-n recommendation for very large scale binary rated
-      datasets", 2013)
+      target: Aiolli ("Efficient top-n recommendation for very large scale binary rated datasets",
+      2013)
     - jaccard: n_ij / (n_i + n_j - n_ij)
     - lift: n_ij * n / (n_i * n_j): Brin et al. ("Dynamic itemset counting", 1997)
-    - log_likelihood: the ratio G^2 of Dunning ("Accurate methods for the statistics of surprise
-      and coincidence", 1993), of pairs that meet more often than by chance
+    - log_likelihood: the ratio G^2 of Dunning ("Accurate methods for the statistics of surprise and
+      coincidence", 1993), of pairs more frequent than by chance
 
     Args:
         histories: all of them.
         statistics: of the same histories.
-        targets: the block: unique items, in any order, which is the order of the result.
-        measures: names of MEASURES, each once; their order is that of the result.
+        targets: the block: unique items in any order; the result keeps this order.
+        measures: names of MEASURES, each once; the result keeps their order.
         k: neighbours per target and measure at most; may exceed the catalogue.
         shrinkage: in co-occurrences of weight 1.0; 0 gives the plain cosines.
         asymmetry: 0 to 1; 0.5 gives the cosine, 1 the weighted confidence of target to item.
-        min_support: histories a pair must share at least.
+        min_support: histories that a pair shares at least.
 
     Returns:
         At most k rows per target and measure, all similarities above 0, never the target itself.
@@ -174,7 +173,7 @@ def _factors(
 ) -> tuple[Floats, Floats, Floats]:
     """left[m, i], right[m, j] and base[m, i]: a score is its sum / (left * right + base).
 
-    Of log-likelihood, where there is no such form, those of lift.
+    Log-likelihood has no such form and takes the factors of lift.
     """
     histories, norms = _as_floats(statistics)
     nothing, ones = np.zeros(norms.size), np.ones(norms.size)

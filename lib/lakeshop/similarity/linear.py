@@ -1,9 +1,9 @@
 """The linear item-item model EASE on the products bought most: a dense, closed-form solution.
 
-Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019). What a user will buy next
-is a weighted sum over what they have bought; unlike a cosine, a weight discounts what other
-products already explain, and may be negative. Costs n^2 memory and n^3 time in one task
-(5,000 products: three matrices of 100 MB), so it is for a catalogue's head. No Spark here.
+Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019). A user's next purchases are
+predicted by a weighted sum over their past ones. Unlike a cosine, a weight discounts the effect of
+other products, and may be negative. Costs n^2 memory and n^3 time in one task (5,000 products:
+three matrices of 100 MB): the model is for a catalogue's head. No Spark here.
 """
 
 from dataclasses import dataclass

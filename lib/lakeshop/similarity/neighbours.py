@@ -1,24 +1,26 @@
 """similarity.neighbours: top-k neighbours of each product, by several measures.
 
-Measures of what the same users did (`user_cosine`, ...) and of what lay in the same baskets
-(`basket_cosine`, ...), by the compiled kernel; and the weights of a linear model of the products
-bought most (`user_linear`).
+The compiled kernel gives measures over users (`user_cosine`, ...) and over baskets
+(`basket_cosine`, ...). A linear model of the products bought most gives `user_linear`.
 
-The Spark shell round the kernel. Two stages: tasks pack interactions into histories, 4 bytes an
-entry; then each task computes one block of products by reading all histories from its executor's
-one memory-mapped copy. No self-join of pairs, nothing collected that grows with users or
-interactions: the driver holds one id per product.
+This is the Spark shell round the kernel, in two stages. First, tasks pack interactions into
+histories, 4 bytes an entry. Then each task computes one block of products by reading all histories
+from its executor's one memory-mapped copy. There is no self-join of pairs. The driver holds one id
+per product, and nothing that grows with users or interactions.
 
-Memory of a worker: in the first stage some 100 bytes for each of the EVENTS_AT_ONCE rows of a part;
-in the second, beside the shared copy (4 bytes an entry, 8 a history), 14 bytes per entry of its
-block, 60 per product and measure, and its result. The linear model's task: see `linear.py`.
+Memory of a worker in the first stage: some 100 bytes for each of the EVENTS_AT_ONCE rows of a part.
+In the second stage, beside the shared copy (4 bytes an entry, 8 a history): 14 bytes per entry of
+its block, 60 per product and measure, and its result. The linear model's task: see `linear.py`.
 
-How the histories travel was chosen by measurement (10 million interactions, two cores). Sent by a
-shuffle to every block that they touch, nearly all histories went to every block and lay in each
-worker's own memory, and the job took 20.8 s; packed as here and copied once per executor, 13.1 s. A
-task that needs no copy leaves its input unread where that is large; but its worker then ends, and
-the next takes 2 s to start, so small input is read. A broadcast, or a file added to the session,
-would pass through the driver.
+The transport of histories was chosen by measurement (10 million interactions, two cores):
+
+- a shuffle to every block that needs them took 20.8 s: nearly all histories went to every block,
+  into each worker's own memory
+- packing and one copy per executor took 13.1 s
+
+A task with a copy leaves a large input unread. Its worker then ends, and the next one takes 2 s to
+start: a small input is read anyway. A broadcast, or a file added to the session, would pass through
+the driver.
 """
 
 import collections
@@ -56,8 +58,8 @@ PAIR = (
     "support BIGINT"
 )
 EVENTS_AT_ONCE, PAIRS_AT_ONCE = 2**21, 2**17  # some 200 and 10 MB
-# A worker that leaves its input unread ends, and the next one takes 2 s to start: what is read in
-# less is read.
+# A worker that leaves its input unread ends, and the next one takes 2 s to start: inputs that are
+# read faster are read.
 READ_ANYWAY = 2**28  # bytes
 
 Batches = Iterable[pa.RecordBatch]
@@ -71,8 +73,8 @@ _COPIES = itertools.count()
 class Packed:
     """Histories in rows, as from `packing.as_rows`, and the catalogue of their items, sent once.
 
-    `name` names the copies that executors make of them, `size` is that of all entries in bytes,
-    `cut` what too long histories have lost.
+    `name` names the copies on executors. `size` is the size of all entries in bytes. `cut` counts
+    the losses of too long histories.
     """
 
     rows: DataFrame
@@ -121,12 +123,12 @@ def head(habits: DataFrame, n: int) -> list[str]:
 def packed_histories(
     interactions: DataFrame, options: Similarity, cache: Callable[[DataFrame], DataFrame]
 ) -> Packed:
-    """Interactions as histories; what the tasks of the second stage read.
+    """Pack interactions into histories: the input of the second stage.
 
     Args:
         interactions: history, product_id, weight and age, as from `interactions.py`.
-        options: max_history, and blocks: there are at least as many parts.
-        keep: caches the rows while they are in use.
+        options: max_history, and blocks: the least number of parts.
+        cache: caches the rows while they are in use.
     """
     spark = interactions.sparkSession
     known = interactions.where(F.col("product_id").isNotNull())
@@ -159,9 +161,9 @@ def neighbours_of(
 
     Args:
         histories: as from `packed_histories`.
-        basis: what a history is.
+        basis: meaning of a history: user or basket.
         measures: see `kernel.top_neighbours`.
-        options: blocks, and those of the measures.
+        options: blocks, and parameters of the measures.
     """
     names = pa.array([f"{basis}_{measure}" for measure in measures])
 
@@ -192,7 +194,7 @@ def linear_neighbours_of(
     Args:
         histories: as from `packed_histories`; weights are not used.
         product_ids: the products that are modelled.
-        options: those that begin with `linear_`.
+        options: parameters with the prefix `linear_`.
     """
     modelled = pa.array(product_ids, pa.string())
 
@@ -215,9 +217,9 @@ def linear_neighbours_of(
 
 
 def _in_blocks(histories: Packed, n_blocks: int, kernel: Kernel) -> DataFrame:
-    """What the kernel finds in each block, by a task per block, each offered all histories.
+    """Run the kernel on each block, by one task per block with access to all histories.
 
-    A Cartesian product streams its left side: a task whose executor has a copy leaves it unread.
+    A Cartesian product streams its left side: a task with a copy on its executor leaves it unread.
     """
     spark = histories.rows.sparkSession
     shared, name = histories.catalogue, histories.name

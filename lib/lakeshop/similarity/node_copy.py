@@ -1,8 +1,8 @@
 """One copy of the packed histories per executor, memory-mapped by all of its Python workers.
 
 The first task that needs the copy writes it to the executor's scratch folder, under a lock, from
-the rows that it is given; the others map the same pages and read nothing. Spark removes the
-folder with the executor. Nothing passes through the driver.
+its input rows. The others map the same pages and read nothing. Spark removes the folder with the
+executor. Nothing passes through the driver.
 """
 
 import fcntl
@@ -28,7 +28,7 @@ def node_copy(name: str, parts: Iterable[InteractionMatrix], n_items: int) -> In
     Raises:
         OSError: the scratch folder cannot be written, for example because the disk is full.
     """
-    # Spark tells its workers; a list where the executor has several disks.
+    # Set by Spark for its workers; a list where the executor has several disks.
     scratch = os.environ.get("SPARK_LOCAL_DIRS", tempfile.gettempdir()).split(",")[0]
     copy = Path(scratch) / f"lakeshop-{name}"
     with copy.with_suffix(".lock").open("a") as lock:

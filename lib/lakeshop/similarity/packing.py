@@ -1,14 +1,13 @@
-"""Which block computes which item: blocks of target items of about equal work.
+"""Balanced blocks of target items, and interactions packed into histories.
 
-The work of an item is what the kernel does for it: one product per entry of each of its
-histories. A long-tail catalogue cut by id or by hash leaves one task with most of the
-work; here the heaviest items are dealt first, each to the block that has least to do.
+The work of an item is the kernel's cost of it: one product per entry of each of its histories. A
+long-tail catalogue cut by id or by hash leaves one task with most of the work. Here the heaviest
+items are assigned first, each to the block with the least load.
 
-Interactions in rows -> packed histories, in memory: grouped, each item once, newest first cut.
-
-No Spark here: rows come in Arrow batches, as tasks receive them. Two 64-bit hashes stand for the
-id of a history: 16 bytes travel instead of a pseudonym's 64, and of a billion ids two are equal
-with odds of 1 to 10^20. Memory: the rows of one part, some 100 bytes each.
+Histories are packed in memory: grouped, each item once, cut to the newest entries. No Spark here:
+rows come in Arrow batches, as tasks receive them. Two 64-bit hashes replace the id of a history: 16
+bytes instead of a pseudonym's 64. Two of a billion ids collide with odds of 1 to 10^20. Memory: the
+rows of one part, some 100 bytes each.
 """
 
 import heapq
@@ -100,7 +99,7 @@ class Interactions:
 
 @dataclass(frozen=True)
 class Cut:
-    """How many histories were too long, and how many of their interactions were left out."""
+    """Number of histories that were too long, and of their interactions that were left out."""
 
     histories: int = 0
     interactions: int = 0
@@ -109,11 +108,10 @@ class Cut:
 def numbered(batches: Iterable[pa.RecordBatch], catalogue: Catalogue) -> Interactions:
     """Rows of hash, other_hash (of the history's id), product_id, weight, age by number.
 
-    Rows of no product, of one that the catalogue lacks, or of weight 0 say nothing and are left
-    out.
+    Rows without a product, with a product outside the catalogue, or of weight 0 are left out.
 
     Raises:
-        ValueError: a weight is NULL, no integer, below 0 or above ONE.
+        ValueError: a weight is NULL, no integer, below 0 or above WEIGHT_SCALE.
     """
     # One of each to begin with, so that there is something to join.
     hashes = [np.empty((0, 2), np.int64)]
@@ -141,10 +139,10 @@ def numbered(batches: Iterable[pa.RecordBatch], catalogue: Catalogue) -> Interac
 
 
 def packed(rows: Interactions, n_items: int, max_history: int) -> tuple[InteractionMatrix, Cut]:
-    """One history per number, each item once with its largest weight; and what was cut.
+    """One history per number, each item once with its largest weight; and the `Cut`.
 
-    Of longer histories the `max_history` items with the least ages count, then the larger
-    weights, then the smaller items: what a bot or a reseller did long ago speaks for nothing.
+    Longer histories keep the `max_history` items with the smallest ages, then the larger weights,
+    then the smaller items: old events of bots and resellers carry no information.
     """
     offsets, places = by_group(rows.history, rows.n_histories)
     item, weight, age = rows.item[places], rows.weight[places], rows.age[places]
@@ -163,7 +161,7 @@ def as_rows(
 ) -> Iterator[pa.RecordBatch]:
     """Histories as rows of ROW, each of about `at_once` entries, so that no row is large.
 
-    What was cut stands in the first row.
+    The first row carries the cut.
     """
     n_rows = -(-histories.entries.size // at_once)
     edges = np.searchsorted(histories.indptr, np.arange(1, n_rows) * at_once)
@@ -195,7 +193,7 @@ def from_rows(batches: Iterable[pa.RecordBatch], n_items: int) -> Iterator[Inter
 def _newest(
     offsets: Integers, item: Ids, weight: Integers, age: Ids, most: int
 ) -> NDArray[np.bool_]:
-    """Which entries are among the `most` newest of their history."""
+    """Mask of the entries among the `most` newest of their history."""
     lengths = np.diff(offsets)
     kept = np.ones(item.size, dtype=bool)
     is_long = np.repeat(lengths > most, lengths)
