@@ -1,6 +1,6 @@
-"""What the calendar says of days: public holidays near them, paydays, the place in month and year.
+"""Calendar features of days: public holidays, paydays, position in month and year.
 
-A function of the dates alone: the same for a day in history and for one to come.
+A function of the dates alone, for past and future days alike.
 """
 
 import math
@@ -32,7 +32,7 @@ YEAR_DAYS = 365.25
 
 
 def known_country(country: str) -> str:
-    """The country's code, if its holidays are known.
+    """Return the country's code if its holidays are known.
 
     Raises:
         ValueError: they are not.
@@ -53,17 +53,17 @@ Country = Annotated[str, AfterValidator(known_country)]
 def calendar_features(
     first: date, last: date, country: str | None, paydays: tuple[int, ...]
 ) -> NDArray[np.float64]:
-    """float64[days, len(NAMES)]: what is known of each day from `first` to `last`.
+    """Calendar features of each day from `first` to `last`, float64[days, len(NAMES)].
 
-    `is_eve` and `is_after` are the days beside a holiday; `holiday_nearness` grows from 0, a week
-    before the next holiday, to 1 on it. `since_payday` and `day_of_month` are shares of 31 days.
-    A payday that a month is too short for is its last day.
+    `is_eve` and `is_after` are the days beside a holiday. `holiday_nearness` grows from 0, a week
+    before the next holiday, to 1 on it. `since_payday` and `day_of_month` are shares of 31 days. A
+    payday beyond the end of a month is the month's last day.
 
     Args:
         first: first day.
         last: last day.
-        country: ISO 3166 code of the country whose holidays count, None for none.
-        paydays: days of the month, may be empty: then no day is near a payday.
+        country: ISO 3166 code of the country with the holidays, None for none.
+        paydays: days of the month; may be empty: then no day is near a payday.
     """
     all_days = days_between(first, last)
     margin = timedelta(days=LONGEST_MONTH)

@@ -1,4 +1,4 @@
-"""Rows of features.demand as what forecasting needs of them: panel, names, kin, and the network."""
+"""Rows of features.demand as inputs of forecasting: panel, hierarchy, priors, and the network."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -24,7 +24,7 @@ Borders = tuple[float, float]
 
 @dataclass(frozen=True, eq=False)
 class Series:
-    """Some series as known on a night; one entry per series in everything."""
+    """Some series as known on a day; one entry per series in every attribute."""
 
     panel: Panel
     kinds: Hierarchy
@@ -40,12 +40,12 @@ class Series:
         return segments(self.classes, self.abc)
 
     def until(self, days_before: int, borders: Borders, active_days: int) -> "Series":
-        """As known so many days before; weekdays are then those of these series alone.
+        """The series as known `days_before` days earlier, with weekdays of these series alone.
 
         Args:
-            days_before: how many.
-            borders: what a series of value A, and one of B, must at least have sold for.
-            active_days: days over which its value is summed.
+            days_before: number of days.
+            borders: least sales of a series of value class A, and of class B.
+            active_days: days over which the value is summed.
         """
         past = self.panel.until(days_before)
         paid = past.units * np.nan_to_num(past.price, nan=0.0)
@@ -60,11 +60,11 @@ class Series:
         )
 
     def pooled(self) -> Pooled:
-        """What these series have in common."""
+        """Priors pooled over these series."""
         return pool(self.panel, self.classes, self.weekdays, self.kinds)
 
     def priors(self, shared: Pooled) -> PooledPriors:
-        """What each takes from others."""
+        """Priors of each series."""
         return shared.priors(self.panel, self.classes, self.weekdays, self.kinds)
 
     def candidate_forecasts(
@@ -74,7 +74,7 @@ class Series:
         names: Collection[str],
         options: DemandSettings,
     ) -> dict[str, MeanForecast]:
-        """What the named candidates say of each."""
+        """Forecasts of the named candidates."""
         of_network = None
         if network is not None:
             of_network = MeanForecast(*network.forecast(self.panel, self.groups, options))

@@ -1,7 +1,7 @@
-"""gold.category_forecasts: the forecasts of products added up, by category, department and shop.
+"""gold.category_forecasts: product forecasts aggregated by category, department and shop.
 
-Sums of decimals: every level is exactly the sum of the products below it, and of the level below
-it (bottom-up reconciliation). What the catalogue knows no category of is filed under "".
+Sums of decimals: every level is exactly the sum of the products below it, and of the level below it
+(bottom-up reconciliation). Products without a category are filed under "".
 """
 
 from functools import reduce

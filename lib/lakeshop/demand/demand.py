@@ -1,13 +1,12 @@
-"""features.demand: the daily demand of each series that is forecast, zeros included.
+"""features.demand: daily demand of each forecast series, zeros included.
 
-One row per series with arrays of days, because every method reads whole histories: 40,000
-series of a year are as many rows, not 14 million. Daily sums are collected per series as they
-are, few and in any order, and laid out by NumPy, see `demand_arrays`.
+One row per series with arrays of days, because every method reads whole histories: 40,000 series of
+a year are as many rows, not 14 million. Daily sums are collected per series, sparse and in any
+order, and made dense by NumPy, see `dense_arrays`.
 
-A series is active, and forecast, that sold within `active_days`, or whose catalogue entry came
-within 28 days (not with the shop's first catalogue), until the day on which it is discontinued.
-On training days all others that ever sold within the look-back are there too: were only survivors
-learned from, everything would seem to sell on.
+A series is active, and forecast, if it sold within `active_days`, or if its catalogue entry came
+within 28 days (not with the shop's first catalogue), until its day of discontinuation. Training
+days also include all others that sold within the look-back: survivors alone would bias the network.
 Money and units are summed as integers, so that no result depends on the partitioning.
 """
 
@@ -75,16 +74,16 @@ _ARRIVING = (
 def kept(
     sold: DataFrame, known: DataFrame, day: date, options: DemandSettings, *, include_inactive: bool
 ) -> DataFrame:
-    """The series, whether each is active, and how many days before `day` it begins: `first_age`.
+    """The series with `is_active`, and their first day as days before `day`: `first_age`.
 
     Args:
         sold: as from `sales`.
         known: as from `attributes`.
         day: the business date.
         options: level, history_days and active_days.
-        is_taught: whether series that are no longer active are kept as well.
+        include_inactive: keep series that are no longer active.
     """
-    # Which store a product not sold yet will be sold in is not known.
+    # The store of a product that is not sold yet is unknown.
     how = "full" if options.level == "product" else "left"
     is_new = F.coalesce("is_new", F.lit(False))
     is_active = F.coalesce(F.col("last_age") < options.active_days, F.lit(False))
@@ -139,7 +138,7 @@ def with_weekday_counts(series: DataFrame, all_series: DataFrame) -> DataFrame:
 
 
 def abc(series: DataFrame) -> DataFrame:
-    """The class of each series by value: A, B or C; what crosses a border is before it."""
+    """The value class of each series: A, B or C; a series that crosses a border is before it."""
     by_value = W.orderBy(F.desc("cents"), *SERIES_KEY)
     running = by_value.rowsBetween(W.unboundedPreceding, W.currentRow)
     before = F.sum("cents").over(running) - F.col("cents")
@@ -154,7 +153,7 @@ def abc(series: DataFrame) -> DataFrame:
 
 
 def with_stock(series: DataFrame, in_stock: DataFrame, level: str) -> DataFrame:
-    """Add the stock entries of each series: its store's own, and those of one stock for all."""
+    """Add the stock entries of each series: of its store, and of a stock shared by all stores."""
     own = in_stock.withColumnRenamed("stock", "own_stock")
     joined = series.join(own, on=list(SERIES_KEY), how="left")
     if level == "product":

@@ -1,7 +1,7 @@
-"""Sparse days of many series laid out as arrays: NumPy over a whole batch, without a loop.
+"""Sparse days of many series as dense arrays: NumPy over a whole batch, without a loop.
 
-The days of all series of a batch lie one after the other in one array, each from its first day
-on. An entry's place is where its series begins plus how many days later than that it is.
+The days of all series of a batch are concatenated in one array, each from its first day on. An
+entry's place is the start of its series plus its days since then.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,7 +21,7 @@ from lakeshop.demand.settings import DemandSettings
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-Entries = Mapping[str, Integers]  # equally long columns; `row` says whose an entry is
+Entries = Mapping[str, Integers]  # equally long columns; `row` is the series of an entry
 
 SCHEMA = (
     "product_id STRING, store_id STRING, department STRING, category STRING, "
@@ -41,7 +41,7 @@ NOT_ANNOUNCED = -1
 
 @dataclass(frozen=True)
 class Layout:
-    """Where the days of each series lie: from `first_age` days ago to `ahead` days from now."""
+    """Positions of the days of each series: from `first_age` days ago to `ahead` days from now."""
 
     first_age: Integers
     ahead: int = 0
@@ -53,11 +53,11 @@ class Layout:
 
     @cached_property
     def edges(self) -> Integers:
-        """int64[n + 1]: where each series begins, and where the last one ends."""
+        """Start of each series, and the end of the last one, int64[n + 1]."""
         return np.append(0, np.cumsum(self.lengths))
 
     def places(self, row: Integers, age: Integers) -> Integers:
-        """Where the day of each entry lies."""
+        """Position of each entry's day."""
         places: Integers = self.edges[row] + self.first_age[row] - age
         return places
 
@@ -70,7 +70,7 @@ class Layout:
         return pa.ListArray.from_arrays(pa.array(edges, pa.int32()), kept, mask=pa.array(~has_any))
 
     def any_of(self, flags: Flags) -> Flags:
-        """Whether any day of each series is flagged."""
+        """Mask of series with any flagged day."""
         before = np.append(0, np.cumsum(flags))
         found: Flags = before[self.edges[1:]] > before[self.edges[:-1]]
         return found
@@ -119,7 +119,7 @@ def entries(column: pa.ListArray) -> Entries:
 
 
 def units_and_price(history: Layout, sold: Entries) -> tuple[Floats, Floats]:
-    """Units of each day, and what was paid per unit, as on the last day with a sale before."""
+    """Units of each day, and the unit price of the last day with a sale until then."""
     units = np.zeros(history.edges[-1])
     price = np.full(history.edges[-1], np.nan)
     places = history.places(sold["row"], sold["age"])
@@ -133,10 +133,10 @@ def units_and_price(history: Layout, sold: Entries) -> tuple[Floats, Floats]:
 def exposure(
     history: Layout, is_sold: Flags, stock: Iterable[Entries], opening_hours: int
 ) -> Floats:
-    """The share of each day in which a series could be bought: the mean of what was counted.
+    """Share of each day on which a series could be bought: the mean over its counts.
 
-    An empty shelf without a word of hours sold out is 0 if nothing was sold that day, and else
-    half a day. What sold could be bought for an hour at least.
+    An empty shelf without sold-out hours is 0 if nothing was sold that day, and else half a day. A
+    day with a sale is exposed for at least an hour.
     """
     hours, counts = np.zeros((2, history.edges[-1]))
     for found in stock:
@@ -157,8 +157,7 @@ def exposure(
 def promotion_days(planned: Layout, spans: Entries) -> dict[str, pa.ListArray]:
     """`display`, `mailer` and `announced` of each day, through the horizon.
 
-    Where spans overlap their stores are added up, and the last one to be announced says since
-    when all of it was known.
+    Stores of overlapping spans are summed. The last announced span sets `announced`.
     """
     first = np.minimum(spans["starts_on"], planned.first_age[spans["row"]])
     days = np.maximum(first - np.maximum(spans["ends_on"], -planned.ahead) + 1, 0)

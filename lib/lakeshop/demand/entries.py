@@ -1,7 +1,7 @@
-"""What features.demand is made of, per series: days sold, days in stock, days promoted.
+"""Sparse entries of features.demand, per series: days sold, days in stock, days promoted.
 
-Entries are sparse and in no order. Days are ages: how many days before the business date, less
-than 0 after it. Units are thousandths, money cents: sums of integers have no order.
+Entries are in no order. Days are ages: days before the business date, negative after it. Units are
+thousandths, money cents: sums of integers do not depend on their order.
 """
 
 from datetime import date, timedelta
@@ -23,10 +23,10 @@ WEEK = 7
 
 
 def catalogue(versions: DataFrame, day: date) -> DataFrame:
-    """The newest entry of each product, and whether it is new in the shop.
+    """The newest entry of each product, with `is_new` and `delivered_age`.
 
     `is_new`: first delivered within 28 days, and not with the shop's first catalogue;
-    `delivered_age`: how many days ago that was.
+    `delivered_age`: days since the first delivery.
     """
     names = ("department", "category", "list_price", "discontinued_on")
     newest = F.max_by(F.struct(*names), BUSINESS_DATE)
@@ -44,7 +44,7 @@ def catalogue(versions: DataFrame, day: date) -> DataFrame:
 
 
 def attributes(known: DataFrame, level: str) -> DataFrame:
-    """What is known of what a level calls product; of a category its department alone."""
+    """Attributes of each product of a level; a category has its department alone."""
     if level != "category_store":
         return known
     nothing = {"list_price": "DECIMAL(12,2)", "discontinued_on": "DATE", "delivered_age": "INT"}
@@ -77,8 +77,8 @@ def as_series(rows: DataFrame, known: DataFrame, level: str) -> DataFrame:
 def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings) -> DataFrame:
     """One row per series: `sold`, its days with a sale, and sums of the last `active_days`.
 
-    `first_age` and `last_age` are those of its first and last sale within 400 days.
-    `weekday_lines` are order lines of the last 84 days by weekday, Monday first.
+    `first_age` and `last_age` are ages of its first and last sale within 400 days. `weekday_lines`
+    are order lines of the last 84 days by weekday, Monday first.
 
     Args:
         days: features.product_days.
@@ -128,11 +128,11 @@ def _lines_on(weekday: int) -> Column:
 
 
 def stock(levels: DataFrame, known: DataFrame, day: date, options: DemandSettings) -> DataFrame:
-    """One row per series whose stock was counted: `stock`, days with what is known of them.
+    """One row per series with counted stock: `stock`, its informative days.
 
-    Of each day the counts that tell of it, one per product and store, the opening hours sold
-    out in all of them, and how many are of an empty shelf without a word of hours. silver.stock
-    holds one count per product, store and day, whatever the number of deliveries.
+    An entry has the day's number of counts, one per product and store, the opening hours sold out
+    in all of them, and the number of empty shelves without sold-out hours. silver.stock holds one
+    count per product, store and day, whatever the number of deliveries.
     """
     age = age_in_days(day)
     is_known = F.col("hours_sold_out").isNotNull()
@@ -163,7 +163,7 @@ def promotions(
 ) -> DataFrame:
     """One row per promoted product: `promoted`, spans of days with the stores that promote it.
 
-    A promotion is as in its newest version, and counts as announced with its first.
+    A promotion has the values of its newest version and the announcement of its first.
 
     Args:
         versions: all versions known on the business date.

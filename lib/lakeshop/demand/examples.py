@@ -1,4 +1,4 @@
-"""Examples of demand: a series as it was known on an earlier day, and what came after."""
+"""Training examples of demand: a series as known on an earlier day, and its demand after it."""
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import date, timedelta
@@ -35,12 +35,12 @@ LEAST_EXPOSED = 7  # days of a series that is learned from
 
 
 def columns_of(options: DemandSettings) -> FeatureSpec:
-    """What a shop's network reads and is taught."""
+    """Inputs and target of a shop's network."""
     return FeatureSpec(*columns(options.horizon_days, CALENDAR))
 
 
 def calendar_ahead(day: date, options: DemandSettings) -> Floats:
-    """What the calendar says of the days of the horizon, float64[H, k]."""
+    """Calendar features of the days of the horizon, float64[H, k]."""
     first, last = day + timedelta(days=1), day + timedelta(days=options.horizon_days)
     features = calendar_features(first, last, options.country, options.paydays)
     return features[:, [NAMES.index(name) for name in CALENDAR]]
@@ -58,15 +58,15 @@ def inputs_on(panel: Panel, groups: Floats, options: DemandSettings) -> Floats32
 
 
 def sampled(series: DataFrame, most: int, days_before: int) -> DataFrame:
-    """Of more than `most` series the half with most value, and about as many of the others.
+    """Sample about `most` series: the half of highest value, and as many of the others.
 
-    What few series of great value teach is needed most; the others show what rare sales are like.
+    Valuable series matter most; the others show rare sales.
 
     Args:
         series: rows of features.demand.
-        most: series, about.
-        days_before: value is what was sold until so many days before: were later days to choose,
-            series would be chosen for what is to be forecast.
+        most: approximate number of series.
+        days_before: sales count until so many days before. Later days would select series by the
+        values to be forecast.
     """
     total = series.count()
     if total <= most:
@@ -82,7 +82,7 @@ def sampled(series: DataFrame, most: int, days_before: int) -> DataFrame:
 
 
 def _value(days_before: int) -> Column:
-    """What was paid for a series' units until so many days before its last day."""
+    """Amount paid for a series' units until `days_before` days before its last day."""
     paid = F.zip_with("units", "price", lambda units, price: units * F.coalesce(price, F.lit(0.0)))
     days = F.greatest(F.size("units") - days_before, F.lit(0))
     return F.aggregate(F.slice(paid, F.lit(1), days), F.lit(0.0), lambda total, x: total + x)
@@ -94,7 +94,7 @@ def examples(series: DataFrame, day: date, days_before: int, options: DemandSett
     Args:
         series: rows of features.demand of the day.
         day: their business date.
-        days_before: how much is forgotten first: nothing after that day is learned from.
+        days_before: days held out at the end.
         options: origins, horizon, calendar.
     """
     return series.mapInPandas(_maker(day, days_before, options), EXAMPLE)
@@ -114,7 +114,7 @@ def _maker(
 
 
 def active(panel: Panel, options: DemandSettings) -> NDArray[np.bool_]:
-    """Whether each series would have been forecast on the panel's day: sold lately, or new."""
+    """Mask of series that would have been forecast on the panel's day: sold lately, or new."""
     sold = np.any(panel.units[:, -options.active_days :] > 0, axis=1)
     known = panel.exposure > 0
     is_old = np.any(known[:, :-CATALOGUE_NEW_DAYS], axis=1)
@@ -122,7 +122,7 @@ def active(panel: Panel, options: DemandSettings) -> NDArray[np.bool_]:
 
 
 def origins(panel: Panel, options: DemandSettings) -> list[int]:
-    """Days before the panel's day on which examples begin, a week before it the newest."""
+    """Ages in days of the examples' origins; the newest is a week before the panel's day."""
     teaching = options.global_model
     ages = [7 + teaching.stride_days * n for n in range(teaching.origins)]
     return [age for age in ages if panel.days - age >= LEAST_DAYS]

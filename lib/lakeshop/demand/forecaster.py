@@ -1,4 +1,4 @@
-"""What the demand network says of the days ahead, in a night and in the backtest alike."""
+"""Forecasts of the demand network, for the nightly run and the backtest alike."""
 
 from dataclasses import dataclass
 
@@ -15,14 +15,14 @@ from lakeshop.training.specification import FeatureSpec
 
 @dataclass(frozen=True, eq=False)
 class LoadedNetwork:
-    """A trained network as it travels: its file, and what that is registered under."""
+    """A trained network as sent to tasks: its file, and the file's digest."""
 
     payload: bytes
     sha256: str
 
     @classmethod
     def of(cls, row: Row) -> "LoadedNetwork":
-        """From a row of models.demand.
+        """Load from a row of ops.models.
 
         Raises:
             ModelError: the file was altered.

@@ -1,8 +1,8 @@
-"""What the demand network reads of a series: its past by its own scale, its future as planned.
+"""Inputs of the demand network: a series' past in its own scale, and its planned future.
 
-Everything is relative to the series' own recent rate, so that one network serves a product sold
-once a month and one sold by the hundred. A record is one row of numbers, in the order of `columns`;
-the same code makes it for training, for the backtest and for the night.
+Everything is relative to the series' own recent rate: one network serves a product sold once a
+month and one sold by the hundred. A record is one row of numbers, in the order of `columns`. The
+same code makes it for training, for the backtest and for the nightly run.
 """
 
 import zlib
@@ -37,7 +37,7 @@ def columns(horizon: int, calendar: Sequence[str]) -> tuple[Names, tuple[str, ..
 
     Args:
         horizon: days ahead, H.
-        calendar: names of what the calendar says of a day.
+        calendar: names of the calendar features of a day.
     """
     ahead = range(1, horizon + 1)
     inputs = {
@@ -53,17 +53,17 @@ def columns(horizon: int, calendar: Sequence[str]) -> tuple[Names, tuple[str, ..
 
 
 def bucket(name: str | None) -> int:
-    """The place of a department or category in the embedding; 0 where it is not known."""
+    """Embedding index of a department or category; 0 where unknown."""
     return 0 if not name else 1 + zlib.crc32(name.encode()) % (BUCKETS - 1)
 
 
 def inputs_of(panel: Panel, groups: Floats, calendar: Floats) -> Floats32:
-    """Records float32[n, inputs] of what is known of each series on the panel's day.
+    """Records float32[n, inputs] of each series as known on the panel's day.
 
     Args:
         panel: n series, at least one day of history.
         groups: float64[n, 2], `bucket` of department and category.
-        calendar: float64[H, k], what the calendar says of the days ahead.
+        calendar: float64[H, k], calendar features of the days ahead.
     """
     scale = _rate(panel, 56)
     parts = [
@@ -78,7 +78,7 @@ def inputs_of(panel: Panel, groups: Floats, calendar: Floats) -> Floats32:
 
 
 def targets_of(panel: Panel, days_before: int, horizon: int) -> Floats32:
-    """What came after an origin, float32[n, 2 H]: units and exposure; 0 where not known yet."""
+    """Actual units and exposure after an origin, float32[n, 2 H]; 0 where not known yet."""
     start = panel.days - days_before
     found = []
     for values in (panel.units, panel.exposure):
@@ -111,7 +111,7 @@ def _rate(panel: Panel, days: int, among: NDArray[np.bool_] | None = None) -> Fl
 
 def _past(panel: Panel, scale: Floats) -> Floats:
     units, exposure = (_last(v, PAST_DAYS) for v in (panel.units, panel.exposure))
-    # A day hardly exposed says hardly anything: it is shown as an ordinary one.
+    # A hardly exposed day has little information: it is shown as an ordinary one.
     rate = np.where(exposure >= 0.25, units / np.maximum(exposure, 0.25), scale[:, None])
     stores = [_last(v[:, : panel.days], PAST_DAYS) for v in (panel.mailer, panel.display)]
     shown = [np.log1p(rate / scale[:, None]), exposure, *[np.log1p(v) / STORES for v in stores]]

@@ -1,12 +1,12 @@
-"""gold.inventory_forecasts: units that each series will sell on each of the next days.
+"""gold.inventory_forecasts: forecast units of each series on each of the next days.
 
-One row per series of features.demand and day of the horizon. Which method speaks for a series, and
-how its quantiles are set right, ops.backtests of the newest training day says by segment; without
-one, as in a new shop, it is the mean of the last 56 days by the weekday. A series that its method
-cannot do is forecast by that mean too, and says so.
+One row per series of features.demand and day of the horizon. ops.backtests of the newest training
+day sets the method and the quantile calibration of each segment. Without it, as in a new shop, the
+forecast is the mean of the last 56 days times the weekday factor. So is the forecast of a series
+that its method cannot do, with a reason.
 
-Series are independent: what they take from others (dispersion of their class, level of newcomers
-of their kind) is pooled once from a sample and sent along.
+Series are independent: their priors (dispersion of the class, level of new series of the group) are
+pooled once from a sample and sent to the tasks.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -39,7 +39,7 @@ DIGITS = 4
 
 
 def inventory_forecasts(tables: Tables, context: BuildContext) -> DataFrame:
-    """One row per series of the night and day of the horizon."""
+    """One row per active series and day of the horizon."""
     series = context.cache(tables[DEMAND_TABLE].where("is_active"))
     inputs = _inputs(tables, series, context)
     task = _forecaster(inputs, context.day, context.settings.section(DemandSettings))
@@ -62,7 +62,7 @@ def quantile_name(level: float) -> str:
 
 @dataclass(frozen=True, eq=False)
 class ForecastInputs:
-    """What is known before any series is looked at."""
+    """Inputs common to all series."""
 
     rules: Mapping[str, SegmentPolicy]
     shared: Pooled | None
@@ -84,7 +84,7 @@ def _inputs(tables: Tables, series: DataFrame, context: BuildContext) -> Forecas
 
 
 def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPolicy]:
-    """The rules of the newest training day, by segment."""
+    """Policies of the newest training day, by segment."""
     chosen = backtests.where(F.col("method").isNotNull())
     return {
         row["segment"]: SegmentPolicy(

@@ -1,8 +1,8 @@
 """The demand network: one for all series, all days ahead at once.
 
-A dense encoder of a series' past and nature, and a decoder that is the same for each day ahead and
-sees that day's plan: an all-MLP design after TiDE (Das et al. 2023), with a count distribution for
-a head. Inputs are those of `lakeshop.demand.inputs`.
+A dense encoder of a series' past and attributes, and a decoder shared by all days ahead that sees
+each day's plan: an all-MLP design after TiDE (Das et al. 2023), with a count distribution as head.
+Inputs are described in `lakeshop.demand.inputs`.
 """
 
 from collections.abc import Mapping
@@ -27,8 +27,8 @@ def tide(
     Args:
         statistics: widths of the inputs by name, and `horizon`.
         width: units of the encoder's two layers.
-        context: numbers that a series becomes.
-        embedding: numbers that a department, and a category, becomes.
+        context: size of a series' encoding.
+        embedding: size of the embedding of a department, and of a category.
         decoder: units of the decoder's two layers.
         dropout: after each layer but the last ones.
     """
@@ -45,7 +45,7 @@ def tide(
     hidden = keras.layers.Dense(width, activation="relu")(hidden)
     hidden = keras.layers.LayerNormalization()(keras.layers.Dropout(dropout)(hidden))
     hidden = keras.layers.Dense(width, activation="relu")(hidden)
-    # Past the encoder once more: what a series is need not squeeze through it.
+    # Skip connection: attributes of a series bypass the encoder.
     hidden = keras.layers.Concatenate()([keras.layers.Dropout(dropout)(hidden), nature])
     code = keras.layers.Dense(context, activation="relu")(hidden)
     planned = keras.layers.Reshape((horizon, -1))(inputs["future"])

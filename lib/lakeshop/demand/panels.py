@@ -1,4 +1,4 @@
-"""Rows of features.demand as the matrices that forecasting methods read."""
+"""Rows of features.demand as the matrices of forecasting methods."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -21,10 +21,10 @@ def panel_of(batch: Columns, day: date, history_days: int, horizon_days: int) ->
 
     Args:
         batch: first_day, last_day, units, exposure, price, display, mailer and announced of
-            features.demand, as Arrow or pandas columns.
+        features.demand, as Arrow or pandas columns.
         day: its business date, the panel's last day of history.
         history_days: columns of history, T; older days are cut off.
-        horizon_days: columns after it, H; at most those the arrays reach.
+        horizon_days: columns after it, H; at most as many as the arrays reach.
 
     Returns:
         Exposure is 0 and the price unknown before first_day and after last_day.
@@ -76,9 +76,9 @@ def _matrix(
 
     Args:
         column: arrays from the first day of each series on, NULL for none.
-        first_age: how many days ago that is.
+        first_age: age of the first day.
         shape: days of history, and days ahead.
-        elsewhere: what stands where an array has nothing to say.
+        elsewhere: fill value outside the arrays.
     """
     width, n = sum(shape), len(column)
     begins = shape[0] - 1 - first_age

@@ -1,4 +1,4 @@
-"""Why a forecast is what it is: one sentence per series and day, with the numbers behind it."""
+"""Reason of a forecast: one sentence per series and day, with its numbers."""
 
 from collections.abc import Mapping
 from datetime import timedelta

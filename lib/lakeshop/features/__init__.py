@@ -1,4 +1,4 @@
-"""silver -> features: what several applications share, as known on the business date."""
+"""silver -> features: inputs shared by several applications, as known on the business date."""
 
 from lakeshop.contracts.application import Application
 

@@ -1,9 +1,9 @@
-"""features.product_days: what was sold of each product in each store on each day, summed.
+"""features.product_days: sales of each product in each store on each day, summed.
 
-Keyed by business date and event date: a late delivery adds rows under its own business date
-and changes no day published before. Guests count. Purchases and refunds stand apart: a unit
-brought back is no demand that was missing on the day it came back. Lines of very many units are
-summed apart: fuel by volume and misread quantities would drown what is sold by the piece.
+Keyed by business date and event date: a late delivery adds rows under its own business date and
+changes no day published before. Guests count. Purchases and refunds are separate columns: a
+returned unit is not negative demand on the day of its return. Lines with very many units are summed
+separately: fuel by volume and misread quantities would dominate sales by the piece.
 """
 
 from pyspark.sql import Column, DataFrame
@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
 
-NO_STORE = "*"  # of lines that name no store, and of what pools all stores
+NO_STORE = "*"  # of lines without a store, and of series that pool all stores
 KEY = (BUSINESS_DATE, "event_date", "product_id", "store_id")
 
 

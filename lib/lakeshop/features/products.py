@@ -1,7 +1,7 @@
-"""features.products: what is known of each product on the business date.
+"""features.products: features of each product as known on the business date.
 
-Units and buyers over three windows, repeat purchase, price level and its change, promotion
-and age in the range; from the daily sums and the habits of the look-back.
+Units and buyers over three windows, repeat purchases, price level and its change, promotion and age
+in the range. Computed from the daily sums and the habits of the look-back.
 """
 
 from datetime import date, timedelta
@@ -33,10 +33,10 @@ def products(tables: Tables, context: BuildContext) -> DataFrame:
 
 
 def sales(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFrame:
-    """Units, price level and change of each product sold in the long window.
+    """Units, price level and price change of each product sold in the long window.
 
-    The price is what was paid per unit in the middle window; its change is that price by the
-    one of the days between the middle and the long window.
+    The price is the amount paid per unit in the middle window. Its change is relative to the price
+    on the days between the middle and the long window.
     """
     age, priced = age_in_days(day), F.col("units") > 0
     units = [
@@ -63,11 +63,11 @@ def _price(within: Column) -> Column:
 
 
 def buyers(habits: DataFrame, settings: Features) -> DataFrame:
-    """Who buys each product, how lately, and how regularly they buy it again.
+    """Number of buyers of each product, their recency, and the regularity of repeat purchases.
 
-    `repeat_rate`: repeat purchases per buyer and day since their first one, shrunk to the
-    shop's mean by `repeat_prior_days` buyer-days. `days_between_purchases`: mean days between
-    two purchases of one buyer, shrunk to `interval_prior_days` by three intervals.
+    `repeat_rate`: repeat purchases per buyer and day since their first one, shrunk to the shop's
+    mean by `repeat_prior_days` buyer-days. `days_between_purchases`: mean days between two
+    purchases of one buyer, shrunk to `interval_prior_days` by three intervals.
     """
     first, last = F.col("days_since_first_purchase"), F.col("days_since_purchase")
     counts = ["purchase_days", *[f"purchase_days_{days}" for days in TRENDS]]
@@ -105,7 +105,7 @@ def buyers(habits: DataFrame, settings: Features) -> DataFrame:
 def promoted_tomorrow(promotions: DataFrame, day: date) -> DataFrame:
     """Stores that display or mail a product on the day after the business date.
 
-    The night's tables are read that day; a promotion announced by then may be used.
+    Tables are read on that day; promotions announced by then may be used.
 
     Args:
         promotions: all versions known on the business date.
@@ -113,7 +113,7 @@ def promoted_tomorrow(promotions: DataFrame, day: date) -> DataFrame:
     """
     tomorrow = F.lit(day + timedelta(days=1))
     is_running = tomorrow.between(F.col("starts_on"), F.col("ends_on"))
-    # Newest versions of those alone that run in any: a year of promotions is not sorted.
+    # Only promotions with a running version are sorted, not a year of them.
     candidates = promotions.where(is_running).select(*PROMOTION).distinct()
     versions = promotions.join(F.broadcast(candidates), on=list(PROMOTION), how="left_semi")
     return (

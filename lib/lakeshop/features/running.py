@@ -1,14 +1,14 @@
 """Running sums over the lines of entities: one sort serves all windows, and nothing is quadratic.
 
-Lines lie sorted by entity and time; a line's place is its index in that order. Days are gone
-through in the order of delivery: lines ENTER on the day they become known, LEAVE when they are
-too old, and lines that features are wanted of ASK. So a late line is in no window of what was
-delivered before it. Sums are kept in binary indexed trees (Fenwick 1994), maxima in segment
-trees, one per entity within one flat array: a step costs the logarithm of the entity's lines.
-Sums are integers, so that their order does not matter.
+Lines are sorted by entity and time; a line's place is its index in this order. Days are processed
+in the order of delivery. A line ENTERs on the day it becomes known and LEAVEs when it is too old. A
+QUERY computes the features of a line. A late line is therefore in no window of lines delivered
+before it. Sums are kept in binary indexed trees (Fenwick 1994), maxima in segment trees, one per
+entity within one flat array: a step costs the logarithm of the entity's lines. Sums are integers,
+so that their order does not matter.
 
-All functions take `first` and `size`, int64[n]: the place of the first line of each line's
-entity, and how many lines it has. Arguments come checked.
+All functions take `first` and `size`, int64[n]: the place of the first line of each line's entity,
+and its number of lines. Arguments come checked.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from lakeshop.ml.numeric import compiled
 
 Integers = NDArray[np.int64]
 Entities = tuple[Integers, Integers]  # first, size
-Steps = tuple[Integers, Integers]  # places, and what happens there
+Steps = tuple[Integers, Integers]  # places, and ENTER, LEAVE or QUERY
 
 ENTER, LEAVE, QUERY = 1, -1, 0
 NONE = -1
@@ -54,17 +54,17 @@ def first_after(entities: Entities, times: Integers, length: int) -> Integers:
 def windowed_sums(
     steps: Steps, entities: Entities, starts: Integers, ends: Integers, values: Integers
 ) -> Integers:
-    """Sums over the lines that are there when a line asks.
+    """Sums over the lines present at each query.
 
     Args:
         steps: see `Steps`; a line enters with its values and leaves with them.
         entities: first and size.
         starts: int64[n_windows, n], the first place of each window.
-        ends: int64[n], the place at which all windows of a line end, itself not within.
+        ends: int64[n], the exclusive end of all windows of a line.
         values: int64[n, n_values].
 
     Returns:
-        int64[n, n_windows, n_values], 0 for lines that did not ask.
+        int64[n, n_windows, n_values], 0 for lines without a query.
     """
     (places, kinds), (first, size) = steps, entities
     (n, n_values), n_windows = values.shape, starts.shape[0]
@@ -86,10 +86,10 @@ def windowed_sums(
 def windowed_maxima(
     steps: Steps, entities: Entities, starts: Integers, ends: Integers, values: Integers
 ) -> Integers:
-    """As `windowed_sums` for one window, the largest of values that are 0 or more.
+    """As `windowed_sums` for one window: the largest of values that are 0 or more.
 
     Returns:
-        int64[n], NONE for lines that did not ask or have nothing in the window.
+        int64[n], NONE for lines without a query or with an empty window.
     """
     (places, kinds), (first, size) = steps, entities
     tree = np.full(2 * values.size, NONE)
@@ -118,7 +118,7 @@ def windowed_maxima(
 
 @compiled
 def last_before(steps: Steps, entities: Entities, starts: Integers, ends: Integers) -> Integers:
-    """The last place within each asking line's window that is there, or NONE."""
+    """The last present place within each queried line's window, or NONE."""
     (places, kinds), (first, size) = steps, entities
     tree = np.zeros(starts.size, np.int64)
     found = np.full(starts.size, NONE)
@@ -142,20 +142,21 @@ def distinct_members(
     reach: tuple[Integers, Integers, Integers],
     pairs: tuple[Entities, Integers, Integers],
 ) -> Integers:
-    """How many members each asking line's entity had in the window before it.
+    """Number of members that each queried line's entity had in the window before it.
 
-    A line counts for its member from just after it until the member's next line or the end of
-    the window's length, whichever is first: so each member counts once at any time.
+    A line counts for its member from just after it until the member's next line or the end of the
+    window's length, whichever is first. Each member therefore counts once at any time.
 
     Args:
         steps: of lines with a member.
         entities: first and size.
-        reach: `ends`; the first place after a line's time; that after its time and the length.
+        reach: `ends`; the first place after a line's time; the first one after its time and the
+            length.
         pairs: first and size of each (entity, member), by place among the pairs; the place
-            among the pairs of each line; the line at each place.
+        among the pairs of each line; the line at each place.
 
     Returns:
-        int64[n], 0 for lines that did not ask.
+        int64[n], 0 for lines without a query.
     """
     (places, kinds), (first, size) = steps, entities
     ends, after, expires = reach
@@ -200,7 +201,7 @@ def _add(tree: Integers, where: tuple[int, int, int], sign: int, values: Integer
 def _add_sums(
     tree: Integers, where: tuple[int, int], sign: int, sums: Integers, cell: tuple[int, int]
 ) -> None:
-    """Add to a cell of the sums what lies before the place, times the sign."""
+    """Add the sum of all cells before the place, times the sign, to a cell of the sums."""
     (first, place), (line, window) = where, cell
     node = place - first
     while node > 0:
@@ -219,7 +220,7 @@ def _count(tree: Integers, first: int, size: int, place: int, value: int) -> Non
 
 @compiled
 def _rank(tree: Integers, first: int, place: int) -> int:
-    """The sum of what lies before the place."""
+    """Sum of all cells before the place."""
     node, total = place - first, 0
     while node > 0:
         total += tree[first + node - 1]

@@ -1,8 +1,8 @@
-"""features.user_product_days: what each user did with each product on each day, summed.
+"""features.user_product_days: actions of each user on each product and day, summed.
 
-Keyed by business date and event date: a late delivery adds rows under its own business date
-and changes no day published before. Every window is built from here, so that a night reads
-days, not order lines. Guests have no user and are left out.
+Keyed by business date and event date: a late delivery adds rows under its own business date and
+changes no day published before. Every window is computed from this table: a run reads days, not
+order lines. Guests have no user and are left out.
 """
 
 from pyspark.sql import Column, DataFrame

@@ -1,8 +1,8 @@
-"""features.user_products: how often and how lately each user bought each product.
+"""features.user_products: frequency and recency of each user's purchases of each product.
 
-The habits: summed over products they say how active a user is, over users how regularly a
-product is bought again; recommendations score them and similarity is computed from them. Days
-with a purchase are counted, not lines, so that a split order counts once.
+Summed over products, these habits measure the activity of a user. Summed over users, they measure
+how regularly a product is rebought. Recommendations and similarities are computed from them. Days
+with a purchase are counted, not lines: a split order counts once.
 """
 
 from datetime import date
@@ -37,8 +37,8 @@ def habits(purchases: DataFrame, day: date, settings: Features) -> DataFrame:
     Args:
         purchases: as from `purchase_days`.
         day: the business date.
-        settings: half-lives of `habit` and of `recent`, the fixed-point sums (1 / ONE) of the
-            purchase days' weights.
+        settings: half-lives of `habit` and of `recent`, the fixed-point sums of the purchase days'
+        weights.
     """
     age = age_in_days(day)
     return purchases.groupBy(*PAIR).agg(

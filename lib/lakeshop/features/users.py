@@ -1,8 +1,8 @@
-"""features.users: what is known of each user on the business date.
+"""features.users: features of each user as known on the business date.
 
 Recency, frequency and money (Hughes 1994) over three windows, basket size, discount share and
-preferred departments; from the daily sums and the habits of the look-back, so "first" means
-within it.
+preferred departments. Computed from the daily sums and the habits of the look-back: "first" means
+first within it.
 """
 
 from datetime import date

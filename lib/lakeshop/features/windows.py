@@ -1,11 +1,11 @@
-"""What was known of an entity when a line was delivered, over windows before the line.
+"""History of an entity as known at the delivery of a line, over windows before the line.
 
-Two clocks: a line is in the history of those that happened later, within the window, and that
-were delivered no earlier than it; and no more than KEPT_DAYS later, which is what a night reads.
-So a line that is itself delivered more than KEPT_DAYS - HISTORY_DAYS late sees a shorter history.
+Two clocks hold. A line is in the history of later lines within the window that were delivered no
+earlier than it, and at most KEPT_DAYS later: the look-back of a run. A line that is itself
+delivered more than KEPT_DAYS - HISTORY_DAYS late sees a shorter history.
 
-A fraud counts from the day it was known on, until a later label takes it back; its windows are
-of the days since it was known.
+A fraud counts from the day it became known until a later label revokes it. Its windows are of the
+days since it became known.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ Rows = Mapping[str, Integers]  # equally long columns
 NULL = int(np.iinfo(np.int64).min)
 HISTORY_DAYS = 90
 KEPT_DAYS = 97
-FOREVER = 2**31 - 1  # the day on which what is never taken back is
+FOREVER = 2**31 - 1  # day of revocation of frauds that are never revoked
 DAY_MICROS = 86_400_000_000  # microseconds
 
 # Bits of the column `flags`. A fraud is a row beside that of its line.
@@ -33,13 +33,13 @@ IS_TARGET, IS_HISTORY, IS_FRAUD, HAS_COUPON = 1, 2, 4, 8
 
 
 def is_flagged(rows: Rows, bits: int) -> Flags:
-    """Whether any of the bits is set."""
+    """Mask of the rows with any of the bits set."""
     flagged: Flags = (rows["flags"] & bits) != 0
     return flagged
 
 
 class LazyRows(dict[str, Integers]):
-    """The rows at some places, each column when it is first asked for."""
+    """The rows at some places; each column is taken on first access."""
 
     def __init__(self, rows: Rows, places: Integers) -> None:
         super().__init__()
@@ -60,13 +60,13 @@ def with_ranks(rows: Rows) -> Rows:
 
 
 def codes_of(values: Integers) -> Integers:
-    """The values as numbers from 0 to fewer than there are; which is which does not matter."""
+    """Codes of the values from 0 on, in no particular order."""
     codes: Integers = pa.array(values).dictionary_encode().indices.to_numpy().astype(np.int64)
     return codes
 
 
 def places_of_targets(rows: Rows, entity: str) -> tuple[Integers, Integers]:
-    """Places of rows whose entity is known and has a line that asks, and the entities' codes."""
+    """Places of rows with a known entity that has a target line, and the entities' codes."""
     known = np.flatnonzero(rows[entity] != NULL)
     codes = codes_of(rows[entity][known])
     targets = np.zeros(known.size, np.bool_)
@@ -90,8 +90,8 @@ def order_of(keys: Integers) -> Integers:
 class EntityHistories:
     """Rows in the order of entity and time.
 
-    `rows` are in that order; `order` int64[n] says where they were before; `entities` are first
-    and size of each row's entity (see `running`).
+    `rows` are in that order; `order` int64[n] holds their former places; `entities` are first and
+    size of each row's entity (see `running`).
     """
 
     rows: Rows
@@ -100,7 +100,7 @@ class EntityHistories:
 
     @cached_property
     def ends(self) -> Integers:
-        """The place at which each row's windows end: rows of the same time are not within."""
+        """The exclusive end of each row's windows: rows of the same time are excluded."""
         return running.first_within(self.entities, self.rows["time"], 0)
 
     def starts(self, *days: int) -> Integers:
@@ -109,12 +109,12 @@ class EntityHistories:
         return np.stack([running.first_within(self.entities, times, d * DAY_MICROS) for d in days])
 
     def steps(self, enters: Integers, since: Integers, until: Integers) -> running.Steps:
-        """Order in which rows enter, leave and ask, entity by entity and day by day.
+        """Order of entries, exits and queries, entity by entity and day by day.
 
         Args:
-            enters: places of those that enter.
+            enters: places of the rows that enter.
             since: their first day.
-            until: the day on which they leave, at which they are no longer seen.
+            until: their day of exit, exclusive.
         """
         targets = np.flatnonzero(is_flagged(self.rows, IS_TARGET))
         if not targets.size:
@@ -161,7 +161,7 @@ class EntityHistories:
         return running.windowed_maxima(self.line_steps, self.entities, starts, self.ends, values)
 
     def last_times(self) -> Integers:
-        """When the last line before was, in microseconds; NULL without one."""
+        """Time of the last line before, in microseconds; NULL without one."""
         starts = self.starts(HISTORY_DAYS)[0]
         places = running.last_before(self.line_steps, self.entities, starts, self.ends)
         return np.where(places >= 0, self.rows["time"][places], NULL)
@@ -177,7 +177,7 @@ class EntityHistories:
         return running.windowed_sums(steps, self.entities, starts, self.ends, ones)[:, 0, 0]
 
     def members(self, member: str) -> Integers:
-        """How many different members the history has, int64[n]; NULL is none."""
+        """Number of different members in the history, int64[n]; NULL is none."""
         lines, since, until = self._lines
         has_member = self.rows[member][lines] != NULL
         steps = self.steps(lines[has_member], since[has_member], until[has_member])
@@ -194,11 +194,11 @@ class EntityHistories:
 
 
 def histories_of(rows: Rows, places: Integers, codes: Integers) -> EntityHistories:
-    """Those of the rows that are at the places, by entity and time.
+    """The rows at some places, by entity and time.
 
     Args:
         rows: columns `time` (microseconds), `delivered` (days), `flags`, of frauds `known` and
-            `until` (days), and those of `with_ranks`.
+        `until` (days), and the columns of `with_ranks`.
         places: int64[n].
         codes: int64[n], the entity of each.
     """

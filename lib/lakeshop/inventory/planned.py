@@ -46,19 +46,21 @@ def replayed_plan(
     """Fill rate, average stock and cost of the plan, and of the fixed rule at equal service.
 
     Args:
-        history: days, with those that came.
-        told: by how many days before the last one, what was forecast then. The nights are as far
-            apart as one review is from the next.
-        terms: of the same n series, all `replayable`; what is on hand is not read.
+        history: known days, with the days to replay.
+        demand_by_age: forecast demand by its age in days before the last day. Origins are one
+            review
+        apart.
+        terms: of the same n series, all `replayable`; stock on hand is not read.
         aim: of the plan.
 
     Returns:
-        By policy; of the fixed rule at the plan's fill rate, nothing where it cannot reach that.
-        The cost is in prices of a unit where the aim is by costs; else in those of holding a unit
-        for a day, and a unit short costs so much that the service level is the best.
+        Metrics by policy, of the fixed rule at the plan's fill rate if it can reach it.
+        With a target by costs, the cost is in unit prices. Else it is in costs of holding a unit
+        for a
+        day, and the cost of a shortage makes the service level optimal.
 
     Raises:
-        ValueError: a series whose last order does not arrive in time.
+        ValueError: a series' last order does not arrive in time.
     """
     if not replayable(terms, demand_by_age).all():
         msg = "The last order of each series should arrive in time. Leave out those of long leads."

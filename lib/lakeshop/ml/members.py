@@ -16,7 +16,7 @@ MIN_PROBABILITY = 1e-7  # of a probability, so that its logarithm exists
 
 @registered
 class Members(keras.Layer):  # type: ignore[misc]
-    """A copy of each row per ensemble member, [batch, f] to [batch, k, f], times the member's vector.
+    """A copy of each row per ensemble member, [batch, f] to [batch, k, f], times a member's vector.
 
     Members differ only by this vector and their heads (TabM-mini, Gorishniy et al. 2024).
     """

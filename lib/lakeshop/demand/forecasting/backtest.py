@@ -1,8 +1,8 @@
-"""Rolling origins (Tashman 2000): what methods would have said on earlier nights, and what came.
+"""Rolling origins (Tashman 2000): forecasts as of earlier days, and the actual demand after them.
 
-Per segment a method is chosen by wRMSSE, its variance is set right by past errors, its quantiles
-are calibrated, and the figures of all methods are kept. Figures of quantiles are of each origin by
-the levels that the other origins gave, so that no day is judged by itself.
+Per segment: a method is chosen by wRMSSE, its variance is rescaled by past errors, its quantiles
+are calibrated, and the metrics of all methods are kept. Quantiles of an origin are evaluated by
+levels from the other origins: no day evaluates itself.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,9 +28,9 @@ MOST_LEVEL_VARIANCE = 1.0
 
 @dataclass(frozen=True, eq=False)
 class BacktestOrigin:
-    """One night: what was known, what each method said, and what came, float64[n, H].
+    """One origin: known history, forecast of each method, and actual values, float64[n, H].
 
-    `value` is what each series was worth then, its weight among others.
+    `value` is each series' value at the origin, its weight among others.
     """
 
     past: Panel
@@ -42,23 +42,23 @@ class BacktestOrigin:
 
     @cached_property
     def weight(self) -> Floats:
-        """1 of days exposed throughout; others say how much there was, not how much was wanted."""
+        """1 on fully exposed days, else 0: sales on stock-out days measure supply, not demand."""
         return (self.exposure >= 1).astype(np.float64)
 
     @cached_property
     def scales(self) -> metrics.Scales:
-        """What errors of each series are measured by."""
+        """Scales of each series' errors."""
         return metrics.scales(self.past.units, self.past.exposure)
 
 
 def choices(
     origins: Sequence[BacktestOrigin], last: Mapping[str, str]
 ) -> dict[str, ModelSelection]:
-    """The method of each segment: of its class where the segment itself has too few series.
+    """The method of each segment, or of its class where the segment has too few series.
 
     Args:
-        origins: nights of the same series.
-        last: by segment, what was chosen before.
+        origins: origins of the same series.
+        last: previous method by segment.
     """
     found: dict[str, ModelSelection] = {}
     of_all = [o.segments for o in origins]
@@ -75,7 +75,7 @@ def choices(
 
 
 def _scores(origins: Sequence[BacktestOrigin], rows: Sequence[Bools]) -> dict[str, Floats]:
-    """The RMSSE of each series by method, the mean over the origins at which it was in the rows."""
+    """RMSSE of each series by method: mean over the origins at which it was in the rows."""
     scores = {}
     for name in origins[0].forecasts:
         found = [
@@ -91,7 +91,7 @@ def _scores(origins: Sequence[BacktestOrigin], rows: Sequence[Bools]) -> dict[st
 
 
 def _mean_known(values: Floats) -> Floats:
-    """The mean of each column without NaN; NaN where all are."""
+    """Mean of each column without NaN; NaN where all are."""
     is_known = np.isfinite(values)
     count = is_known.sum(axis=0)
     total = np.where(is_known, values, 0.0).sum(axis=0)
@@ -101,10 +101,10 @@ def _mean_known(values: Floats) -> Floats:
 
 @dataclass(frozen=True, eq=False)
 class Days:
-    """All series of a segment at all origins, one below the other: [m, H] as said by one method.
+    """All series of a segment at all origins, stacked: [m, H] by one method.
 
-    `series` is the place of each row's series, `scales` float64[m, 3] what its errors are measured
-    by: squared, absolute, seasonal.
+    `series` is the place of each row's series. `scales` float64[m, 3] are the squared, absolute and
+    seasonal scale of its errors.
     """
 
     mean: Floats
@@ -129,7 +129,7 @@ class Days:
 def days_of(
     origins: Sequence[BacktestOrigin], segment: str | None, method: str, is_fractional: Bools
 ) -> Days:
-    """What a method said of a segment's days, or of all; the default's word where it had none."""
+    """Forecasts of a method for a segment's days, or for all; the default fills its gaps."""
     parts = []
     for number, origin in enumerate(origins):
         rows = origin.segments == segment if segment else np.ones(len(origin.past), np.bool_)
@@ -146,7 +146,7 @@ def days_of(
 
 
 def rule_of(days: Days, choice: ModelSelection, levels: Floats) -> SegmentPolicy:
-    """The rule of a segment from what its method said of past days."""
+    """Policy of a segment, from its method's past forecasts."""
     factor = variance_factor(days)
     return SegmentPolicy(
         method=choice.method,
@@ -158,7 +158,7 @@ def rule_of(days: Days, choice: ModelSelection, levels: Floats) -> SegmentPolicy
 
 
 def variance_factor(days: Days) -> float:
-    """Mean squared error by the variance that was forecast, each day by its variance."""
+    """Mean ratio of squared error to forecast variance."""
     variance = days.mean + days.spread * days.mean**2
     counts = (days.weight > 0) & (variance > 0)
     if not counts.any():
@@ -168,10 +168,10 @@ def variance_factor(days: Days) -> float:
 
 
 def level_variance(days: Days, factor: float) -> float:
-    """Variance of a factor that all days of a path share, from errors of whole paths.
+    """Variance of a factor common to all days of a path, from errors of whole paths.
 
-    The sum of n days has the variance of its days and, beyond it, that of the shared factor times
-    its squared mean: estimated by moments, each path by its precision.
+    The sum of n days has the variance of its days plus the factor's variance times its squared
+    mean. Estimated by moments, each path weighted by its precision.
     """
     variance = factor * (days.mean + days.spread * days.mean**2)
     known = days.weight
@@ -186,7 +186,7 @@ def level_variance(days: Days, factor: float) -> float:
 
 
 def levels_of(days: Days, factor: float, levels: Floats) -> Floats:
-    """What quantiles are to be asked for, float64[4, Q], so that they hold on these days."""
+    """Nominal levels of quantiles, float64[4, Q], that make them hold on these days."""
     spread = rescaled(MeanForecast(days.mean, days.spread), np.full(len(days.mean), factor))
     low, high = probability_interval(days.mean, spread, days.units, days.is_fractional)
     band = np.broadcast_to(week_band(1 + np.arange(days.mean.shape[1])), days.mean.shape)
@@ -196,7 +196,7 @@ def levels_of(days: Days, factor: float, levels: Floats) -> Floats:
 
 
 def calibrated(days: Days, levels: Floats) -> Floats:
-    """Quantiles [m, H, Q] of each origin by the variance and levels that the others gave."""
+    """Quantiles [m, H, Q] of each origin, by the variance and levels of the other origins."""
     found = np.zeros((*days.mean.shape, levels.size))
     band = week_band(1 + np.arange(days.mean.shape[1]))
     for origin in np.unique(days.origin).tolist():

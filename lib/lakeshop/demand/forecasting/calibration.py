@@ -1,13 +1,13 @@
-"""Quantiles that say what share of days stays below them, by what they said of days past.
+"""Calibrated quantiles: the share of past days below them equals their level.
 
-Distributional conformal prediction (Chernozhukov, Wuethrich & Zhu 2021): where past days were put
-at probability u or less with frequency G(u), the quantile of level t is the forecast's quantile of
-level G^-1(t). Counts are put at an interval of probabilities, over which a day is spread evenly
-instead of drawn at random (the nonrandomised histogram of Czado, Gneiting & Held 2009). That
-keeps its promise: days below the quantile are no more than t, days up to it no less.
+Distributional conformal prediction (Chernozhukov, Wuethrich & Zhu 2021). Let G(u) be the frequency
+of past days at probability u or less: the calibrated quantile of level t is the forecast's quantile
+of level G^-1(t). A count covers an interval of probabilities. A day is spread evenly over it
+instead of being drawn at random (the nonrandomised histogram of Czado, Gneiting & Held 2009). The
+share of days below the quantile is then at most t, the share up to it at least t.
 
-Histograms are whole millionths of days, so that the order in which they are added does not
-matter. Bins are narrow at both ends, where quantiles of 0.99 are read.
+Histograms are whole millionths of days, so that the order of summation does not matter. Bins are
+narrow at both ends, where quantiles of 0.99 are read.
 """
 
 import numpy as np
@@ -27,7 +27,7 @@ BANDS = 4
 
 
 def week_band(horizon: Integers) -> Integers:
-    """The week of days of the horizon from 1: 0 to 3, later ones are of the last band."""
+    """Week of days of the horizon, counted from 1: bands 0 to 3; later weeks fall into the last."""
     band: Integers = np.minimum((horizon - 1) // 7, BANDS - 1)
     return band
 
@@ -38,11 +38,11 @@ def histograms(
     """Millionths of days by group and bin of probability, int64[n_groups, BINS].
 
     Args:
-        low: the probability that the forecast gave to less than what was sold, of each day.
-        high: to no more than that.
-        weight: how much each day counts; 0 for one that was sold out.
+        low: forecast probability of fewer units than were sold, of each day.
+        high: forecast probability of at most these units.
+        weight: weight of each day; 0 for stock-out days.
         group: from 0, below n_groups.
-        n_groups: how many there are.
+        n_groups: number of groups.
     """
     counts = np.zeros((n_groups, BINS), np.int64)
     is_known = np.isfinite(low) & np.isfinite(high) & (weight > 0)
@@ -55,17 +55,16 @@ def histograms(
 def level_map(
     histogram: Integers, levels: Floats, *, days: float | None = None, prior: Floats | None = None
 ) -> Floats:
-    """The levels to ask the forecast for, so that its quantiles are of these levels.
+    """Nominal levels of the forecast's quantiles that make them hold at these levels.
 
-    A level is moved outwards by one day of those counted, the correction of conformal prediction
-    for a finite sample, at most half way. Of few days the prior is believed instead.
+    A level is moved outwards by one of the counted days, at most half way: the correction of
+    conformal prediction for a finite sample. With few days the prior dominates.
 
     Args:
         histogram: int64[BINS].
         levels: float64[Q], above 0 and below 1.
-        days: how many days these count for; fewer than they are, where days of a series depend
-            on one another.
-        prior: share of days in each bin, float64[BINS]; as the forecast says unless given.
+        days: effective number of days; fewer than counted where days of a series are dependent.
+        prior: share of days in each bin, float64[BINS]; by default as the forecast expects.
 
     Returns:
         float64[Q] above 0 and below 1, ascending where the levels are.
@@ -95,14 +94,14 @@ def shares(
 
 
 def calibrated_levels(counts: Integers, levels: Floats, days: Floats | None = None) -> Floats:
-    """The levels to ask for in each class and band of weeks, float64[C, BANDS, Q].
+    """Nominal levels of each class and band of weeks, float64[C, BANDS, Q].
 
-    A band of few days is mixed with its class, a class of few days with the forecast as it is.
+    A band of few days is mixed with its class, a class of few days with the uncalibrated forecast.
 
     Args:
         counts: histograms of each class and band, int64[C, BANDS, BINS].
         levels: float64[Q].
-        days: how many independent days each counts for, float64[C, BANDS]; all unless given.
+        days: independent days of each, float64[C, BANDS]; by default all.
     """
     n_classes, n_bands, _ = counts.shape
     n = counts.sum(axis=2) / MILLIONTHS if days is None else days

@@ -1,8 +1,8 @@
-"""What each method says of a panel: mean and dispersion of every day ahead.
+"""Candidate forecasts of a panel: mean and dispersion of every day ahead, by method.
 
-Candidates are the local methods, analogy for series that are new, the network of all series, and
-the means of most local methods with the network's: a plain average is hard to beat (Makridakis
-et al. 2022).
+Candidates are the local methods, analogy for new series, the network of all series, and the
+averages of most local methods with the network: a plain average is hard to beat (Makridakis et al.
+2022).
 """
 
 from collections.abc import Collection
@@ -37,10 +37,10 @@ class MeanForecast(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class PooledPriors:
-    """What a series takes from others: its class, weekdays, dispersion and, if new, its level.
+    """Priors of each series: class, weekdays, dispersion and, for a new series, level.
 
-    One entry per series: `weekdays` float64[n, 7]; `dispersion` that of its class; `level` (units
-    a day) and `strength` (days) of the prior of its kind, NaN where there is none.
+    One entry per series: `weekdays` float64[n, 7]; `dispersion` of its class; `level` (units a day)
+    and `strength` (days) of the prior of its group, NaN where there is none.
     """
 
     classes: Names
@@ -51,23 +51,23 @@ class PooledPriors:
 
 
 def named(has_network: bool) -> tuple[str, ...]:
-    """All candidates, with or without those that need the network."""
+    """Names of all candidates, with or without the ones that need the network."""
     blends = tuple(f"{name}{BLEND}" for name in BLENDED)
     return (*LOCAL, NETWORK, *blends) if has_network else LOCAL
 
 
 def uses_network(name: str) -> bool:
-    """Whether a candidate needs the network."""
+    """Return true for candidates that need the network."""
     return name == NETWORK or name.endswith(BLEND)
 
 
 def candidates(
     panel: Panel, priors: PooledPriors, network: MeanForecast | None, names: Collection[str]
 ) -> dict[str, MeanForecast]:
-    """What the named candidates say; without a network its blends are the local methods alone.
+    """Forecasts of the named candidates; without a network, its blends are the local methods alone.
 
-    A network that has no number for a series leaves its blend to the local method, and a local
-    method that fails leaves it to the network.
+    Where the network has no number for a series, its blend is the local method. Where a local
+    method fails, its blend is the network.
     """
     local = {name.removesuffix(BLEND) for name in names} - {NETWORK} | {DEFAULT}
     found: dict[str, MeanForecast] = {}
@@ -86,7 +86,7 @@ def candidates(
 
 
 def blended(own: MeanForecast, network: MeanForecast) -> MeanForecast:
-    """The average mean, with the network's dispersion; what one lacks the other gives."""
+    """Average mean, with the network's dispersion; each fills the gaps of the other."""
     mean = np.where(
         np.isnan(own.mean),
         network.mean,

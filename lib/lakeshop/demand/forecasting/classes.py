@@ -1,4 +1,4 @@
-"""What kind of demand a series has, and how much of the value it makes."""
+"""Demand class of each series, and its value class."""
 
 from collections.abc import Sequence
 
@@ -15,7 +15,7 @@ Integers = NDArray[np.int64]
 CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "new", "dead")
 SMOOTH, ERRATIC, INTERMITTENT, LUMPY, NEW, DEAD = range(len(CLASSES))
 MOST_INTERVAL = 1.32  # mean days between selling days
-MOST_VARIATION = 0.49  # squared coefficient of variation of what selling days sell
+MOST_VARIATION = 0.49  # squared coefficient of variation of the units of selling days
 COLD_START_DAYS = 56
 DEAD_DAYS = 91
 FIRST, NEXT = 0.8, 0.95
@@ -24,10 +24,10 @@ FIRST, NEXT = 0.8, 0.95
 def demand_class(panel: Panel) -> Names:
     """The class of each series (Syntetos, Boylan & Croston 2005), over its exposed days.
 
-    Smooth and erratic series sell at least once in 1.32 days; erratic and lumpy ones vary in what
-    a selling day sells. Less than 56 days after its first exposed day a series is new, also where
-    it has none; without a sale in its last 91 exposed days it is dead. Spikes say nothing of what
-    a selling day sells, so that a mistyped quantity does not make a series lumpy.
+    Smooth and erratic series sell at least once in 1.32 days. Sizes of selling days vary in erratic
+    and lumpy ones. A series is new for 56 days after its first exposed day, or without any. It is
+    dead without a sale in its last 91 exposed days. Spikes are excluded: a mistyped quantity does
+    not make a series lumpy.
     """
     history, (cut, _) = readable(panel), winsorised(panel)
     classes: Names = np.array(CLASSES)[_classes(history.units, cut.units, history.exposure)]

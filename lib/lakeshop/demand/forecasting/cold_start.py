@@ -1,12 +1,11 @@
-"""Series with a short history, by analogy: what others of their kind sold when they were new.
+"""Cold start: forecasts of short series by analogy with similar series when they were new.
 
-A series' level has a gamma prior of its group, say category and price band; its own days move it
-as far as they tell (Gamma-Poisson, Clayton & Kaldor 1987). The prior counts for `strength` days.
-Groups are pooled once over all series, so that a series does not depend on those it is computed
-with.
+A series' level has a gamma prior of its group, such as category and price band. Its own days update
+it (Gamma-Poisson, Clayton & Kaldor 1987). The prior weighs `strength` days. Groups are pooled once
+over all series: a series does not depend on its batch.
 
-The day of a series' first sale is left out, in the group and in the newcomer: a history that
-begins with a sale would have each of them sell fast.
+The day of a series' first sale is left out, in the group and in the new series: histories that
+begin with a sale would overestimate the level.
 """
 
 from typing import NamedTuple
@@ -31,7 +30,7 @@ PRICE_BANDS = 3
 
 
 class Priors(NamedTuple):
-    """Of each group: level, units a day, NaN where it has too few series; strength in days."""
+    """Level of each group in units a day, NaN with too few series; strength in days."""
 
     level: Floats
     strength: Floats
@@ -40,14 +39,14 @@ class Priors(NamedTuple):
 def priors(panel: Panel, weekdays: Floats, group: Integers, n_groups: int) -> Priors:
     """Level and strength of each group, from the first 56 days of its series.
 
-    Read are series that began within the panel, at least 56 days ago. A group with fewer than 5 of
-    them takes the median level of its established series, and counts for 14 days.
+    Uses series that began within the panel, at least 56 days ago. A group with fewer than 5 of them
+    takes the median level of its established series, with a strength of 14 days.
 
     Args:
         panel: all series.
         weekdays: float64[n, 7].
         group: int64[n] from 0, below n_groups; -1 for none.
-        n_groups: how many there are.
+        n_groups: number of groups.
     """
     history, _ = winsorised(panel)
     factors, monday = usable_factors(weekdays), first_weekday(panel)
@@ -68,12 +67,12 @@ def priors(panel: Panel, weekdays: Floats, group: Integers, n_groups: int) -> Pr
 def by_analogy(
     panel: Panel, weekdays: Floats, level: Floats, strength: Floats
 ) -> tuple[Floats, Bools]:
-    """Means of each day of the horizon, and whether the prior counts for more than own days.
+    """Means of each day of the horizon, and a mask of series where the prior outweighs own days.
 
     Args:
-        panel: the newcomers.
+        panel: the new series.
         weekdays: float64[n, 7].
-        level: of the prior of each, float64[n]; NaN where there is none, which gives NaN.
+        level: of the prior of each, float64[n]; NaN gives NaN.
         strength: of the prior of each in days, float64[n].
     """
     history, _ = winsorised(panel)
@@ -86,7 +85,7 @@ def by_analogy(
 
 
 def _gamma_prior(units: Floats, weight: Floats) -> tuple[float, float]:
-    """Mean and strength by moments: how far levels differ beyond what counting makes."""
+    """Mean and strength by moments: spread of levels beyond the Poisson variance."""
     whole = weight.sum()
     mean = float(units.sum() / whole)
     between = float((weight * (units / weight - mean) ** 2).sum() - (len(units) - 1) * mean)

@@ -1,9 +1,9 @@
-"""How much more than Poisson counts a series varies: its dispersion, shared within its class.
+"""Dispersion: a series' variance beyond Poisson, shared within its class.
 
-Dispersion a is of the variance m + a m^2. Moments of single series are noise for those that
-rarely sell, so each is mixed with its class by how much it can tell (method of moments, Breslow
-1984; shrinkage as in Robinson & Smyth 2007). What classes have is pooled once over all series,
-so that a series does not depend on those it is computed with.
+With dispersion a, the variance is m + a m^2. Moments of single series are noise for rare sellers:
+each is shrunk to its class by its information (method of moments, Breslow 1984; shrinkage as in
+Robinson & Smyth 2007). Classes are pooled once over all series: a series does not depend on its
+batch.
 """
 
 import math
@@ -19,7 +19,7 @@ from lakeshop.demand.forecasting.weekdays import first_weekday, usable_factors
 from lakeshop.ml.numeric import compiled
 
 DISPERSION_DAYS = 112
-PRIOR_DAYS = 14.0  # days of a fast series that its class counts for
+PRIOR_DAYS = 14.0  # weight of the class in days of a fast series
 MOST = 20.0
 LEAST_POOLED = 0.05
 
@@ -44,10 +44,10 @@ def moments(panel: Panel, weekdays: Floats) -> Moments:
 
 
 def pooled(of_series: Moments, classes: Names) -> Mapping[str, float]:
-    """The dispersion of each class, and under '' that of all series.
+    """The dispersion of each class, and under '' the one of all series.
 
-    Series are weighed so that those with a high rate do not outweigh all others. Sums are exact:
-    the order of series does not matter.
+    Series are weighted so that high rates do not dominate. Sums are exact: the order of series does
+    not matter.
     """
     weight = (1 + of_series.rate) ** -2.0
     names = ["", *np.unique(classes).tolist()]
@@ -61,10 +61,10 @@ def pooled(of_series: Moments, classes: Names) -> Mapping[str, float]:
 
 
 def dispersion_of(of_series: Moments, of_class: Floats) -> Floats:
-    """The dispersion of each series, float64[n], mixed with that of its class, float64[n].
+    """The dispersion of each series, float64[n], shrunk to its class's, float64[n].
 
-    A day tells (m / (1 + a m))^2 of a, by its variance; the class counts for 14 days of a series
-    whose m is large.
+    A day's information on a is (m / (1 + a m))^2, by its variance. The class weighs 14 days of a
+    series with a large m.
     """
     excess, squares, rate = of_series
     prior = PRIOR_DAYS / np.maximum(of_class, LEAST_POOLED) ** 2

@@ -1,11 +1,11 @@
-"""What a day may sell around its mean: negative binomial counts, gamma where units are fractions.
+"""Distribution of a day's sales: negative binomial counts, gamma for fractional units.
 
 Both have mean m and variance m + a m^2 with dispersion a; at a = 0 counts are Poisson. Counts are
-summed up from 0 by the recursion P(k+1) = P(k) (k a + 1) m / ((k + 1) (1 + a m)), which holds for
-both. Above a mean of 500 they are taken from the gamma distribution with the same mean and
-variance, half a unit off: it is less than a unit away there, as far as one in a thousand.
+summed from 0 by the recursion P(k+1) = P(k) (k a + 1) m / ((k + 1) (1 + a m)), which holds for
+both. Above a mean of 500 counts come from the gamma distribution with the same mean and variance,
+shifted by half a unit. The error is less than a unit, up to one in a thousand.
 
-Functions take arrays [n, H] and shape alike whatever is in them; what cannot be told is NaN.
+Functions take arrays [n, H] and keep their shape; undefined values are NaN.
 """
 
 import numpy as np
@@ -20,7 +20,7 @@ Bools = NDArray[np.bool_]
 LARGE = 500.0  # mean; exp(-500) is still a number
 ROUNDING = 1e-12  # what summing up may lose
 NEGLIGIBLE = 1e-20
-LEAST_SHAPE = 1e-12  # of a gamma distribution: below it all quantiles that are asked for are 0
+LEAST_SHAPE = 1e-12  # of a gamma distribution: below it all requested quantiles are 0
 
 
 def quantiles(mean: Floats, dispersion: Floats, levels: Floats, is_fractional: Bools) -> Floats:
@@ -75,10 +75,10 @@ def cdf(mean: Floats, dispersion: Floats, units: Floats, is_fractional: Bools) -
 def probability_interval(
     mean: Floats, dispersion: Floats, units: Floats, is_fractional: Bools
 ) -> tuple[Floats, Floats]:
-    """Of a day that sold the units: the probability of less, and of no more.
+    """Of a day with these units sold: the probability of fewer, and of at most as many.
 
-    The probability integral transform of counts is an interval (Czado, Gneiting & Held 2009);
-    that of fractions is a point.
+    The probability integral transform of counts is an interval (Czado, Gneiting & Held 2009); for
+    fractions it is a point.
     """
     high = cdf(mean, dispersion, units, is_fractional)
     low = cdf(mean, dispersion, units - 1, is_fractional)

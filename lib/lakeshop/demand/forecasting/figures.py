@@ -1,8 +1,8 @@
-"""The figures of a backtest: every method on the same days, by segment and by week ahead.
+"""Metrics of a backtest: every method on the same days, by segment and by week ahead.
 
-`chosen` is what the rules would have forecast; methods' own words stand beside it. Quantiles are
-judged of `chosen`, of the network and of the default by their own distributions, and of
-`own_quantiles`: those of each series' last 112 days (Hyndman & Fan 1996, type 1).
+`chosen` is the forecast by the policies; forecasts of single methods stand beside it. Quantiles are
+evaluated for `chosen`, for the network and the default by their own distributions, and for
+`own_quantiles`: quantiles of each series' last 112 days (Hyndman & Fan 1996, type 1).
 """
 
 from collections.abc import Mapping, Sequence
@@ -34,7 +34,7 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True, eq=False)
 class SegmentBacktest:
-    """A segment: its rule (None of all together), its series, and figures by method."""
+    """A segment: its policy (None for all segments together), its series, and metrics by method."""
 
     rule: SegmentPolicy | None
     series: int
@@ -47,13 +47,13 @@ def evaluate_backtest(
     levels: Floats,
     last: Mapping[str, str],
 ) -> dict[str, SegmentBacktest]:
-    """Rule and figures of each segment, and figures of all under "all".
+    """Policy and metrics of each segment, and metrics of all under "all".
 
     Args:
-        origins: nights of the same n series, four or more.
+        origins: origins of the same n series, four or more.
         is_fractional: bool[n].
         levels: float64[Q].
-        last: the method of each segment so far.
+        last: previous method of each segment.
     """
     found, whole = {}, []
     for segment, choice in choices(origins, last).items():

@@ -1,10 +1,9 @@
-"""Methods that forecast each series from its own days, by name, and what steps in for them.
+"""Local methods: each forecasts a series from its own days.
 
-A method takes a panel and the factors of weekdays, float64[n, 7], and gives the mean units of
-each day of the horizon, float64[n, H], exposed all day. What is given is finite and 0 or more, or
-NaN throughout for a series that the method cannot do: one without an exposed day, or with numbers
-that overflow. All but `seasonal_naive` read winsorised units, without the sale that
-begins a history (`history.counted`).
+A method takes a panel and weekday factors, float64[n, 7]. It returns the mean units of each day of
+the horizon, float64[n, H], under full exposure. Values are finite and 0 or more, or NaN throughout
+where the method is undefined: without an exposed day, or after an overflow. All but
+`seasonal_naive` read winsorised units, without the sale that begins a history (`history.counted`).
 """
 
 from collections.abc import Callable, Mapping
@@ -28,9 +27,9 @@ HALF_A_DAY = 0.5  # less exposure than this is too little to be taken times its 
 
 
 def seasonal_naive(panel: Panel, weekdays: Floats) -> Floats:
-    """Each weekday sells as on its last day that was exposed for half of it or more.
+    """Repeat each weekday's last day that was exposed for half of it or more.
 
-    `weekdays` is not read: what the last week says is said as it is.
+    `weekdays` is not read: the last week already contains the weekday pattern.
     """
     history = readable(panel)
     rates = smoothing.last_of_weekday(
@@ -41,22 +40,22 @@ def seasonal_naive(panel: Panel, weekdays: Floats) -> Floats:
 
 
 def mean_of_days(panel: Panel, weekdays: Floats, *, days: int) -> Floats:
-    """The mean of the last exposed days, by the weekday."""
+    """Mean of the last exposed days, times the weekday factor."""
     return _means(panel, weekdays, smoothing.mean_level, days)
 
 
 def exponential_smoothing(panel: Panel, weekdays: Floats, *, alphas: Floats = ALPHAS) -> Floats:
-    """Simple exponential smoothing of days without their weekday, by the weekday."""
+    """Simple exponential smoothing of deseasonalised days, times the weekday factor."""
     return _means(panel, weekdays, smoothing.smoothed_level, alphas)
 
 
 def croston_sba(panel: Panel, weekdays: Floats) -> Floats:
-    """Croston's method with the correction of Syntetos & Boylan, by the weekday."""
+    """Croston's method with the correction of Syntetos & Boylan, times the weekday factor."""
     return _means(panel, weekdays, smoothing.croston_level, smoothing.CROSTON_ALPHA)
 
 
 def tsb(panel: Panel, weekdays: Floats, *, alphas: Floats = CHANCE_ALPHAS) -> Floats:
-    """The method of Teunter, Syntetos & Babai, by the weekday."""
+    """The method of Teunter, Syntetos & Babai, times the weekday factor."""
     return _means(panel, weekdays, smoothing.tsb_level, alphas, smoothing.SIZE_ALPHA)
 
 

@@ -1,9 +1,8 @@
-"""Which method forecasts a class: the one in use, unless another is clearly better.
+"""Model selection per class: the method in use, unless another is clearly better.
 
 Methods are compared on the same series, by the mean difference of their scores and its standard
-error over series: days of a series depend on one another, series hardly. A method must beat the
-one in use by more than one standard error (the rule of Breiman et al. 1984), so that noise of a
-week changes nothing.
+error over series: days of a series are dependent, series hardly. A method must beat the one in use
+by more than one standard error (the rule of Breiman et al. 1984): noise of a week changes nothing.
 """
 
 from collections.abc import Mapping
@@ -19,14 +18,14 @@ FEWEST_SERIES = 20
 
 
 class ModelSelection(NamedTuple):
-    """A class' method, and a sentence that says why."""
+    """The method of a class, and a sentence with the reason."""
 
     method: str
     reason: str
 
 
 class Difference(NamedTuple):
-    """By how much scores are lower than others, the standard error, and of how many series."""
+    """Mean reduction of the scores, its standard error, and the number of series."""
 
     mean: float
     error: float
@@ -36,15 +35,14 @@ class Difference(NamedTuple):
 def choose(
     scores: Mapping[str, Floats], weight: Floats, *, last: str | None = None, default: str = DEFAULT
 ) -> ModelSelection:
-    """The method of a class.
+    """Return the method of a class.
 
     Args:
-        scores: of each method over the same series, lower is better (squared scaled errors); a
-            series that a method could not do has NaN and counts with its score by the default,
-            which steps in.
+        scores: of each method over the same series, lower is better (squared scaled errors). A
+        series with NaN counts with its score by the default.
         weight: of each series, its value.
-        last: the choice before this one; the default where there was none.
-        default: the method that is chosen when nothing is known; must be among the scores.
+        last: the previous choice; by default the default method.
+        default: the method without any evidence; must be among the scores.
     """
     is_known = np.isfinite(scores[default]) & np.isfinite(weight) & (weight > 0)
     filled = {
@@ -72,7 +70,7 @@ def choose(
 
 
 def difference(scores: Floats, others: Floats, weight: Floats) -> Difference:
-    """By how much the others are lower: weighted mean and its standard error, linearised."""
+    """Reduction by the other scores: weighted mean and its standard error, linearised."""
     lower: NDArray[np.float64] = scores - others
     mean = float(np.average(lower, weights=weight))
     n = len(lower)

@@ -1,8 +1,8 @@
-"""Series by days as matrices: what every forecasting method reads.
+"""Series by days as matrices: the input of every forecasting method.
 
-Exposure is the share of a day on which a unit could have been sold: 0 before the first day of a
-series and while it was sold out, 1 where nothing is known of stock. A rate is units by exposure,
-so that days without stock count for nothing instead of for no demand.
+Exposure is the share of a day on which a unit could have been sold. It is 0 before the first day of
+a series and while it was sold out, and 1 where stock is unknown. A rate is units by exposure: days
+without stock are ignored instead of counting as no demand.
 """
 
 from collections.abc import Sequence
@@ -19,10 +19,10 @@ Floats = NDArray[np.float64]
 class Panel:
     """One row per series in every array; columns are days, the last of history is `day`.
 
-    `units`, `exposure` and `price` are float64[n, T]: units sold (0 where nothing was), exposure
-    from 0 to 1, and the price paid per unit, NaN where none is known. `display`, `mailer` and
-    `announced` are float64[n, T + H], through the horizon: stores that promote a product, and how
-    many days before the day that was announced; -1 where it was not.
+    `units`, `exposure` and `price` are float64[n, T]: units sold, exposure from 0 to 1, and the
+    price paid per unit, NaN where unknown. `display`, `mailer` and `announced` are float64[n, T +
+    H], through the horizon: number of stores that promote a product, and the lead of the
+    announcement in days; -1 without a promotion.
     """
 
     day: date
@@ -47,7 +47,7 @@ class Panel:
         return int(self.display.shape[1]) - self.days
 
     def until(self, days_before: int) -> "Panel":
-        """What was known so many days before: shorter history, and promotions announced by then."""
+        """The panel as of earlier days: shorter history, and promotions announced by then."""
         known, ahead = self.days - days_before, np.arange(self.horizon) + 1
         cut = {name: getattr(self, name)[:, :known] for name in ("units", "exposure", "price")}
         planned = {}

@@ -1,6 +1,6 @@
-"""What the backtest found of each segment of series, and forecasts by it.
+"""Forecast policy of each segment from the backtest, and forecasts by it.
 
-A segment is a class of demand and a class of value, such as "lumpy A".
+A segment is a demand class and a value class, such as "lumpy A".
 """
 
 from collections.abc import Mapping
@@ -22,11 +22,11 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, eq=False)
 class SegmentPolicy:
-    """How series of a segment are forecast.
+    """Forecast policy of a segment.
 
-    `levels` float64[4, Q] are what a quantile is asked for in each week of the horizon so that
-    its days keep their promise; `variance_factor` is the variance of past errors by what was
-    forecast; `level_variance` that of a common factor on all days of the horizon.
+    `levels` float64[4, Q] are nominal levels per week of the horizon that make quantiles hold.
+    `variance_factor` is the ratio of past squared errors to forecast variances. `level_variance` is
+    the variance of a factor common to all days of the horizon.
     """
 
     method: str
@@ -38,9 +38,9 @@ class SegmentPolicy:
 
 @dataclass(frozen=True, eq=False)
 class Forecast:
-    """Of each series: float64[n, H] mean and variance, [n, H, Q] quantiles, and who said it.
+    """Forecasts: float64[n, H] mean and variance, [n, H, Q] quantiles, and their method.
 
-    `method` is the one used, `failed` the one that was chosen and could not be, or "".
+    `method` is the method used, `failed` the chosen one where it failed, or "".
     """
 
     mean: Floats
@@ -57,7 +57,7 @@ def segments(classes: Names, abc: Names) -> Names:
 
 
 def default_rule(segment: str, levels: Floats) -> SegmentPolicy:
-    """Of a segment that no backtest knows."""
+    """Policy of a segment without a backtest."""
     method = BY_ANALOGY if segment.startswith(NEW) else DEFAULT
     return SegmentPolicy(method, "no backtest knows series like this one", np.tile(levels, (4, 1)))
 
@@ -65,7 +65,7 @@ def default_rule(segment: str, levels: Floats) -> SegmentPolicy:
 def rules_for(
     rules: Mapping[str, SegmentPolicy], found: Names, levels: Floats
 ) -> dict[str, SegmentPolicy]:
-    """A rule for each segment that occurs."""
+    """A policy for each segment that occurs."""
     return {s: rules.get(s, default_rule(s, levels)) for s in np.unique(found).tolist()}
 
 
@@ -75,13 +75,13 @@ def forecast(
     rules: Mapping[str, SegmentPolicy],
     is_fractional: Bools,
 ) -> Forecast:
-    """Each series by the rule of its segment; a series that its method cannot do by another.
+    """Forecast each series by its segment's policy; fall back where its method fails.
 
     Args:
-        said: what candidates say; those of the rules, and the default.
-        found: the segment of each series; each has a rule.
-        rules: by segment.
-        is_fractional: whether a series' units may be fractions.
+        forecasts: of the candidates: methods of the policies, and the default.
+        found: the segment of each series; each has a policy.
+        rules: policies by segment.
+        is_fractional: true for series with fractional units.
     """
     chosen, method, failed = _chosen(forecasts, found, rules)
     factor, shift = (
@@ -102,7 +102,7 @@ def forecast(
 
 
 def rescaled(candidate: MeanForecast, factor: Floats) -> Floats:
-    """Dispersions with which variances are so many times as large, but no less than Poisson's."""
+    """Dispersions that multiply variances by the factor, at least Poisson's."""
     with np.errstate(divide="ignore", invalid="ignore"):
         more = (factor[:, None] - 1) / candidate.mean + factor[:, None] * candidate.dispersion
     found: Floats = np.where(candidate.mean > 0, np.maximum(more, 0.0), 0.0)
@@ -112,7 +112,7 @@ def rescaled(candidate: MeanForecast, factor: Floats) -> Floats:
 def _chosen(
     forecasts: Mapping[str, MeanForecast], found: Names, rules: Mapping[str, SegmentPolicy]
 ) -> tuple[MeanForecast, Names, Names]:
-    """What each series' method says; where that is nothing, the default; where that is, zero."""
+    """Forecast of each series' method, else the default's, else zero."""
     methods = np.array([rules[s].method for s in found.tolist()], dtype=object)
     shape = forecasts[DEFAULT].mean.shape
     mean, spread = np.full(shape, np.nan), np.full(shape, np.nan)

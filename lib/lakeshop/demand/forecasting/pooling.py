@@ -1,7 +1,7 @@
-"""What series take from others of their kind, pooled over a sample of all.
+"""Priors pooled over similar series, from a sample of all.
 
-Pooled once on the driver and sent along, so that a series' forecast does not depend on the series
-that happen to be computed beside it.
+Pooled once on the driver and sent to the tasks: a series' forecast does not depend on the other
+series of its batch.
 """
 
 from collections.abc import Mapping
@@ -21,10 +21,10 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Pooled:
-    """Dispersion by class, and the priors of newcomers by kind.
+    """Dispersion by class, and the priors of new series by group.
 
-    A kind is a category and a third of its prices, a category, or a department: the first of them
-    that has enough series. `borders` are the two prices between the thirds, by category.
+    The group of a series is its category and price third, its category, or its department: the
+    narrowest one with enough series. `borders` are the two prices between the thirds, by category.
     """
 
     dispersion: Mapping[str, float]
@@ -34,7 +34,7 @@ class Pooled:
     def priors(
         self, panel: Panel, classes: Names, weekdays: Floats, names: "Hierarchy"
     ) -> PooledPriors:
-        """What each series of a panel takes from its kind."""
+        """Priors of each series of a panel."""
         shared = self.dispersion[""]
         spread = np.array([self.dispersion.get(name, shared) for name in classes.tolist()])
         none = (np.nan, np.nan)
@@ -56,7 +56,7 @@ class Hierarchy:
     def of(
         self, prices: Floats, borders: Mapping[str, tuple[float, ...]]
     ) -> list[tuple[str, str, str, str]]:
-        """The kinds of each series, the narrowest first; the last is that of all."""
+        """Groups of each series, the narrowest first; the last one holds all series."""
         bands = [
             int(np.searchsorted(borders[name], price)) if name in borders else -1
             for name, price in zip(self.category, np.nan_to_num(prices).tolist(), strict=True)
@@ -72,7 +72,7 @@ class Hierarchy:
 
 
 def pool(panel: Panel, classes: Names, weekdays: Floats, names: Hierarchy) -> Pooled:
-    """What the series of a panel have in common, by class and by kind."""
+    """Pool the series of a panel by class and by group."""
     prices = last_prices(panel)
     borders = _borders(np.array(names.category), prices)
     levels: dict[str, tuple[float, float]] = {}

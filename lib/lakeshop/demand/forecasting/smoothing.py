@@ -1,12 +1,12 @@
-"""Levels of series by exponential smoothing, for demand that is exposed in part.
+"""Levels of series by exponential smoothing, for partly exposed demand.
 
-All take units and exposure, float64[n, T], readable (`history.readable`), the factors of
-weekdays, float64[n, 7], and the weekday of the first column; all give the units of a day that is
-exposed for all of an average weekday, float64[n], NaN for series without an exposed day. A day's
-weight is its exposure times its weekday's factor; days of weight 0 are passed over. With weight 1
-on all days they are the methods of the books, as statsforecast has them.
+All functions take readable units and exposure, float64[n, T] (`history.readable`), weekday factors,
+float64[n, 7], and the weekday of the first column. All return the units of a fully exposed average
+day, float64[n], NaN for series without an exposed day. A day's weight is its exposure times its
+weekday factor; days of weight 0 are skipped. With weight 1 on all days they are the textbook
+methods, as statsforecast has them.
 
-Each series is a loop of its own: its level does not depend on the series beside it.
+Each series is its own loop: its level does not depend on other series.
 """
 
 import numpy as np
@@ -42,9 +42,9 @@ def mean_level(
 def smoothed_level(
     units: Floats, exposure: Floats, weekdays: Floats, first_weekday: int, alphas: Floats
 ) -> Floats:
-    """Simple exponential smoothing (Brown 1956) of units and of weights; their ratio.
+    """Ratio of units to weights, both by simple exponential smoothing (Brown 1956).
 
-    Of the alphas each series takes the one with the least squared error one day ahead.
+    Each series takes the alpha with the least squared error one day ahead.
     """
     n, days = units.shape
     levels = np.full(n, np.nan)
@@ -74,8 +74,8 @@ def croston_level(
     """Croston's method (1972) with the correction of Syntetos & Boylan (2005).
 
     Smoothed size of a selling day by smoothed interval between selling days, times 1 - alpha / 2.
-    The interval is the weight of the days since the sale before, so that weeks sold out do not
-    lengthen it.
+    The interval is the weight of the days since the previous sale: stock-out weeks do not lengthen
+    it.
     """
     n, days = units.shape
     levels = np.full(n, np.nan)
@@ -108,10 +108,10 @@ def tsb_level(
     alphas: Floats,
     size_alpha: float,
 ) -> Floats:
-    """Smoothed chance of a sale times smoothed size of a selling day (Teunter et al. 2011).
+    """Smoothed probability of a sale times smoothed size of a selling day (Teunter et al. 2011).
 
-    Unlike Croston's the level falls while nothing is sold. The chance is by weight. Of the alphas
-    for it each series takes the one with the least squared error one day ahead.
+    Unlike Croston's, the level falls while nothing is sold. The probability is by weight. Each
+    series takes its alpha with the least squared error one day ahead.
     """
     n, days = units.shape
     levels = np.full(n, np.nan)

@@ -1,4 +1,4 @@
-"""How weekdays compare with the average day: seven factors per department, with mean 1."""
+"""Weekday factors: seven factors per department, relative to the average day, with mean 1."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,14 +20,14 @@ THOUSANDTHS = 1000
 def weekday_factors(
     lines: Integers | Floats, exposure: Integers | Floats, prior: float = PRIOR_LINES
 ) -> Floats:
-    """How each weekday compares with the average day, by row; the mean of a row is 1.
+    """Factor of each weekday relative to the average day, by row; the mean of a row is 1.
 
     Lines rather than units are counted: one line of fuel has thousands of units. A weekday is
     shrunk towards 1 as the mean of a gamma prior on a Poisson rate (Clayton & Kaldor 1987).
 
     Args:
         lines: order lines, one row per department, Monday to Sunday.
-        exposure: product-days that these lines are from, of the same shape.
+        exposure: product-days of these lines, of the same shape.
         prior: lines of an even week that each weekday is mixed with, more than 0.
     """
     rate = lines.sum(axis=1, keepdims=True) / np.maximum(exposure.sum(axis=1, keepdims=True), 1)
@@ -39,13 +39,14 @@ def weekday_factors(
 def panel_weekdays(panel: Panel, group: Integers, prior: float = PRIOR_LINES) -> Floats:
     """The weekday factors of each series' group, from the last 84 days of the panel itself.
 
-    A selling day counts in ordinary selling days of its series, the median, and for at most 3: a
-    series that sells every day shows its weekdays too, and none outweighs its department. Sums
-    are of thousandths, so that the order of series does not matter.
+    A selling day is measured in its series' median selling day, at most 3. Series that sell every
+    day then show their weekdays too, and none dominates its department. Sums are of thousandths:
+    the order of series does not matter.
 
     Args:
         panel: every series of the groups.
-        group: int64[n], department of each series from 0; -1 for none, which gets the shop's.
+        group: int64[n], department of each series from 0; -1 for none, which gets the shop's
+            factors.
         prior: selling days of an even week that each weekday is mixed with, more than 0.
 
     Returns:
@@ -82,7 +83,7 @@ def target_factors(panel: Panel, weekdays: Floats) -> Floats:
 
 
 def usable_factors(weekdays: Floats) -> Floats:
-    """The factors, and seven times 1 for a series with one that is no number above 0."""
+    """The factors, or seven times 1 for a series with a factor that is no number above 0."""
     with np.errstate(invalid="ignore"):
         is_good = (np.isfinite(weekdays) & (weekdays > 0)).all(axis=1, keepdims=True)
     factors: Floats = np.where(is_good, weekdays, 1.0)
