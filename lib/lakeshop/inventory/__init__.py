@@ -1,7 +1,4 @@
-"""Inventory: what to order, and when.
-
-Orders follow from the quantiles of demand until the next order helps, levels and packs.
-"""
+"""Inventory: order quantities and order days."""
 
 from lakeshop.contracts.application import Application, Evaluation
 from lakeshop.contracts.model import Input

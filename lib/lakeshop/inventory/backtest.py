@@ -63,7 +63,7 @@ def reorder_segment(
 
 
 def _demand(origin: BacktestOrigin, rules: Mapping[str, SegmentPolicy]) -> Demand:
-    """What was forecast of each series."""
+    """Forecast demand of each series."""
     is_fractional = np.zeros(len(origin.segments), np.bool_)
     forecasts = forecast(origin.forecasts, origin.segments, rules, is_fractional)
     return Demand.of(forecasts.mean, forecasts.variance, forecasts.level_variance)

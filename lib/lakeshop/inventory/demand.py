@@ -1,4 +1,4 @@
-"""What is known of demand: forecasts by series and day, and the days that an order must last."""
+"""Forecast demand by series and day, and the days that an order must cover."""
 
 from dataclasses import dataclass
 
@@ -11,12 +11,12 @@ Integers = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Demand:
-    """What is forecast, one row per series.
+    """Forecast demand, one row per series.
 
-    `mean` and `dispersion` are float64[n, H], units of each day after the business date and
-    the dispersion a of their variance, mean + a * mean^2. `level_variance` is float64[n]: the
-    forecast's level is off by a factor of mean 1 and this variance, the same on all days.
-    Beyond the horizon its last week repeats.
+    `mean` and `dispersion` are float64[n, H]: units of each day after the business date, and the
+    dispersion a of their variance, mean + a * mean^2. `level_variance` is float64[n]: the variance
+    of a factor of mean 1, common to all days, on the forecast's level. Beyond the horizon its last
+    week repeats.
     """
 
     mean: Floats
@@ -40,7 +40,7 @@ class Demand:
 
 @dataclass(frozen=True, eq=False)
 class Interval:
-    """Days of demand: the lead time and `days` after it, or those after it alone.
+    """Days of demand: the lead time and `days` after it, or only the `days` after it.
 
     `lead_time` and `deviation` are float64[n], days; `days` is int64[n]. The lead time is normal,
     not less than 0, and rounded to whole days.
@@ -53,10 +53,10 @@ class Interval:
 
 
 def check(demand: Demand, interval: Interval) -> None:
-    """Refuse numbers that no demand can have, and arrays that do not fit together.
+    """Refuse invalid demand, and arrays of inconsistent shapes.
 
     Raises:
-        ValueError: says which.
+        ValueError: a number or a shape is invalid.
     """
     numbers = {
         "mean": demand.mean,

@@ -1,13 +1,13 @@
-"""What to order of each series: levels, whole packs, and the chances that come with them.
+"""Order plan of each series: levels, whole packs, and their service probabilities.
 
-An order that is decided after day D arrives at the start of day D + 1 + lead time, the next one a
-review later: what is on hand and ordered by then must last lead time + review. Stock is reviewed
-every few days and ordered up to a level (R, S policy; Silver, Pyke and Thomas 2016), which is a
-quantile of demand over that interval.
+An order decided after day D arrives at the start of day D + 1 + lead time, the next one a review
+later. Stock on hand and on order must therefore cover lead time + review. Stock is reviewed every
+few days and ordered up to a level (R, S policy; Silver, Pyke and Thomas 2016): a quantile of demand
+over that interval.
 
-With a cost of a unit short, cu, and of a unit left over a review, co, the quantile is cu / (cu +
-co) (newsvendor; Arrow, Harris and Marschak 1951) and the packs are those of least expected cost.
-Both costs are of the same price, which so falls out.
+With a cost per unit short, cu, and per unit left over a review, co, the quantile is cu / (cu + co)
+(newsvendor; Arrow, Harris and Marschak 1951). The number of packs then has the least expected cost.
+Both costs are shares of the same price, which cancels.
 """
 
 from dataclasses import dataclass, replace
@@ -29,11 +29,11 @@ LONGEST_LEAD = 365.0
 
 @dataclass(frozen=True, eq=False)
 class Stock:
-    """What lies in stock and on what terms it is ordered, one entry per series.
+    """Stock and its order terms, one entry per series.
 
     `on_hand` and `on_order` are float64[n], NaN where no stock is known. `lead_time` and
-    `deviation` are days, `review` whole days from 1, `pack` units from 1; `shelf_life` is days on
-    which a unit can be sold after it has arrived, 0 where it keeps.
+    `deviation` are days, `review` whole days from 1, `pack` units from 1. `shelf_life` is the
+    number of days on which a unit can be sold after its arrival, 0 for non-perishable products.
     """
 
     on_hand: Floats
@@ -56,9 +56,9 @@ class Stock:
 
 @dataclass(frozen=True)
 class ServiceTarget:
-    """What stock is to reach: a service level, or least cost where both costs are given.
+    """Target of the plan: a service level, or least cost where both costs are given.
 
-    `shortage` is the cost of a unit short, `holding` that of a unit left over one day, both as
+    `shortage` is the cost of a unit short, `holding` the cost of a unit left over one day, both as
     shares of the price.
     """
 
@@ -68,12 +68,12 @@ class ServiceTarget:
 
     @property
     def is_by_cost(self) -> bool:
-        """Whether the costs decide; two costs of 0 say nothing."""
+        """True where the costs decide; two costs of 0 do not."""
         return self.shortage is not None and self.holding is not None and not self.is_free
 
     @property
     def is_free(self) -> bool:
-        """Whether both costs are given as 0."""
+        """True where both costs are 0."""
         return self.shortage == 0 and self.holding == 0
 
     def left_over(self, review: Integers) -> Floats:
@@ -89,9 +89,9 @@ class ServiceTarget:
 
 
 class ReorderPlan(NamedTuple):
-    """The plan of each series, arrays [n]; what needs stock is NaN where none is known.
+    """The plan of each series, arrays [n]; values that need stock are NaN where it is unknown.
 
-    `shelf_limit` is the most that is ordered of what does not keep, infinite of what does.
+    `shelf_limit` is the largest order of a perishable product, infinite for others.
     """
 
     level: Floats
@@ -143,9 +143,9 @@ def plan(demand: Demand, stock: Stock, aim: ServiceTarget) -> ReorderPlan:
 
 
 def days_of_cover(mean: Floats, on_hand: Floats) -> Floats:
-    """Days until the mean demand has used what is on hand, MOST_COVER at most.
+    """Days until the mean demand has used the stock on hand, MOST_COVER at most.
 
-    A day counts by the part of it. NaN where nothing is demanded or no stock is known.
+    Partial days count as fractions. NaN without demand or without known stock.
 
     Args:
         mean: float64[n, H]; beyond the horizon its last week repeats.
@@ -176,10 +176,10 @@ def _shelf_limits(demand: Demand, stock: Stock, level: Floats) -> Floats:
 def _orders(
     demand: Demand, stock: Stock, aim: ServiceTarget, up_to: Floats, limit: Floats
 ) -> Floats:
-    """Whole packs that lift the position to the level, or those of least cost; NaN if unknown.
+    """Whole packs that lift the position to the level, or of least cost; NaN if unknown.
 
-    Expected cost is convex in the position with its least at the level, so that one of the two
-    numbers of packs next to it is best. Of what does not keep no more than the limit is ordered.
+    Expected cost is convex in the position with its minimum at the level: one of the two adjacent
+    numbers of packs is optimal. Perishable products are limited by their shelf life.
     """
     missing = np.maximum(up_to - np.nan_to_num(stock.position), 0.0)
     packs = np.ceil(missing / stock.pack)

@@ -1,9 +1,9 @@
-"""The reorder plan itself, replayed over the nights of a backtest beside a fixed reorder rule.
+"""Replay of the reorder plan over the origins of a backtest, beside a fixed reorder rule.
 
-On each of these nights orders are decided by what was forecast then; what came is the demand that
-they meet. Each rule begins with what it would order of nothing, so that after one lead time its
-stock is what it keeps of itself; from there on it is judged, until the last order is used up.
-Lead times are the mean ones. Series that share one are replayed together, and summed.
+At each origin, orders are decided by the forecast of that day and meet the actual demand. Each rule
+begins with its order from empty stock, so that its stock is its own after one lead time. Evaluation
+covers the time from then until the last order is used up. Lead times are the mean ones. Series of
+equal lead time are replayed together, and summed.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -35,7 +35,7 @@ Maker = Callable[[ReplayTerms, Rows], Policy]
 
 
 def replayable(terms: Stock, ages: Collection[int]) -> NDArray[np.bool_]:
-    """Series whose last order arrives, and is used up, within the days that came: bool[n]."""
+    """Mask of series with a last order that arrives and is used up within the known days: bool[n]."""
     found: NDArray[np.bool_] = _leads(terms) + _review(ages) <= min(ages)
     return found
 
@@ -102,7 +102,7 @@ def _leads(terms: Stock) -> Integers:
 
 
 def _review(ages: Collection[int]) -> int:
-    """Days from one night to the next."""
+    """Days from one origin to the next."""
     return (max(ages) - min(ages)) // (len(ages) - 1)
 
 
@@ -114,7 +114,7 @@ def _rules(lead: int, review: int, aim: ServiceTarget) -> ReplayTerms:
 
 
 def _take(terms: Stock, rows: Rows, rules: ReplayTerms) -> Stock:
-    """The terms of some series, with the nights' review and lead times that are certain."""
+    """Terms of some series, with the review of the origins and deterministic lead times."""
     return Stock(
         on_hand=np.zeros(len(rows)),
         on_order=np.zeros(len(rows)),
@@ -129,7 +129,7 @@ def _take(terms: Stock, rows: Rows, rules: ReplayTerms) -> Stock:
 def _by_plan(
     demand_by_age: Mapping[int, Demand], terms: Stock, aim: ServiceTarget, rows: Rows
 ) -> Policy:
-    """The plan by what was forecast when so many days were known."""
+    """The plan by the forecast of the newest known day."""
     own = {days: demand.take(rows) for days, demand in demand_by_age.items()}
 
     def decide(state: State, history: History) -> Floats:
@@ -156,7 +156,7 @@ class _Nights:
     count: int
 
     def replayed(self, rows: Rows, rules: ReplayTerms, make: Maker) -> Replayed:
-        """What a policy does with some series, from its first arrival until its last review."""
+        """Replay a policy on some series, from its first arrival until its last review."""
         own, decide = self.history.take(rows), make(rules, rows)
         nothing = State(np.zeros(len(rows)), np.zeros((len(rows), rules.lead)))
         start = replace(nothing, on_hand=decide(nothing, own.until(self.first)))
@@ -165,7 +165,7 @@ class _Nights:
 
 
 def _joined(parts: Sequence[Replayed]) -> Replayed:
-    """Series of several replays as those of one."""
+    """Sum of several replays."""
     sums = {
         name: np.sum([getattr(part, name) for part in parts], axis=0)
         for name in ("holding", "lost", "demand", "served", "stock")

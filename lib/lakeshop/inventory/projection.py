@@ -1,11 +1,11 @@
-"""The order that lasts with a given probability, when sales that meet no stock are lost.
+"""The order that suffices with a given probability, when unmet demand is lost.
 
-What is on hand when an order arrives is not the position less mean demand: a series that is sold
-out loses the rest and cannot fall below nothing. So stock is projected as a distribution, period
-by period: arrivals, then demand, nothing below 0. Then the order is the quantile of what demand
-from its arrival to that of the next one exceeds what is left (newsvendor with lost sales; Zipkin
-2008). The level's error is common to all periods: everything is done at NODES levels and
-averaged by their probabilities.
+Stock at an order's arrival is not the position less mean demand: a sold-out series loses further
+sales and cannot fall below nothing. Stock is therefore projected as a distribution, period by
+period: arrivals, then demand, nothing below 0. The order is a quantile of the demand from its
+arrival to the next one, less the remaining stock (newsvendor with lost sales; Zipkin 2008). The
+level's error is common to all periods: everything is computed at NODES levels and averaged by their
+probabilities.
 """
 
 import numpy as np
@@ -92,7 +92,7 @@ def _order_each(
 
 @compiled
 def _projected(moments: Floats, on_hand: float, in_transit: Floats, held: int) -> Floats:
-    """Chances of what is on hand when the order arrives, by count from 0 to `held`."""
+    """Distribution of stock on hand at the order's arrival, by count from 0 to `held`."""
     stock = np.zeros(held + 1)
     stock[min(held, int(on_hand + 1e-9))] = 1.0
     for period in range(moments.shape[1]):
@@ -113,7 +113,7 @@ def _projected(moments: Floats, on_hand: float, in_transit: Floats, held: int) -
 
 @compiled
 def _add_missing(short: Floats, moments: Floats, stock: Floats, weight: float) -> None:
-    """Add the chances of what demand exceeds stock by; what is left over counts as 0 missing."""
+    """Add the distribution of demand beyond stock; leftovers count as 0 missing."""
     demand = _counts(moments[0].sum(), moments[1].sum())
     for k in range(stock.size):
         if stock[k] > 0:
@@ -134,9 +134,9 @@ def _first_that_lasts(short: Floats, level: float) -> int:
 
 @compiled
 def _counts(mean: float, variance: float) -> Floats:
-    """Chances of counts from 0 on, of a negative binomial or a Poisson distribution.
+    """Probabilities of counts from 0 on, of a negative binomial or a Poisson distribution.
 
-    As `protection._add`: a compiled function calls those of its own file only.
+    A copy of `protection._add`: a compiled function calls only functions of its own file.
     """
     if mean <= 0:
         return np.ones(1)

@@ -1,14 +1,14 @@
-"""Demand over the days that an order must last, as a distribution of its own.
+"""Distribution of demand over the days that an order must cover.
 
-A safety stock of sigma times the root of the lead time takes days for independent and lead times
-for fixed. Here the sum over a number of days is a negative binomial with the mean and variance
-of that sum, the error of the forecast's level included, which all days share and which so grows
-with the days and not with their root. Lead times are random, so that demand until the order is
-replaced is a mixture of these sums over lead times.
+A safety stock of sigma times the root of the lead time assumes independent days and fixed lead
+times. Here the sum over a number of days is a negative binomial with the mean and variance of that
+sum. The variance includes the error of the forecast's level: all days share it, and it grows with
+the days, not with their root. Lead times are random: demand until the replacement of an order is a
+mixture of these sums over lead times.
 
-Distributions are tables of probabilities by count, made by the ratio of neighbouring counts from
-the likeliest on: no gamma functions and no special case of a Poisson distribution. Tables of
-more than MOST_COUNTS counts are in steps of several.
+Distributions are tables of probabilities by count, built by the ratio of adjacent counts from the
+mode on: without gamma functions, and without a special case for Poisson. Tables of more than
+MOST_COUNTS counts are in steps of several.
 """
 
 import math
@@ -113,7 +113,7 @@ def _ask_each(
 
 @compiled
 def lead_weights(mean: float, deviation: float) -> tuple[int, Floats]:
-    """The shortest lead time in days, and the probabilities of it and those after it."""
+    """Shortest lead time in days, and the probabilities of it and of longer ones."""
     if deviation <= 0:
         return math.floor(mean + 0.5), np.ones(1)
     first = max(0, math.floor(mean - MOST_DEVIATIONS * deviation + 0.5))

@@ -1,4 +1,4 @@
-"""What is known of a product's stock, and on what terms it is ordered, from silver.stock."""
+"""Replenishment parameters of products from silver.stock: stock and order terms."""
 
 from datetime import date
 
@@ -52,7 +52,7 @@ def stock_of(counts: DataFrame, day: date) -> DataFrame:
 
 
 def terms_of(rows: pd.DataFrame, options: InventorySettings) -> Stock:
-    """Stock and terms of a batch; what the shop does not say of a product the options do."""
+    """Stock and terms of a batch; options replace missing values of the shop."""
     return Stock(
         on_hand=known(rows, "on_hand", np.nan),
         on_order=known(rows, "on_order", np.nan),

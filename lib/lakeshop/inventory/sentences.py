@@ -18,7 +18,7 @@ class Counted(NamedTuple):
 def sentences(
     plan: ReorderPlan, stock: Stock, aim: ServiceTarget, counted: Sequence[Counted]
 ) -> list[str]:
-    """Why each series's order is what it is."""
+    """Reason of each series' order."""
     return [_sentence(i, plan, stock, aim, counted[i]) for i in range(len(plan.level))]
 
 

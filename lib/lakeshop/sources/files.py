@@ -1,9 +1,9 @@
 """Daily drops as raw rows: one row per delivered row, with its file and line, nothing parsed.
 
-A file is read whole by one task (Spark's `binaryFile`) and cut into lines in Python. So every
-row gets its line number, which Spark's text source does not know, and a truncated or
-unreadable file becomes one row that says so instead of a failed night. Memory: one file, as it was
-delivered, per task; deliver large days as several files.
+A file is read whole by one task (Spark's `binaryFile`) and cut into lines in Python. Every row
+therefore gets its line number, which Spark's text source does not know. A truncated or unreadable
+file becomes one row with its fault instead of a failed run. Memory: one file, as it was delivered,
+per task; deliver large days as several files.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,7 +1,7 @@
-"""A table of a PostgreSQL database: what a window of it holds, and its rows as JSON.
+"""A table of a PostgreSQL database: the content of a time window, and its rows as JSON.
 
-The server itself makes the JSON: so numbers, times, arrays and enumerations are as it writes
-them, and Spark reads nothing but text.
+The server itself makes the JSON: numbers, times, arrays and enumerations keep its own format, and
+Spark reads nothing but text.
 """
 
 import math
@@ -25,7 +25,7 @@ NUMBERS = {"smallint", "integer", "bigint", "numeric"}
 
 @dataclass(frozen=True)
 class Window:
-    """What changed at `since` or later, from the beginning where None, and before `until`; UTC."""
+    """Changes at `since` or later, from the beginning where None, and before `until`; UTC."""
 
     since: datetime | None
     until: datetime
@@ -33,10 +33,10 @@ class Window:
 
 @dataclass(frozen=True)
 class Extent:
-    """What a window holds: how many rows, a digest, the ends of the column that divides it.
+    """Content of a window: number of rows, a digest, the range of the partition column.
 
-    The digest changes with each row that comes, goes, or changes together with its `updated_at`.
-    It does not see a change that leaves `updated_at` as it was.
+    The digest changes with each row that comes, goes, or changes together with its `updated_at`. It
+    does not see a change that leaves `updated_at` as it was.
     """
 
     rows: int
@@ -54,15 +54,16 @@ class Source:
 
     @property
     def database(self) -> Database:
-        """Where the table is."""
+        """Location of the table."""
         return self.connection.database
 
     def kinds(self) -> dict[str, str]:
         """The types of the table's columns, by name.
 
         Raises:
-            InputError: the database cannot be reached, the table is not there, or columns that
-                are read of it are missing or of another type.
+            InputError: the database cannot be reached, the table is not there, or required columns
+                are
+            missing or of another type.
         """
         found = self.connection.query(
             "SELECT attname::text AS name, format_type(atttypid, NULL) AS kind FROM pg_attribute "
@@ -74,7 +75,7 @@ class Source:
         return kinds
 
     def extent(self, kinds: Mapping[str, str], window: Window) -> Extent:
-        """What a window holds now.
+        """Current content of a window.
 
         Raises:
             InputError: it cannot be read, has not ended yet, or rows lack their `updated_at`.
@@ -92,7 +93,7 @@ class Source:
         return Extent(row["n"], f"{row['n']} {row['times']}", row["lowest"], row["highest"])
 
     def rows(self, kinds: Mapping[str, str], window: Window, extent: Extent) -> DataFrame:
-        """The rows of a window, as JSON in `raw`; read when an action asks for them."""
+        """The rows of a window, as JSON in `raw`; read by the first action."""
         part = self.database.partition_column
         kept = {self.database.updated_at, *self.database.key, *self._mapped()}
         read = sorted(name for name in kinds if name in kept or name not in self.entity.ignored)

@@ -1,7 +1,7 @@
-"""How a database is spoken to: who logs in, how long to wait, and what to say where it fails.
+"""Connections to databases: login, timeouts, and explained errors.
 
-User and password go to the driver as options, which Spark shows in no plan and no event log; what
-fails is told without them.
+User and password go to the driver as options, which Spark shows in no plan and no event log. Errors
+never contain them.
 """
 
 import os
@@ -21,7 +21,7 @@ _DRIVERS_WORDS = re.compile(r"org\.postgresql\.\S*?Exception: (.*)")
 
 @dataclass(frozen=True)
 class Login:
-    """Who reads; shown nowhere."""
+    """User and password; never shown."""
 
     user: str = field(repr=False)
     password: str = field(repr=False)
@@ -71,7 +71,7 @@ class Connection:
         return answer
 
     def reader(self, options: Mapping[str, str]) -> DataFrame:
-        """What Spark's JDBC source reads by the options, beside those of the connection."""
+        """A frame by Spark's JDBC source, from the options and the connection."""
         connection = {
             "url": self.database.url,
             "driver": DRIVER,
@@ -88,10 +88,10 @@ class Connection:
 
     @contextmanager
     def explained(self) -> Iterator[None]:
-        """Tell what fails in the words of the database, without user and password.
+        """Explain failures in the words of the database, without user and password.
 
         Raises:
-            InputError: the database did not give what was asked.
+            InputError: the database does not answer a query.
             ConfigError: its driver is not on Spark's class path.
         """
         try:
@@ -102,7 +102,7 @@ class Connection:
             raise self._explanation(error) from None
 
     def _explanation(self, error: Exception) -> Exception:
-        """The error as the driver says it; what is not from the driver stays as it is."""
+        """The error with the driver's message; other errors stay as they are."""
         text = str(error)
         if DRIVER in text and "ClassNotFound" in text:
             msg = (

@@ -1,11 +1,9 @@
-"""A bound on the memory that reading an unknown file may take.
+"""Rows of a delivered file, under a memory bound; an unreadable file is one row.
 
-A delivered file's bytes as rows, whatever they are: a file that cannot be read is one row.
-
-A file is looked through before its first row is given: one that is broken at its end, or that
-unpacks to more than is allowed, gives no rows but one that says so. Only a batch of rows is held at
-a time, so that neither a large file nor a bomb (a small file that unpacks to a huge one) needs more
-memory than the file as it was delivered.
+A file is scanned before its first row is given. A file that is broken at its end, or that unpacks
+to more than is allowed, gives only one row with the fault. A batch of rows is held at a time.
+Neither a large file nor a bomb (a small file that unpacks to a huge one) then needs more memory
+than the file as delivered.
 """
 
 import csv
@@ -29,10 +27,10 @@ from lakeshop.config.shop import Entity
 
 @contextmanager
 def memory_bound(more: int) -> Iterator[None]:
-    """Within it the process gets at most `more` bytes of memory beside what it has, on Linux.
+    """Limit the process to `more` bytes of memory beside its current use, on Linux.
 
-    What asks for more fails with a MemoryError, where else the system would end a process of its
-    choice. Elsewhere than on Linux nothing is bound.
+    Larger allocations raise a MemoryError, where the system would otherwise kill some process.
+    Other systems have no bound.
     """
     if not sys.platform.startswith("linux"):
         yield
@@ -59,7 +57,7 @@ BROKEN = (OSError, EOFError, zlib.error, ValueError, pa.ArrowException, MemoryEr
 
 @dataclass(frozen=True)
 class Limits:
-    """How large files may be, in bytes: as delivered, and unpacked."""
+    """Largest size of files in bytes: as delivered, and unpacked."""
 
     delivered: int
     unpacked: int

@@ -1,8 +1,8 @@
 """A shop's own columns, formats and constants, read as the entity's columns.
 
-Everything a shop delivers is text here. A value is looked up by the origin that the shop's
-configuration gives it, and `typed` tries to make the contract's type of it: NULL where the
-text does not fit, so that the row can be rejected with a reason instead of failing the night.
+All delivered values are text here. A value is looked up by its origin in the shop's configuration,
+and `typed` casts it to the contract's type. It is NULL where the text does not fit: the row is then
+rejected with a reason instead of failing the run.
 """
 
 import csv
@@ -120,7 +120,7 @@ def _struct(names: Iterable[str]) -> T.StructType:
 
 
 def _json_fields(names: list[str]) -> tuple[Column, Column]:
-    """One object per line: Spark would drop what follows the first, so it is read as a list."""
+    """One object per line, read as a list: Spark would drop everything after the first object."""
     listed = F.concat(F.lit("["), F.col("raw"), F.lit("]"))
     objects = F.from_json(listed, T.ArrayType(_struct(names)), {"mode": "PERMISSIVE"})
     is_one = (F.size(objects) == 1) & F.rtrim(F.col("raw")).endswith("}")

@@ -1,9 +1,9 @@
-"""Delivered rows that speak of erased persons: which they are, and a delivery without them.
+"""Delivered rows that mention erased persons, and a delivery without them.
 
-A row speaks of a person whose id it bears where any entity of the shop has its user, or, where
-the id is long enough to be no mere number, anywhere in it. A row that cannot be read, or whose file
-has no column of users where it should, is searched for ids of any length: rather one row of dirt
-too many than a person. A file's first row may be a person's too, and then stands as its header.
+A row mentions a person if any column that holds users in any entity of the shop has their id. An id
+too long to be a mere number counts anywhere in the row. A row that cannot be read, or a file
+without its column of users, is searched for ids of any length: one row of dirt too many is better
+than a person. A file's first row may be a person's too, read as its header.
 """
 
 from collections.abc import Callable, Mapping
@@ -53,7 +53,7 @@ def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> 
 
 
 def _lacks_users(entity: Entity) -> Column:
-    """Whether a file lacks the entity's column of users; JSON may leave it out of a row."""
+    """True for a file without the entity's column of users; JSON may leave it out of a row."""
     origin = entity.columns.get("user_id")
     if origin is None or entity.format == "json":
         return F.lit(False)
@@ -62,7 +62,7 @@ def _lacks_users(entity: Entity) -> Column:
 
 
 def user_origins(shop: Shop) -> Mapping[str, ColumnMapping]:
-    """Where the shop has its users, in any entity: another one may deliver the same columns."""
+    """Columns of users in any entity of the shop: another entity may deliver the same columns."""
     origins: list[ColumnMapping] = []
     for _, entity in sorted(shop.entities.items()):
         origin = entity.columns.get("user_id")
@@ -75,11 +75,11 @@ Speaks = Callable[[Column, Column, Column], Column]
 
 
 def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
-    """A column function: whether users or texts, arrays both, are of an erased person.
+    """A column function: true where users or texts, arrays both, mention an erased person.
 
-    Users are the shop's own ids. A text may also be a pseudonym; the third column says whether
-    short ids count in texts. Who was erased travels to the Python
-    workers as a broadcast: it stands in no plan.
+    Users are the shop's own ids. A text may also be a pseudonym; the third column is true where
+    short ids count in texts. Erased persons travel to the Python workers as a broadcast: no plan
+    contains them.
     """
     shared = spark.sparkContext.broadcast(erased)
 

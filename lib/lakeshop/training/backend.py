@@ -1,4 +1,4 @@
-"""TensorFlow as every process here uses it, and models as recipes say.
+"""TensorFlow with the same settings in every process, and models built from specifications.
 
 TensorFlow is imported on the first call, never at the top of a module: it takes seconds and 0.7 GB
 in each process, and a forked process must not inherit its threads. No Spark jobs here.
@@ -38,9 +38,9 @@ def configured(threads: int = 1) -> Any:
 
 @contextlib.contextmanager
 def _without_greetings() -> Iterator[None]:
-    """Nothing on standard error: TensorFlow's C++ writes there whatever its log level is.
+    """Silence standard error: TensorFlow's C++ writes there at any log level.
 
-    What fails meanwhile still raises.
+    Exceptions still propagate.
     """
     sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
@@ -54,11 +54,11 @@ def _without_greetings() -> Iterator[None]:
 
 
 def compiled_model(recipe: ModelSpec, offset: Any = None) -> Any:
-    """The recipe's model with its first weights, compiled: the same in every process.
+    """The specified model with its first weights, compiled: identical in every process.
 
     Args:
-        recipe: what to build.
-        offset: steps, as a Keras variable, that a learning rate schedule is ahead of the optimiser.
+        recipe: the specification.
+        offset: lead of the learning rate schedule over the optimiser's steps, as a Keras variable.
 
     Raises:
         ModelError: the builder is not there, or returns no built Keras model.
@@ -94,9 +94,9 @@ def _function(name: str) -> Any:
 
 
 def optimizer_of(config: Config, offset: Any = None) -> Any:
-    """A Keras optimiser, whose schedule of learning rates, if any, is `offset` steps ahead of it.
+    """A Keras optimiser with its learning rate schedule shifted by `offset` steps.
 
-    The schedule goes on from round to round although the optimiser's own steps start anew.
+    The schedule continues from round to round although the optimiser's own steps restart.
     """
     keras = configured()
     stated = _plain(config)

@@ -1,10 +1,9 @@
-"""Which rows a local step sees: a function of shard, global step and seed, nothing else.
+"""Rows of a local step: a function of shard, global step and seed, nothing else.
 
 A shard's rows lie in chunks of a whole number of batches; the last chunk, and in it the last batch,
-may be shorter. Step s is batch s mod S of epoch s div S, with S batches in an epoch, so that a
-short shard begins anew as often as it takes. Rows are in the order of a hash already; an epoch
-differs from the one before by the chunk it starts at, and by the order of rows within each chunk.
-That keeps the chunks of a round side by side in the table.
+may be shorter. Step s is batch s mod S of epoch s div S, with S batches in an epoch: a short shard
+restarts as often as needed. Rows are already in the order of a hash. Epochs differ by their first
+chunk, and by the order of rows within each chunk. The chunks of a round stay adjacent in the table.
 """
 
 from collections.abc import Iterator, Mapping
@@ -49,7 +48,7 @@ class Schedule:
         return sorted({chunk for _, chunk, _ in self.places(first, steps)})
 
     def batches(self, chunks: Mapping[int, Floats32], first: int, steps: int) -> Iterator[Floats32]:
-        """The records of each step, cut from those of the chunks."""
+        """The records of each step, cut from the chunks."""
         shuffled: tuple[int, int] | None = None
         records = np.zeros((0, 0), np.float32)
         for epoch, chunk, batch in self.places(first, steps):

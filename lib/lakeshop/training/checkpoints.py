@@ -1,8 +1,7 @@
-"""Where trainings stand: one commit per round in `ops.rounds`, from which a killed one goes on.
+"""Checkpoints of trainings: one commit per round in `ops.rounds`, to resume after a crash.
 
-A round's commit bears the training's id and the round's number as Delta's transaction, so that a
-second writer of the same round changes nothing. Rows of a training differ from those of another
-attempt only in how long a round took.
+A round's commit carries the training's id and the round's number as Delta's transaction: a second
+writer of the same round changes nothing. Rows of two attempts differ only in their times.
 """
 
 import hashlib
@@ -26,10 +25,10 @@ IN_FLIGHT = 2  # commits that may wait while training goes on
 
 @dataclass(frozen=True)
 class Progress:
-    """A round's figures; `round` counts those done, from 1.
+    """Metrics of a round; `round` counts from 1.
 
-    `validation_loss` is that of the weights with which the round began. The last row of a training,
-    `is_finished`, repeats that of `best_round`, whose weights it holds; round 0 is the beginning.
+    `validation_loss` is measured with the round's first weights. The last row of a training,
+    `is_finished`, holds the weights and the loss of `best_round`; round 0 is the beginning.
     """
 
     round: int
@@ -65,11 +64,11 @@ class Checkpoints:
     _failed: BaseException | None = None
 
     def resume(self) -> list[Progress]:
-        """Figures of the rounds to go on after; from then on the training bears the name they do.
+        """Metrics of the completed rounds; sets the training id that they carry.
 
-        Rounds after a gap were trained on from weights that are not there. Delta skips a round
-        whose number its log knows, also where its row was removed since. In both cases the
-        training begins anew, as `<training_id>.1` or a later number.
+        Rounds after a gap depend on missing weights. Delta skips a round with a number in its log,
+        even after the removal of its row. In both cases the training restarts as `<training_id>.1`
+        or a later number.
         """
         configured, attempts, history = self.training_id, 0, self.history()
         while not self._can_resume(history):
@@ -96,11 +95,11 @@ class Checkpoints:
         return np.frombuffer(row["weights"], "<f8"), np.frombuffer(row["slots"], "<f8")
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Commit a round, after those before it, while the next one is trained.
+        """Commit a round, after earlier ones, during the training of the next one.
 
-        A commit takes longer than many a round. Whatever a kill leaves uncommitted is trained again
-        and comes out the same. An error of an earlier commit is raised here or by `wait`; none
-        after it is committed.
+        A commit takes longer than many a round. Rounds lost in a crash are trained again with the
+        same result. An error of an earlier commit is raised here or by `wait`; no later round is
+        committed.
         """
         self.wait(at_most=IN_FLIGHT - 1)
         self._waiting.append(self._writer.submit(self._commit_next, checkpoint))
@@ -130,7 +129,7 @@ class Checkpoints:
         self.lake.append(ROUNDS, rows, run_id=self.training_id, transaction=transaction)
 
     def close(self) -> None:
-        """End the thread that commits; what waits is still committed."""
+        """End the commit thread after its waiting commits."""
         self._writer.shutdown()
 
     def _commit_next(self, checkpoint: Checkpoint) -> None:
@@ -144,7 +143,7 @@ class Checkpoints:
             raise
 
     def _can_resume(self, history: Sequence[Progress]) -> bool:
-        """Whether its rounds are all there, and the next one would be committed."""
+        """True if its rounds are complete and the next one would be committed."""
         if history or not self.lake.exists(ROUNDS):
             return [done.round for done in history] == [*range(1, len(history) + 1)]
         return not self.lake.snapshot(ROUNDS).transactions().contains(self.training_id)

@@ -1,7 +1,7 @@
 """The second mode: one model per group, each by plain `fit` in one task, without communication.
 
-Its use here is cross-validation that respects time: a fold trains on what was known when it begins
-and predicts the days after, as a night would have done.
+It serves temporal cross-validation: a fold trains on rows known at its start and predicts the
+following days, as the nightly run would have done.
 """
 
 from collections.abc import Callable, Sequence
@@ -60,17 +60,18 @@ def with_folds(
 def fit_per_group(
     rows: DataFrame, recipe: ModelSpec, *, group: str, key: Sequence[str], epochs: int = 1
 ) -> DataFrame:
-    """The predictions of each group's own model for its rows that it did not train on.
+    """The predictions of each group's own model for its test rows.
 
-    A group's model is what Keras' `fit` gives for the group's training rows in the order of a hash
-    of their key, with a seed made of the group's value. A group that cannot be trained gives no
-    error: its predictions are NULL, with the reason. A group's rows must fit into a worker.
+    A group's model is the result of Keras' `fit` on the group's training rows, in the order of a
+    hash of their key, with a seed derived from the group's value. A group that cannot be trained
+    raises no error: its predictions are NULL, with the reason. A group's rows must fit into a
+    worker.
 
     Args:
-        rows: the recipe's columns, `is_train`, the group and the key.
+        rows: the model's columns, `is_train`, the group and the key.
         recipe: the model; its outputs are one number a row.
         group: column of the group, a fold for example.
-        key: columns that tell a group's rows apart.
+        key: columns that identify a group's rows.
         epochs: passes over the training rows.
 
     Returns:

@@ -1,9 +1,9 @@
 """One shard's part of a round: some steps from the round's weights, on its own rows. No Spark.
 
-The compiled model and its traced steps stay in the process from round to round. All state that
-steps leave behind is set anew before each round, as a function of run, round and shard, so that a
-repeated attempt, in whichever process, gives the same bits. The optimiser's moments are reset with
-its count of steps: were the count kept, Adam's first step would be 3.16 times too long.
+The compiled model and its traced steps stay in the process from round to round. All state of the
+steps is reset before each round, as a function of run, round and shard: a repeated attempt gives
+the same bits in any process. The optimiser's moments are reset with its step count: with the old
+count, Adam's first step would be 3.16 times too long.
 """
 
 import time
@@ -22,7 +22,7 @@ from lakeshop.training.weights import assign, flat
 
 @dataclass(frozen=True)
 class RoundTask:
-    """What every shard is to do in a round; rounds and steps count from 0."""
+    """Task of every shard in a round; rounds and steps count from 0."""
 
     recipe: ModelSpec
     training_round: int
@@ -33,10 +33,10 @@ class RoundTask:
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a shard did: its weights float32[P] afterwards and sums over its rows.
+    """Result of a shard: its weights float32[P] afterwards and sums over its rows.
 
-    `weight` is what the change of the weights counts in the mean. `loss` is the mean over the rows
-    trained on, `validation_loss` that of the round's first weights; NaN where there was none.
+    `weight` is the weight of its change in the mean. `loss` is the mean over the training rows,
+    `validation_loss` the loss of the round's first weights; NaN without rows.
     """
 
     weights: Floats32
@@ -94,12 +94,12 @@ def do_steps(
     chunks: Mapping[int, Floats32],
     validation: Iterable[Floats32],
 ) -> Outcome:
-    """Evaluate the round's weights where asked to, then train.
+    """Evaluate the round's weights if requested, then train.
 
     Args:
         work: the round.
         schedule: batches of the shard.
-        weights: float32[P] that the round begins with.
+        weights: float32[P], the round's first weights.
         chunks: records float32[rows, stored columns] of each chunk that the steps read.
         validation: records of the shard's validation rows.
     """
@@ -124,7 +124,7 @@ def do_steps(
 def _trained(
     trainer: Trainer, recipe: ModelSpec, batches: Iterable[Floats32]
 ) -> tuple[int, float, Mapping[str, Any]]:
-    """Rows and weight of the steps done, and what the last one logged: means over all of them."""
+    """Rows and weight of the completed steps, and the last logs: means over all steps."""
     rows, weight = 0, 0.0
     logs: Mapping[str, Any] = {}
     by_weight = recipe.columns.weight and _is_mean_by_weight(trainer.model.loss)
@@ -150,7 +150,7 @@ def _evaluated(
 
 
 def _is_mean_by_weight(loss: Any) -> bool:
-    """Whether a batch's loss is divided by its weights, not by its rows as Keras does by itself."""
+    """True if a batch's loss is divided by its weights, not by its rows as in Keras."""
     return getattr(loss, "reduction", None) == "mean_with_sample_weight"
 
 

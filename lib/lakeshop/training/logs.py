@@ -1,4 +1,4 @@
-"""What a training says: one line per round, and scalars for TensorBoard, by the driver alone.
+"""Logs of a training: one line per round, and scalars for TensorBoard, by the driver alone.
 
 TensorFlow writes TensorBoard's files by itself; the viewer is no dependency.
 """

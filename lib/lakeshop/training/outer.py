@@ -1,7 +1,8 @@
-"""The driver's part of a round: the mean change of the weights, then one step by it.
+"""The driver's part of a round: the mean change of the weights, then one outer step.
 
-Master weights are float64, and shards are added in their order, so that the result does not depend
-on which task came back first; with one shard and an outer SGD(1) it is that shard's to the bit.
+Global weights are float64, and shards are added in their order: the result does not depend on the
+order of task completion. With one shard and an outer SGD(1), the result equals the shard's to the
+bit.
 """
 
 from collections.abc import Sequence

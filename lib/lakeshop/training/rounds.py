@@ -1,8 +1,8 @@
 """Train a model by rounds: the loop of the driver.
 
-Broadcast the weights, let each shard do its steps, average, commit; stop early where validation
-rows say so. A training that was killed goes on after its newest committed round, and one that is
-finished is answered from the table. See docs/training.md for what is exact and what it costs.
+Broadcast the weights, let each shard do its steps, average, commit; stop early by the validation
+loss. A killed training resumes after its newest committed round. A finished one is read from the
+table. See docs/training.md for guarantees and costs.
 """
 
 import time
@@ -48,7 +48,7 @@ class Trained:
 
 @dataclass(frozen=True)
 class CheckpointLocation:
-    """Where a training's rounds are kept: the lake, the night, and a folder for TensorBoard."""
+    """Location of a training's rounds: the lake, the business date, and a TensorBoard folder."""
 
     lake: Lake
     business_date: date
@@ -65,20 +65,20 @@ def train(
     data_version: str,
     held_out: str | None = None,
 ) -> Trained:
-    """Train a recipe's model on rows, or go on with a training that was broken off.
+    """Train a model on rows, or resume an interrupted training.
 
     Args:
         rows: flat columns, from tables read at a version that `data_version` names.
         recipe: the model.
         plan: shards, steps and rounds.
-        where: where rounds are kept.
-        key: columns that tell rows apart; rows of one value share a shard.
+        where: location of the rounds.
+        key: columns that identify rows; rows of one value share a shard.
         data_version: names the rows' content, for the training's id.
         held_out: boolean column, true of rows for validation alone.
 
     Raises:
-        InputError: no rows to train on, or a target or a weight that is not a number.
-        TrainingError: a loss or a weight became something else than a number.
+        InputError: there are no training rows, or a target or a weight is not a number.
+        TrainingError: a loss or a weight is no longer a number.
         ModelError: the builder gives no model.
     """
     named = training_id(recipe, plan, repr((data_version, tuple(key), held_out)))
@@ -108,7 +108,7 @@ def _go_on(
     history: list[Progress],
     where: CheckpointLocation,
 ) -> list[Progress]:
-    """All rounds that are left, and the end, added to the history."""
+    """Do the remaining rounds and the end; return the extended history."""
     if not shards.longest_epoch:
         msg = "A training should have rows that are not held out. Received none; widen its window."
         raise InputError(msg)
@@ -138,7 +138,7 @@ def _go_on(
 def _rounds_left(
     recipe: ModelSpec, plan: TrainingPlan, rounds: int, done: int, shards: Shards
 ) -> Iterator[RoundTask]:
-    """The rounds from `done` on, and a last one without steps that measures the last weights."""
+    """The rounds from `done` on, and a last one without steps to measure the last weights."""
     has_validation = sum(shards.validation_rows) > 0
     for training_round in range(done, rounds):
         measured = has_validation and training_round % plan.evaluate_every == 0
@@ -156,7 +156,7 @@ def _is_over(plan: TrainingPlan, history: Sequence[Progress]) -> bool:
 def _ended(
     checkpoints: Checkpoints, history: Sequence[Progress], first: Floats, state: GlobalState
 ) -> list[Progress]:
-    """Commit the best weights as those of the end; all that is committed."""
+    """Commit the best weights as the final ones; return all committed rounds."""
     checkpoints.wait()
     committed = checkpoints.history()
     last = committed[-1].round if committed else 0

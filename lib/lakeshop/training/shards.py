@@ -1,9 +1,9 @@
 """Rows of a table as shards of packed chunks, in an order that never changes.
 
-A row's shard and its place in it are hashes of its key, not of where its file lay or which core
-read it. Chunks hold float32 records of a whole number of batches as bytes: a round moves only those
-it needs, at the price of copying memory. Spark keeps them (in memory, then on disk, each near the
-executor that made it) and makes them again from the table's pinned version when one is lost.
+A row's shard and its place in it are hashes of its key, independent of files and cores. Chunks hold
+float32 records of a whole number of batches as bytes: a round moves only its own chunks, at the
+price of copying memory. Spark caches them in memory, then on disk, each near its executor. It
+recomputes lost ones from the table's pinned version.
 """
 
 import json
@@ -70,14 +70,14 @@ def packed(
     *,
     held_out: str | None = None,
 ) -> Shards:
-    """Shards of rows, packed and kept.
+    """Shards of rows, packed and cached.
 
     Args:
-        rows: flat columns, numbers or NULL, read from a version that stays; or, of wide rows, one
-            column `record`, an array of them in the order of the recipe's `stored` columns.
-        recipe: its columns are packed.
-        plan: how many shards.
-        key: columns whose values tell rows apart; rows of one value share a shard.
+        rows: flat columns, numbers or NULL, read from a pinned version; or, of wide rows, one
+        column `record`, an array of them in the order of the model's `stored` columns.
+        recipe: the model; its columns are packed.
+        plan: number of shards.
+        key: columns that identify rows; rows of one value share a shard.
         held_out: boolean column, true of rows for validation alone.
 
     Raises:
@@ -116,7 +116,7 @@ def as_records(payload: bytes, columns: int) -> Floats32:
 
 
 def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Spans of whole numbers, those that touch made one."""
+    """Spans of whole numbers, with adjacent ones merged."""
     result: list[tuple[int, int]] = []
     for low, high in sorted(spans):
         if result and low <= result[-1][1] + 1:
@@ -134,7 +134,7 @@ def _in_order(
     seed: int,
     held_out: str | None,
 ) -> DataFrame:
-    """A partition per shard, sorted by all that tells rows apart: equal keys too keep an order."""
+    """A partition per shard, sorted by the key and all columns: equal keys too keep an order."""
     shard = F.pmod(F.xxhash64(*key, F.lit("shard")), F.lit(shards)).cast("int")
     order = F.xxhash64(*key, F.lit(f"order {seed}"))
     is_held_out = F.lit(False) if held_out is None else F.coalesce(held_out, F.lit(False))

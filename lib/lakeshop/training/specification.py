@@ -1,7 +1,7 @@
-"""What is trained, on which columns and by which plan, as frozen values.
+"""Specification of a training as frozen values: model, columns and plan.
 
-Everything here is plain data that can be written as JSON, so that a digest of it names a training
-run: the same recipe on the same data gives the same weights. No Spark and no TensorFlow here.
+Everything here is plain data that can be written as JSON, so that its digest names a training run:
+the same specification on the same data gives the same weights. No Spark and no TensorFlow here.
 """
 
 import hashlib
@@ -19,11 +19,11 @@ Config = str | Mapping[str, Any]
 
 @dataclass(frozen=True)
 class FeatureSpec:
-    """Which flat columns of a frame a model reads.
+    """Flat columns of a frame that a model reads.
 
     Each input of the model gets its columns as float32[rows, n]; integers up to 2^24 are exact.
-    `target` is float32[rows, n], `weight` of a row float32[rows]. A target that names the columns
-    of the inputs is that of an autoencoder.
+    `target` is float32[rows, n], `weight` of a row float32[rows]. An autoencoder's target names the
+    columns of the inputs.
     """
 
     inputs: Mapping[str, tuple[str, ...]]
@@ -38,20 +38,20 @@ class FeatureSpec:
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Columns that may not be NULL, NaN or infinite, since no model can deal with it there.
+        """Columns that may not be NULL, NaN or infinite: no model can handle it there.
 
-        Those of an autoencoder's inputs are among them.
+        The inputs of an autoencoder are among them.
         """
         return tuple(dict.fromkeys([*self.target, *([self.weight] if self.weight else [])]))
 
     def inputs_of(self, records: Floats32) -> Floats32 | dict[str, Floats32]:
-        """What the model is fed of records float32[rows, stored]: by name where it has several."""
+        """The model's input from records float32[rows, stored]: by name where it has several."""
         stored = self.stored
         parts = {name: _gathered(records, stored, names) for name, names in self.inputs.items()}
         return next(iter(parts.values())) if len(parts) == 1 else parts
 
     def arrays(self, records: Floats32) -> tuple[Any, ...]:
-        """Inputs, target and, where there is one, weight: what Keras' `fit` takes."""
+        """Arguments of Keras' `fit`: inputs, target and, where there is one, weight."""
         stored = self.stored
         weight = () if self.weight is None else (records[:, stored.index(self.weight)].copy(),)
         return self.inputs_of(records), _gathered(records, stored, self.target), *weight
@@ -67,12 +67,12 @@ def _gathered(records: Floats32, stored: tuple[str, ...], names: tuple[str, ...]
 
 @dataclass(frozen=True)
 class ModelSpec:
-    """A model and how one process would train it.
+    """A model and its training in one process.
 
     `builder` is "package.module:function", which returns an uncompiled Keras model for the keyword
-    `arguments`; it must be importable where Spark's workers run. `optimizer` and `loss` are what
-    Keras serialises: a name, or {"class_name": ..., "config": {...}}; None is the loss of a model
-    that computes its own.
+    `arguments`; it must be importable where Spark's workers run. `optimizer` and `loss` are in
+    Keras' serialised form: a name, or {"class_name": ..., "config": {...}}. A loss of None is for a
+    model that computes its own.
     """
 
     builder: str
@@ -84,11 +84,11 @@ class ModelSpec:
     seed: int = 0
 
     def digest(self) -> str:
-        """Names what the recipe says."""
+        """Digest of the specification."""
         return digest_of(asdict(self))
 
     def __hash__(self) -> int:
-        """By what it says: its mappings have no hash of their own."""
+        """Hash of the content: its mappings have no hash of their own."""
         return hash(self.digest())
 
 
@@ -102,14 +102,14 @@ PLAIN_SGD: Mapping[str, Any] = PLAIN_AVERAGE
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """How a run is divided: a property of the run, never of the cluster that runs it.
+    """Division of a run: a property of the run, never of the cluster that runs it.
 
     Every shard does `local_steps` batches a round (in the first `warm_up_rounds` rounds
-    `warm_up_steps`), then `outer`, a Keras optimiser, takes the mean change of the weights:
-    SGD with learning rate 1 averages, `DILOCO` adds momentum (Douillard et al. 2023). One step with
-    the inner optimiser SGD(1) is synchronous training on large batches. Training ends after
-    `rounds`, or where they are not given after `epochs`, or once the validation loss, measured
-    every `evaluate_every` rounds, has not fallen for `patience` measurements.
+    `warm_up_steps`). Then `outer`, a Keras optimiser, takes the mean change of the weights: SGD
+    with learning rate 1 averages, `DILOCO` adds momentum (Douillard et al. 2023). One step with the
+    inner optimiser SGD(1) is synchronous training on large batches. Training ends after `rounds`,
+    by default after `epochs`. It ends early once the validation loss has not fallen for `patience`
+    measurements, one every `evaluate_every` rounds.
     """
 
     shards: int = 1

@@ -27,7 +27,7 @@ OUTCOME = (
 def outcomes_of(
     spark: SparkSession, shards: Shards, work: RoundTask, weights: Floats32
 ) -> list[Outcome]:
-    """What every shard did in a round, in the order of the shards.
+    """Outcomes of all shards in a round, in the order of the shards.
 
     Raises:
         TrainingError: a loss or a weight is no longer a number.

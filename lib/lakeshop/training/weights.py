@@ -46,7 +46,7 @@ class Layout:
 
     @classmethod
     def of(cls, model: Any) -> "Layout":
-        """That of a model."""
+        """Layout of a model."""
         variables = synchronized_weights(model)
         trained = {id(w) for w in model.trainable_weights}
         return cls(

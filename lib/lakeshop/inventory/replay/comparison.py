@@ -25,7 +25,7 @@ Forecasts = Callable[[Levels, str | None], Forecaster]
 
 @dataclass(frozen=True)
 class PolicyResult:
-    """What a policy cost: in all, by part of the scored periods, and how it served."""
+    """Cost of a policy, in all and by part of the scored periods, and its service."""
 
     policy: str
     parameters: str
@@ -121,7 +121,7 @@ def as_table(lines: Sequence[PolicyResult]) -> str:
 
 
 def as_sentence(equal: AtEqualService | None) -> str:
-    """What stock and cost are where both serve the same share."""
+    """Stock and cost of both policies at equal service."""
     if equal is None:
         return "the two policies serve no share of demand in common: widen levels and covers\n"
     return (

@@ -12,7 +12,7 @@ from lakeshop.inventory.replay.simulation import History, State, initial_state
 
 
 class ReplayInput(NamedTuple):
-    """What is replayed: names of the series, history, start, the first scored period."""
+    """Input of a replay: names of the series, history, start, the first scored period."""
 
     series: list[str]
     history: History
@@ -21,11 +21,11 @@ class ReplayInput(NamedTuple):
 
 
 def given(settings: ReplaySettings, folder: Path) -> ReplayInput:
-    """Read what is replayed.
+    """Read the input of a replay.
 
     Args:
         settings: of the replay.
-        folder: where the files lie.
+        folder: folder of the files.
 
     Raises:
         InputError: a file or column is missing, or the periods do not fit.

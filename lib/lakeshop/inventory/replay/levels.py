@@ -1,10 +1,9 @@
-"""Demand of the next periods from a history alone: a level per series times a pooled season.
+"""Demand of the next periods from history alone: a level per series times a pooled season.
 
-The level is units by exposure, so that periods sold out count for nothing; newer periods count
-for more, and a series with few is drawn towards its own long mean. The season is one for all
-series, as single ones sell too little to show one. Counts are negative binomial with a dispersion
-drawn towards that of all series, and the level is uncertain: by what it was estimated from, and
-by what it drifts.
+The level is units by exposure: stock-out periods are ignored. Newer periods weigh more, and a
+series with few is shrunk to its own long mean. The season is pooled over all series, since single
+ones sell too little to show one. Counts are negative binomial with a dispersion shrunk to the one
+of all series. The level's uncertainty comes from its estimation and its drift.
 """
 
 from collections.abc import Callable
@@ -27,11 +26,12 @@ Forecaster = Callable[[History, int], Demand]
 
 @dataclass(frozen=True)
 class Levels:
-    """How levels are found.
+    """Parameters of the level estimation.
 
-    `half_lives` in periods of a period's weight: the level is the mean over them; `season` the
-    power of the pooled season, 0 for none; `prior` periods at the long mean that every series is
-    given; `drift` the variance of the level's factor beside that of its estimate.
+    `half_lives` of a period's weight, in periods: the level is the mean over them. `season` is the
+    power of the pooled season, 0 for none. `prior` is the number of periods at the long mean that
+    every series is given. `drift` is the variance of the level's factor beside its estimation
+    variance.
     """
 
     half_lives: tuple[float, ...] = (6.0, 26.0)
@@ -102,8 +102,8 @@ def dispersions(history: History, level: Floats, past: Floats) -> Floats:
 def pooled_season(history: History) -> Floats:
     """Factors by `season_key`, mean 1: of weeks of the year, or of weekdays of shorter periods.
 
-    Units of all series by what constant levels would have sold, without the slow trend of a year
-    and averaged over the years. Fewer than 14 months of weeks, or 4 weeks of days, show none.
+    Units of all series divided by the expected sales at constant levels, detrended over a year and
+    averaged over the years. Fewer than 14 months of weeks, or 4 weeks of days, give no season.
     """
     is_weekly = history.period_days >= 7
     key = season_key(history.dates, history.period_days)
@@ -128,7 +128,7 @@ def pooled_season(history: History) -> Floats:
 
 
 def _trend(ratio: Floats, periods: int) -> Floats:
-    """Means over the periods of a year around each, of those there are of whole years."""
+    """Means over the periods of a year around each, of the existing ones of whole years."""
     if len(ratio) < 2 * periods:
         return np.full_like(ratio, ratio.mean())
     sums = np.concatenate([[0.0], np.cumsum(ratio)])

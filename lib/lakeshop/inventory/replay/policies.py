@@ -1,4 +1,4 @@
-"""Policies by a predictive distribution: what lasts until the next order with a given chance."""
+"""Policies by a predictive distribution: cover demand until the next order with a probability."""
 
 import numpy as np
 
@@ -16,9 +16,9 @@ def newsvendor(rules: ReplayTerms) -> float:
 
 
 def predictive(forecast: Forecaster, rules: ReplayTerms, *, level: float) -> Policy:
-    """Order what lasts with probability `level` from the order's arrival to the next one's.
+    """Cover demand from the order's arrival to the next one with probability `level`.
 
-    Stock is projected to the arrival as a distribution where sales are lost; with backorders the
+    With lost sales, stock is projected to the arrival as a distribution. With backorders, the
     position is lifted to the quantile of demand over lead time and review.
     """
 

@@ -1,4 +1,4 @@
-"""What a replay is told: files, rules and policies, by configuration alone."""
+"""Configuration of a replay: files, rules and policies."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -53,11 +53,11 @@ class Held(FrozenModel):
 
 
 class Data(FrozenModel):
-    """Which files, below `folder`; `*` in a name stands for anything.
+    """Files below `folder`; `*` in a name matches anything.
 
-    `series` are the columns that name a series. Without `stock` a replay begins with whole
-    units for `start_cover` mean periods. Of more than `most_series` those that sold most before
-    the first scored period are replayed.
+    `series` are the columns that name a series. Without `stock` a replay begins with whole units
+    for `start_cover` mean periods. `most_series` keeps the series with most sales before the first
+    scored period.
     """
 
     folder: str
@@ -106,10 +106,10 @@ class SeasonalMean(FrozenModel):
 
 
 class Predictive(FrozenModel):
-    """Order what lasts with a probability, by levels and a pooled season or a method by name.
+    """Cover demand with a probability, by levels and a pooled season or a method by name.
 
-    `level` are probabilities; none stands for that of the costs. `half_lives` are lists of
-    periods; `method` one of lakeshop.demand.forecasting.methods, for days.
+    `level` are probabilities, by default the one of the costs. `half_lives` are lists of periods;
+    `method` one of lakeshop.demand.forecasting.methods, for days.
     """
 
     kind: Literal["predictive"]

@@ -1,9 +1,8 @@
-"""Replays a history period by period: what a policy would have ordered, sold, held and lost.
+"""Replay a history period by period: orders, sales, stock and losses of a policy.
 
-An order that is decided after period t has been seen arrives at the start of period
-t + 1 + lead and can be sold in it. Within a period: arrivals, then demand, then costs on what is
-left and on what was missing. A policy is given the state at that time and the history up to it,
-never more.
+An order decided after period t arrives at the start of period t + 1 + lead and can be sold in it.
+Within a period: arrivals, then demand, then costs of leftovers and shortages. A policy sees the
+state at that time and the history up to it, never more.
 """
 
 from collections.abc import Callable
@@ -22,8 +21,8 @@ class History:
     """Series by periods.
 
     `dates` are the first days of the periods, datetime64[D] of length T, all `period_days` long.
-    `units` is float64[n, T]: demand, or what was sold. `exposure` is of the same shape: the share
-    of the period in which it could be sold, 0 while sold out or not on sale.
+    `units` is float64[n, T]: demand or sales. `exposure` is of the same shape: the share of the
+    period on sale, 0 while sold out or not on sale.
     """
 
     dates: Dates
@@ -36,11 +35,11 @@ class History:
 
     @property
     def periods(self) -> int:
-        """How many are known."""
+        """Number of known periods."""
         return len(self.dates)
 
     def until(self, period: int) -> "History":
-        """What was known before a period: those from 0 to `period` - 1."""
+        """History before a period: periods 0 to `period` - 1."""
         return replace(
             self,
             dates=self.dates[:period],
@@ -61,10 +60,10 @@ class History:
 
 @dataclass(frozen=True, eq=False)
 class State:
-    """Stock after a period: on hand float64[n], and what arrives by period float64[n, lead].
+    """Stock after a period: on hand float64[n], and arrivals by period float64[n, lead].
 
-    Column 0 of `in_transit` arrives at the start of the next period. With backorders what is on
-    hand may be less than 0.
+    Column 0 of `in_transit` arrives at the start of the next period. With backorders stock on hand
+    may be less than 0.
     """
 
     on_hand: Floats
@@ -79,11 +78,11 @@ class State:
 
 @dataclass(frozen=True)
 class ReplayTerms:
-    """Lead time in periods, costs per unit, and what happens to demand that meets no stock.
+    """Lead time in periods, costs per unit, and the effect of unmet demand.
 
-    `holding` is of a unit left at the end of a period, `lost` of a unit that was asked for and
-    missing. With `backorders` such a unit is delivered later and costs once. A policy sees demand
-    if `sees_lost`, else sales, and the period as sold out; it orders every `review` periods.
+    `holding` is the cost of a unit left at the end of a period, `lost` of a unit short. With
+    `backorders` such a unit is delivered later and costs once. A policy sees demand if `sees_lost`,
+    else sales, and the period as sold out. It orders every `review` periods.
     """
 
     lead: int
@@ -96,10 +95,10 @@ class ReplayTerms:
 
 @dataclass(frozen=True, eq=False)
 class Replayed:
-    """What happened, by period: sums over the series, float64[P]; orders float64[n, rounds].
+    """Outcome by period: sums over the series, float64[P]; orders float64[n, rounds].
 
-    Stock is what was left at the end of each period. Periods of a series in which it could not
-    be sold in the history are in no sum: nobody knows their demand.
+    Stock is measured at the end of each period. Sums exclude periods in which a series was not on
+    sale in the history: their demand is unknown.
     """
 
     holding: Floats
@@ -197,7 +196,7 @@ def initial_state(history: History, cover: float, *, window: int, lead: int) -> 
 
 
 def _sold(seen: History, period: int, served: Floats, missing: Floats) -> History:
-    """The history with what was sold in a period, and sold out where some was missing."""
+    """The history with the sales of a period, sold out where demand was unmet."""
     units, exposure = seen.units.copy(), seen.exposure.copy()
     units[:, period] = served
     exposure[:, period] = np.where(missing > 0, 0.0, exposure[:, period])

@@ -1,7 +1,7 @@
-"""Chooses a policy's parameters on earlier windows of the same history, and compares fairly.
+"""Tuning of a policy's parameters on earlier windows of the same history, and fair comparison.
 
-Candidates are replayed over rolling windows that end before what is scored; the one of least cost
-is taken. Nothing of the scored periods is seen.
+Candidates are replayed over rolling windows that end before the scored periods; the cheapest one
+wins. It sees nothing of the scored periods.
 """
 
 import hashlib
@@ -41,10 +41,10 @@ class Windows:
 def rolling(
     history: History, rules: ReplayTerms, policy: Policy, windows: Windows
 ) -> list[Replayed]:
-    """What a policy does in each window, the newest first.
+    """Replay a policy in each window, the newest first.
 
     Args:
-        history: ends before what is to be scored later.
+        history: ends before the periods to be scored.
         rules: of the replay.
         policy: one candidate.
         windows: fewer are replayed where the history is too short for all.
@@ -73,11 +73,11 @@ def rolling(
 
 
 def filled(history: History) -> History:
-    """A history that takes from stock in periods without stock, too.
+    """A history with imputed demand in stock-out periods.
 
-    Nobody knows what would have been sold; none at all would leave a replay with stock that was
-    sold in truth, and so speak for low levels. The mean of the last periods in stock is taken. It
-    is in no sum, and no policy reads it, as the exposure stays 0.
+    True demand is unknown. No demand at all would leave the replay with stock that was sold in
+    truth, and favour low levels. The mean of the last periods in stock is used. It is in no sum,
+    and no policy reads it, as the exposure stays 0.
     """
     in_stock = history.exposure > 0
     units, mean = history.units.copy(), np.zeros(len(history))
