@@ -1,4 +1,4 @@
-"""silver -> features: daily sums, then what is known of users and products on the date."""
+"""silver -> features: daily sums, then features of users and products as known on the date."""
 
 import sys
 

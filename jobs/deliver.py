@@ -18,7 +18,7 @@ HOME = Path(__file__).resolve().parent.parent
 
 
 def main() -> int:
-    """Deliver the days asked for; exit codes as of every job."""
+    """Deliver the requested days; exit codes as of every job."""
     arguments = argparse.ArgumentParser(prog="deliver.py", description=__doc__)
     arguments.add_argument("--shop", default="complete_journey")
     arguments.add_argument("--conf", type=Path, default=HOME / "conf")

@@ -1,4 +1,4 @@
-"""gold and what happened in the days after -> ops.metrics: how good an earlier night was."""
+"""gold and the days after it -> ops.metrics: metrics of an earlier night."""
 
 import sys
 

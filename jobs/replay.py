@@ -1,6 +1,6 @@
-"""Replays a history of demand and says what order policies would have cost in it.
+"""Replay a history of demand and compare the costs of order policies.
 
-Files, rules and policies are those of the replay's configuration. It needs no Spark.
+Files, rules and policies come from the replay's configuration. No Spark is needed.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Replay what is configured; exit codes as of every job."""
+    """Replay a configuration; exit codes as of every job."""
     arguments = parser().parse_args()
     try:
         settings = read_replay(arguments.config)

@@ -37,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main() -> int:
-    """Simulate what is asked for; exit codes as of every job."""
+    """Simulate a shop; exit codes as of every job."""
     given = parser().parse_args()
     try:
         arguments = arguments_of(given)

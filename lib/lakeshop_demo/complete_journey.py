@@ -1,13 +1,13 @@
 """Complete Journey (dunnhumby, 2017) as the daily drops of a shop: landing/<entity>/<day>.<ext>.
 
 One file per entity and local day: transactions and user_actions every day (possibly empty),
-products and users once, promotions four weeks before each retailer week, an assumption: the
-data do not say when they were planned, and grocers plan that far ahead. The stamps in the data
-are UTC, the shop's day is that of New York, and a row belongs to the drop of its local day.
-The data agree: cut at New York's midnights, no day has two retailer weeks; cut at UTC's, many have.
+products and users once, promotions four weeks before each retailer week. The four weeks are an
+assumption: the data lack the time of planning, and grocers plan that far ahead. Stamps in the data
+are UTC, the shop's day is New York's, and a row belongs to the drop of its local day. The data
+agree: cut at New York's midnights, no day has two retailer weeks; cut at UTC's, many have.
 
-Only source columns are delivered. Rows have one fixed order and gzip headers carry no time, so a
-drop made twice has the same bytes (on one machine; another zlib may pack the same text otherwise).
+Only source columns are delivered. Rows have one fixed order and gzip headers carry no time: a
+repeated drop has the same bytes (on one machine; another zlib may compress differently).
 """
 
 from collections import Counter, defaultdict
@@ -83,8 +83,8 @@ def deliver(landing: Path, first: date, last: date) -> list[Path]:
 def week_starts(stamps: NDArray[np.datetime64], weeks: NDArray[np.int64]) -> dict[int, date]:
     """First local day of each retailer week, from the UTC stamps and weeks of n transactions.
 
-    Weeks are contiguous spans of seven local days. Then day - 7 * week takes exactly seven
-    values over the rows, and the smallest of them places every week, partial ones too.
+    Weeks are contiguous spans of seven local days. Day - 7 * week therefore takes exactly seven
+    values over the rows. The smallest of them places every week, partial ones too.
 
     Raises:
         InputError: The rows do not fit such weeks, or are too few to place them.
@@ -204,7 +204,7 @@ def _promotion_lines(promotions: pa.Table, week: int, start: date) -> str:
 
 
 def _user_actions(data: Path, first: date, last: date) -> Iterator[Drop]:
-    """Redemptions and mailings; those dated before the first day are filed under it."""
+    """Redemptions and mailings; dates before the first day are filed under it."""
     per_day: defaultdict[date, list[str]] = defaultdict(list)
     for occurred_on, line in chain(_redemptions(data), _mailings(data)):
         per_day[max(FIRST_DAY, occurred_on)].append(line)

@@ -1,4 +1,4 @@
-"""How a demo shop writes its drops: same content, same bytes; a file is whole or absent."""
+"""Writing of a demo shop's drops: same content, same bytes; a file is whole or absent."""
 
 import gzip
 import os

@@ -35,7 +35,7 @@ Maker = Callable[[ReplayTerms, Rows], Policy]
 
 
 def replayable(terms: Stock, ages: Collection[int]) -> NDArray[np.bool_]:
-    """Mask of series with a last order that arrives and is used up within the known days: bool[n]."""
+    """Mask of series with a last order that arrives and is used up in time: bool[n]."""
     found: NDArray[np.bool_] = _leads(terms) + _review(ages) <= min(ages)
     return found
 

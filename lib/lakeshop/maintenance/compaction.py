@@ -1,4 +1,4 @@
-"""Which stretches of closed days are worth compacting: nights leave a small file each."""
+"""Compaction of closed days: every run leaves a small file per table."""
 
 from collections.abc import Sequence
 from datetime import date
@@ -27,16 +27,16 @@ def compact_closed_days(run: Run, table: str) -> None:
 def worth_compacting(
     files: Sequence[File], before: date, *, least: int, size: int, by_day: bool
 ) -> list[DayRange]:
-    """Stretches of days, each with `least` small files or more that fit into one of `size`.
+    """Ranges of days, each with `least` small files or more that fit into one of `size`.
 
-    A stretch holds whole files only: what reached into another file would rewrite that too.
+    A range holds whole files only: a partial overlap would rewrite the other file too.
 
     Args:
         files: of a table, in the order of their first days.
         before: the first day that is not closed.
         least: fewer small files are left alone.
-        size: bytes of a good file; small ones have less than half of that.
-        by_day: files of different days stay apart, as those of partitions do.
+        size: bytes of a good file; a small file has less than half.
+        by_day: files of different days stay separate, as partitions do.
     """
     day_ranges: list[DayRange] = []
     group: list[File] = []

@@ -1,13 +1,12 @@
-"""Days that a killed run has replaced, while the ledger knows them as they were before.
+"""Erasure of persons from every layer, and the ledger after it.
 
-Nothing was made from what they hold: they stay as they are known, and so are made again.
+Erased persons are kept in a list outside the lake, so that they stay erased. The order is: the
+list, the ledger, the rows. After a kill at any point, a repetition ends in the same state:
+remaining rows are found again, and the ledger is updated once more.
 
-The ledger after an erasure: new contents, and days made from them as current as before.
-
-Persons are erased from every layer, and remembered outside the lake to stay erased.
-
-First the list, then the ledger, then rows: killed anywhere, the same again ends the same, since
-what is still there is found again, and the ledger is told the same once more.
+The ledger gets the new contents; days built from them stay as current as before. A killed run may
+have replaced days that the ledger still knows by their former content. Nothing was built from them:
+they keep their entry, and so are rebuilt.
 """
 
 import re
@@ -48,16 +47,16 @@ class Replaced:
 
 
 def interrupted_days(run: Run, table: str, left: DayContents, whole: DayContents) -> list[date]:
-    """The days of an erasure that the ledger does not know as they are.
+    """Days of an erasure with a content unknown to the ledger.
 
-    Other contents alone do not tell: retention thins versions out, a contract gains columns, an
-    erasure of somebody else was killed. A commit that is younger than what is known does.
+    A different content alone is no evidence: retention removes versions, a contract gains columns,
+    or another erasure was killed. A commit younger than the ledger's entry is.
 
     Args:
         run: the run.
         table: a table.
-        left: what its days are to hold then, or do already.
-        whole: what they hold together with the rows that are to go.
+        left: content of its days after the erasure.
+        whole: their content including the rows to delete.
     """
     known = {day: run.ledger.publication(table, day) for day in left}
     versions = {
@@ -89,10 +88,10 @@ Contents = Mapping[str, Mapping[date, Content]]
 
 
 def rebase(run: Run, contents: Contents) -> None:
-    """Remember new contents of published days, and judge no other day otherwise because of them.
+    """Record new contents of published days, without a change of any other day's state.
 
-    What was current is made current again, by the digest of its new inputs; what was stale keeps
-    its old digest and stays stale. No day is made anew: sums over persons stay as published.
+    Current days become current again, by the digest of their new inputs. Stale days keep their old
+    digest and stay stale. No day is rebuilt: sums over persons stay as published.
     """
     scratch = Ledger(run.lake)
     scratch.record(
@@ -128,7 +127,7 @@ def _changed(before: Run, after: Run) -> Iterator[Publication]:
 
 @dataclass(frozen=True)
 class Found:
-    """Rows of erased persons in a table, how many they are, and what their days hold then."""
+    """Rows of erased persons in a table, their number, and the content of their days afterwards."""
 
     rows: DataFrame
     number: int
@@ -136,7 +135,7 @@ class Found:
 
 
 def erase(run: Run, users: Collection[str]) -> dict[str, int]:
-    """Erase all that speaks of the users, and what a killed erasure of others has left.
+    """Erase all rows that mention the users, and remains of a killed erasure of others.
 
     Returns:
         The rows deleted, by table.
@@ -193,7 +192,7 @@ def _found(run: Run, table: str, erased: Erased) -> Found | None:
 
 
 def _whole(sums: Iterable[Row]) -> dict[date, Content]:
-    """What days hold with the rows that are to go."""
+    """Content of days including the rows to delete."""
     rows: Counter[date] = Counter()
     digests: Counter[date] = Counter()
     for row in sums:

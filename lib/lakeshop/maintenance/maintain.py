@@ -1,6 +1,6 @@
-"""What killed jobs of ours leave beside tables, and what finished trainings need no more.
+"""Maintenance of a lake: erasure or retention, then compaction and clearing of files.
 
-The upkeep of a lake: persons erased, or old rows removed; then files compacted and cleared.
+Leftovers of killed jobs beside tables, and rounds of finished trainings, are removed too.
 """
 
 import os
@@ -75,8 +75,9 @@ def maintain(run: Run) -> None:
     """Keep the lake as of the run's last day.
 
     Raises:
-        ConfigError: the day is far after the newest night, so that it would remove what counts;
-            or the list of erased persons cannot be used.
+        ConfigError: the day is far after the newest published day, so that live rows would be
+            removed;
+        or the list of erased persons cannot be used.
     """
     _assert_not_ahead(run)
     before = {table: len(tables.files_of(run.lake, table)) for table in all_tables(run.lake)}
@@ -121,7 +122,7 @@ def _assert_not_ahead(run: Run) -> None:
 
 
 def _keep(run: Run, table: str, deleted: int, files_before: int) -> None:
-    """Compact and clear one table, and say in one line what was done to it."""
+    """Compact and clear one table, and log it in one line."""
     started = time.monotonic()
     terms = run.settings.maintenance
     tables.set_durations(run.lake, table, keep_days=terms.keep_days, log_days=terms.log_days)

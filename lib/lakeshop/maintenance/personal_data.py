@@ -1,4 +1,4 @@
-"""Where persons stand in the lake: the columns that contracts mark, and the rows of the erased."""
+"""Personal data in the lake: the columns that contracts mark, and the rows of erased persons."""
 
 from collections.abc import Sequence
 
@@ -31,7 +31,7 @@ def tables_of_persons(lake: Lake) -> list[str]:
 
 
 def person_columns(contract: Contract) -> list[str]:
-    """The columns of a contract that are personal and texts: what is no text names nobody."""
+    """The personal text columns of a contract; other types identify nobody."""
     return [c.name for c in contract.columns if c.personal and isinstance(c.type, T.StringType)]
 
 
@@ -57,7 +57,7 @@ def marked(run: Run, table: str, erased: Erased) -> DataFrame:
 
 
 def _with_those_of_bronze(run: Run, rows: DataFrame, name: str, erased: Erased) -> DataFrame:
-    """What was rejected lacks what it takes to read it: a row is erased where bronze's is."""
+    """Mark rejected rows whose bronze row is erased: they lack the columns to decide by."""
     bronze = f"{BRONZE}.{name}"
     if not run.lake.exists(bronze):
         return rows

@@ -1,8 +1,8 @@
-"""Rows older than a contract keeps them are deleted; the ledger goes on knowing what they were.
+"""Retention: delete rows older than their contract allows; the ledger keeps their content.
 
-What was made from removed rows stays current, and no night makes them or it again: the ledger
-remembers their content and that they were removed. Of entities the newest version stays, which
-nights after the cut still know; so do models in use, and the newest publication of each day.
+Tables built from removed rows stay current, and no run rebuilds them or the rows: the ledger
+records their content and their removal. Of entities the newest version stays, which later runs
+need. So do models in use, and the newest publication of each day.
 """
 
 from datetime import date, timedelta
@@ -22,7 +22,7 @@ from lakeshop.storage.lake import Lake
 
 
 def remove_old(run: Run) -> dict[str, int]:
-    """Delete what is older, on the run's last day, than contracts keep; rows deleted by table."""
+    """Delete rows past their retention on the run's last day; return the rows deleted by table."""
     removed: dict[str, int] = {}
     _remember(run)
     run.flush()
@@ -53,14 +53,14 @@ def first_kept(contract: Contract, today: date) -> date:
 
 
 def _remember(run: Run) -> None:
-    """Tell the ledger which days are removed, before they are: a kill between them does no harm."""
+    """Record removed days in the ledger, before their removal: a kill in between does no harm."""
     for name, contract in run.lake.contracts.items():
         if not (contract.retain_latest_per or contract.retain_while_in):
             run.ledger.record_removed(name, first_kept(contract, run.last))
 
 
 def _identity(contract: Contract) -> list[str]:
-    """Columns that tell an overtaken row: its key, its day, and when it was made."""
+    """Columns that identify a superseded row: its key, its day, and its time of creation."""
     kinds = {c.name: c.type for c in contract.columns}
     times = [name for name, kind in kinds.items() if isinstance(kind, T.TimestampType)]
     return list(
@@ -69,7 +69,7 @@ def _identity(contract: Contract) -> list[str]:
 
 
 def _superseded(lake: Lake, contract: Contract, old: DataFrame) -> DataFrame:
-    """Rows of which a newer one was known before the cut, or whose key stands nowhere any more."""
+    """Rows with a newer version before the cut, or with a key that no longer exists."""
     if contract.retain_while_in:
         still = (lake.read(t).select(*contract.key) for t in contract.retain_while_in)
         known = reduce(DataFrame.unionByName, still).distinct()

@@ -1,4 +1,4 @@
-"""What each user is most likely to buy again: the list `again` of gold.recommendations."""
+"""Products that each user is likely to buy again: the list `again` of gold.recommendations."""
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F

@@ -1,7 +1,7 @@
-"""What each user may try: the list `new` of gold.recommendations.
+"""Products that each user may try: the list `new` of gold.recommendations.
 
-The Spark shell round `scoring`: the model of the catalogue's head is made on the driver (one
-row per product, some hundred weights each) and broadcast; users are scored in tasks.
+The Spark shell round `scoring`: the model of the catalogue's head is made on the driver (one row
+per product, some hundred weights each) and broadcast; users are scored in tasks.
 """
 
 from collections.abc import Iterable, Iterator

@@ -1,12 +1,12 @@
-"""gold.recommendations: for each user two lists, what to buy again and what to try.
+"""gold.recommendations: for each user two lists, products to buy again and products to try.
 
-`again` ranks what the user bought before: habit, how lately, how regularly others rebuy the
-product, whether it is due. `new` ranks what they never bought by what the linear item-item
-model makes of their purchases, by popularity and by promotion. Scores of both are
-probabilities of a purchase in the coming week, so that the lists merge by score.
+`again` ranks the user's past products by habit, recency, the repeat rate of the product, and
+whether it is due. `new` ranks other products by the linear item-item model of the user's purchases,
+by popularity and by promotion. Scores of both are probabilities of a purchase in the coming week,
+so that the lists merge by score.
 
-The stated fallback: users who never bought, and "*" for whoever is not in the table, get what
-is popular. Products that are no longer sold are left out.
+Fallback: users without purchases get popular products. So does "*", for users outside the table.
+Products that are no longer sold are left out.
 """
 
 from pyspark.sql import Column, DataFrame

@@ -1,8 +1,8 @@
-"""Scores every product of a catalogue for each user, from what the user has bought.
+"""Scores of every product of a catalogue for each user, from the user's purchases.
 
-A user's score for a product is a sum of item-item weights over the products they bought: a
-sparse matrix product per batch of users. No Spark here. The model is made on the driver and
-grows with the catalogue alone.
+A user's score for a product is a sum of item-item weights over the products they bought: a sparse
+matrix product per batch of users. No Spark here. The model is made on the driver and grows with the
+catalogue alone.
 """
 
 from collections.abc import Sequence
@@ -22,11 +22,11 @@ NOTHING_SPEAKS = 0.02  # added to a summed similarity, so that its logarithm exi
 
 @dataclass(frozen=True)
 class ItemModel:
-    """Weights of products bought for products that may be recommended.
+    """Weights of bought products for products that may be recommended.
 
-    Products are numbered from 0. `weights[j, i]` says how much j speaks for i; `popularity[i]`
-    is the part of i's log-odds that is the same for all users, -inf where i may not be
-    recommended; `similarity_term` weighs the logarithm of the summed weights.
+    Products are numbered from 0. `weights[j, i]` is the weight of j for i. `popularity[i]` is the
+    part of i's log-odds that is common to all users, -inf where i may not be recommended.
+    `similarity_term` weighs the logarithm of the summed weights.
     """
 
     weights: sparse.csr_matrix
@@ -41,9 +41,9 @@ class ItemModel:
 
 @dataclass(frozen=True)
 class TopK:
-    """One row per user and rank: the product, its log-odds, and what spoke most for it.
+    """One row per user and rank: the product, its log-odds, and its main explanation.
 
-    `because` is the user's product with the largest weight, -1 where none spoke for the pick.
+    `because` is the user's product with the largest weight, -1 without any.
     """
 
     user: Ints

@@ -1,7 +1,7 @@
-"""gold.similar_products: what goes with each product that is still sold.
+"""gold.similar_products: similar products of each product that is still sold.
 
-Products from the same baskets come first; where they are too few, products of the same users
-fill the list.
+Products from the same baskets come first; where they are too few, products of the same users fill
+the list.
 """
 
 from pyspark.sql import DataFrame
@@ -56,7 +56,7 @@ def listed(pairs: DataFrame, length: int) -> DataFrame:
 
 
 def with_sentence(pairs: DataFrame) -> DataFrame:
-    """Name the similar product, and say why it is here."""
+    """Name the similar product, with a sentence of the reason."""
     from_baskets = F.col("measure") == MEASURES[0]
     return pairs.select(
         "product_id",

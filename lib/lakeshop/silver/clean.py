@@ -166,7 +166,7 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
 
 
 def _unusual_share(run: Run, name: str, first: date, rejected: int, rows: int) -> tuple[str, ...]:
-    """What to warn of where a delivery is far worse than those before it."""
+    """Warnings of a delivery that is far worse than earlier ones."""
     since, until = first - timedelta(days=USUAL_DAYS), first - timedelta(days=1)
     rejected_before, rows_before = (
         run.ledger.rows(f"{layer}.{name}", since, until) for layer in ("quarantine", "bronze")
@@ -197,7 +197,7 @@ def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
 
 
 def _with_raw_ids(before: DataFrame, contract: Contract, run: Run) -> DataFrame:
-    """Where the key itself is a user, earlier rows are compared by the shop's own ids."""
+    """Rows with the shop's own ids where the key is a user, to compare them with earlier rows."""
     if "user_id" not in contract.key:
         return before
     keys = run.lake.read(USER_KEYS).select("user_id", "raw_user_id").distinct()

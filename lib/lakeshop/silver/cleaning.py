@@ -1,4 +1,4 @@
-"""Judges delivered rows: typed by the contract, with all the reasons to reject each."""
+"""Validation of delivered rows: typed by the contract, with all reasons of a rejection."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ Derive = Callable[[DataFrame, CleaningContext], DataFrame]
 
 @dataclass(frozen=True)
 class Cleaning:
-    """How the rows of one table are judged: `derive` adds the `derived` columns."""
+    """Validation of the rows of one table: `derive` adds the `derived` columns."""
 
     derive: Derive = lambda rows, around: rows
     derived: set[str] = field(default_factory=set)
@@ -66,7 +66,7 @@ def with_missing_columns(rows: DataFrame, contract: Contract) -> DataFrame:
 
 
 def with_column_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
-    """Add what is wrong with the delivered columns, before a derivation fills any of them."""
+    """Add the faults of the delivered columns, before a derivation fills any of them."""
     return rows.withColumn(
         _COLUMN_REASONS, all_reasons([*drift_reasons(entity), *_column_reasons(entity, contract)])
     )
@@ -109,7 +109,7 @@ def _column_reasons(entity: Entity, contract: Contract) -> list[Column]:
 
 
 def _rule_reasons(contract: Contract, is_faulty: Column) -> list[Column]:
-    """A rule whose answer is unknown fails the row, unless a column's fault explains it."""
+    """Reasons of violated rules; unknown counts as violated, unless a column's fault explains it."""
     reasons = []
     for check in contract.checks:
         if check.on_failure == "quarantine":

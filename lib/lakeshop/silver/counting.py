@@ -1,4 +1,4 @@
-"""What became of the delivered rows, counted by file in one pass."""
+"""Outcomes of the delivered rows, counted by file in one pass."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"
 
 @dataclass(frozen=True)
 class Counted:
-    """Rows of one table by what became of them, files, and drifts of their columns."""
+    """Rows of one table by outcome, files, and drifts of their columns."""
 
     rows: int
     quarantined: int
@@ -28,7 +28,7 @@ class Counted:
     drifts: list[Drift]
 
     def assert_shares(self, table: str, limits: Quality) -> None:
-        """Stop before silver is published where too much is bad; quarantine shows what.
+        """Stop before silver is published if too much is bad; quarantine holds the bad rows.
 
         Raises:
             QualityError: a share is above its limit.
@@ -41,7 +41,7 @@ class Counted:
 
 
 def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
-    """Count the judged rows, each with its `outcome`."""
+    """Count the validated rows, each with its `outcome`."""
     is_accepted = F.col(OUTCOME) == ACCEPTED
     checks = [check for check in contract.checks if check.on_failure == "warn"]
     files = (

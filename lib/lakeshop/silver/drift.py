@@ -1,14 +1,14 @@
-"""Whether files bring the columns that the shop's configuration names: no more, no fewer.
+"""Drift between the columns of files and the shop's configuration.
 
-Three drifts show in the columns: one that is new, one that is missing, and one that was renamed,
-which is both. (A changed type shows in the values: rows that do not fit are quarantined.) What
-becomes of a drift is the entity's setting `drift`, after the schema contracts of dlt:
+Three drifts show in the columns: a new one, a missing one, and a renamed one, which is both. (A
+changed type shows in the values: rows that do not fit are quarantined.) The entity's setting
+`drift` decides, after the schema contracts of dlt:
 
-- `evolve`: accepted. New columns stay in bronze's raw text, missing ones are NULL; the run says so.
+- `evolve`: accepted. New columns stay in bronze's raw text, missing ones are NULL; the run warns.
 - `discard_row`: each row that shows it is quarantined, with the reason.
 - `freeze`: the run stops before it writes anything of the entity but its raw rows in bronze.
 
-A missing column without which the contract cannot be kept stops the run in every mode.
+A missing column that the contract requires stops the run in every mode.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -29,7 +29,7 @@ NAMES_SHOWN, LETTERS_SHOWN, FILES_SHOWN = 20, 60, 5
 
 @dataclass(frozen=True)
 class Drift:
-    """Columns that one file has beyond those known, with the rows that have them, or lacks."""
+    """Unknown columns of one file, with the number of their rows, and missing ones."""
 
     file: str
     new: tuple[str, ...]
@@ -38,9 +38,9 @@ class Drift:
 
 
 def expected_columns(entity: Entity, contract: Contract) -> list[str]:
-    """The shop's columns that each file should have, in some row at least.
+    """The shop's columns that each file should have, at least in some row.
 
-    JSON may leave out what is empty: there it is those alone that a required column is.
+    JSON may leave out empty values: there, only columns of required ones are expected.
     """
     if entity.format != "json":
         return source_columns(entity.columns.values())
@@ -74,8 +74,8 @@ def _known(entity: Entity) -> list[str]:
 def _reportable_columns(entity: Entity) -> Column:
     """A row's columns, as messages may name them.
 
-    Where not one is known, a file has a row in the place of its header, or an object is keyed by
-    something else than columns: what then stands there may be a person's, and is not told on.
+    Without any known column, a row stands in the place of a file's header, or an object is keyed by
+    something else than columns. Its names may be personal data, and are not reported.
     """
     is_strange = (F.size(KEYS) > 0) & ~F.arrays_overlap(KEYS, _names(_known(entity)))
     return F.when(is_strange, _names([UNLIKE])).otherwise(F.col(KEYS))
@@ -96,7 +96,7 @@ def drift_reasons(entity: Entity) -> list[Column]:
 
 
 def drift_aggregates(entity: Entity, contract: Contract) -> list[Column]:
-    """What `drifts_of` needs to know of each file, whatever the number of its rows."""
+    """Inputs of `drifts_of` per file, whatever the number of its rows."""
     missing = [
         F.when(F.bool_and(F.array_contains(MISSING, name)), F.lit(name))
         for name in expected_columns(entity, contract)
@@ -121,13 +121,13 @@ def drifts_of(files: Iterable[Row]) -> list[Drift]:
 def assert_columns(
     entity: Entity, contract: Contract, drifts: Collection[Drift], rows: DataFrame
 ) -> tuple[str, ...]:
-    """What is to be told of the drifts.
+    """Descriptions of the drifts, for warnings.
 
     Args:
-        entity: how the shop delivers it.
+        entity: configuration of its delivery.
         contract: of the silver table.
         drifts: of its files.
-        rows: the delivered rows, to say which columns were found.
+        rows: the delivered rows, to name the columns found.
 
     Raises:
         InputError: a file lacks a required column, or drifts where the entity is frozen.
@@ -192,7 +192,7 @@ def _listed(names: Collection[str]) -> str:
 
 
 def _found_in(rows: DataFrame, entity: Entity, files: list[str]) -> dict[str, list[str]]:
-    """The columns of the files: of each those of the row that has the most."""
+    """The columns of the files, each by its row with the most."""
     raw = rows.where(F.col("source_file").isin(files)).select("source_file", "raw", "header")
     most = F.max(
         F.struct(F.size(KEYS).alias("n"), _cut(_reportable_columns(entity)).alias("names"))

@@ -1,8 +1,8 @@
-"""Which delivered row counts, where several bear the same key.
+"""Duplicates: one delivered row counts of several with the same key.
 
-Events: the first delivery within the look-back counts. Versions of an entity: the newest of a
-day counts, and only where it changed something. Both give for a range of days what its nights
-would have given one after the other.
+Of events the first delivery within the look-back counts. Of versions of an entity the newest of a
+day counts, and only if it changed something. A range of days gives the same result as its days one
+after the other.
 """
 
 from collections.abc import Sequence
@@ -25,11 +25,11 @@ def with_repeated_events(
     """Add `is_duplicate`: the key was accepted within the look-back, or stands in an earlier row.
 
     Args:
-        rows: rows of a range of at most `look_back_days` days, with file and line; only those
-            with `is_valid` take part.
+        rows: rows of a range of at most `look_back_days` days, with file and line; only rows
+        with `is_valid` take part.
         accepted: rows of the same table accepted before the range.
         key: columns of the key.
-        look_back_days: how far an earlier acceptance counts.
+        look_back_days: maximal age of an earlier acceptance.
     """
     mine = accepted.join(rows.select(*key).distinct(), on=list(key), how="left_semi")
     before = mine.groupBy(*key).agg(F.max(BUSINESS_DATE).alias("accepted_on"))
@@ -53,7 +53,7 @@ def with_unchanged_versions(
     """Add `is_duplicate`: not the day's newest version of its key, or nothing changed by it.
 
     Args:
-        rows: rows of a range of days, with file and line; only those with `is_valid` take part.
+        rows: rows of a range of days, with file and line; only rows with `is_valid` take part.
         known: versions of the same table accepted before the range.
         key: columns of the key.
         content: the other columns, which make a version; `updated_at` decides which is newest.

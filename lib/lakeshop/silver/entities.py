@@ -1,15 +1,13 @@
-"""What tables of events have in common: the day of the event, in the shop's time zone.
+"""Derived columns of silver tables, and the day of an event in the shop's time zone.
 
-silver.transactions: one row per order line.
-
-What counts is the amount. A unit price that was not delivered is amount by quantity; a line
-without quantity (a coupon, a correction) gets none.
+silver.transactions: one row per order line. The amount is authoritative: a missing unit price is
+amount by quantity. A line without quantity (a coupon, a correction) gets none.
 
 silver.user_actions: one row per action of a user (view, search, cart, coupon ...).
 
 silver.stock: one row per product, store and day counted.
 
-silver.fraud_labels: versions of what is known of an order line, by when it became known.
+silver.fraud_labels: versions of the label of an order line, by the time of knowledge.
 """
 
 from collections.abc import Mapping
@@ -23,10 +21,10 @@ from lakeshop.contracts.model import BUSINESS_DATE
 
 @dataclass(frozen=True)
 class CleaningContext:
-    """What a silver table is derived from beside its own rows.
+    """Inputs of a silver table's derivation, beside its own rows.
 
-    `tables` are the contract's other inputs, up to the last business date; `zone` is the
-    shop's time zone.
+    `tables` are the contract's other inputs, up to the last business date; `zone` is the shop's
+    time zone.
     """
 
     tables: Mapping[str, DataFrame]
@@ -90,7 +88,7 @@ def stock(levels: DataFrame, around: CleaningContext) -> DataFrame:
 
 
 def with_store(levels: DataFrame) -> DataFrame:
-    """Levels of a shop that delivers no store are those of its one stock."""
+    """Levels without a store are those of the shop's one stock."""
     if "store_id" in levels.columns:
         return levels
     return levels.withColumn("store_id", F.lit(ALL_STORES))

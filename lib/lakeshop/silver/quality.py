@@ -1,7 +1,7 @@
 """Checks as columns: NULL where a row is fine, otherwise the reason in words.
 
-A rejected row keeps all its reasons. Whether every row is accounted for is asserted on
-counts that were read back from the tables, not on the frames that were to be written.
+A rejected row keeps all its reasons. The balance of rows is asserted on counts that were read back
+from the tables, not on the frames before the write.
 """
 
 import math
@@ -35,7 +35,7 @@ def all_reasons(reasons: Iterable[Column]) -> Column:
 
 @dataclass(frozen=True)
 class Balance:
-    """What became of the rows that one table received for a range of days."""
+    """Outcomes of the rows that one table received for a range of days."""
 
     table: str
     first: date
@@ -63,7 +63,7 @@ class Balance:
 
 
 def assert_share(table: str, what: str, bad: int, total: int, limit: float) -> None:
-    """Stop the run where more than `limit` (0 to 1) of `what` is bad.
+    """Stop the run where more than `limit` (0 to 1) of the rows or files are bad.
 
     Raises:
         QualityError: the share is above the limit.
@@ -79,10 +79,10 @@ def assert_share(table: str, what: str, bad: int, total: int, limit: float) -> N
 
 
 def unusual_share(bad: int, total: int, bad_before: int, total_before: int) -> str | None:
-    """What to say of bad rows within the limit that are many for this shop, else None.
+    """A warning of bad rows within the limit but unusual for this shop, else None.
 
-    Many is more than twice what the days before let expect, and more than chance would give: three
-    standard deviations of a Poisson count. One bad row is expected anywhere.
+    Unusual is more than twice the expectation from earlier days, and more than chance would give:
+    three standard deviations of a Poisson count. One bad row is expected anywhere.
     """
     if not total or not total_before:
         return None

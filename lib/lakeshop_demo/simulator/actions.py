@@ -1,4 +1,4 @@
-"""User actions: what is shown and clicked, searched, viewed, put into the cart, bought."""
+"""User actions: products shown and clicked, searched, viewed, put into the cart, bought."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class Actions:
 def actions(
     chance: Chance, visits: Visits, looks: Looks, shown: Impressions, ticket: Tickets, lines: Lines
 ) -> Actions:
-    """The actions of the visits; `lines` are those that were sold."""
+    """The actions of the visits; `lines` are the sold ones."""
     ids = (visits.user[looks.visit], visits.day[looks.visit], looks.product)
     searched = (chance.uniform("search", *ids) < WORLD.searched) & (looks.source != CLICK)
     query = looks.product * QUERIES + chance.below(QUERIES, "query", *ids)

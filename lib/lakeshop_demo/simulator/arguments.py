@@ -1,4 +1,4 @@
-"""What is asked of a simulation, checked; and the folders that remember what they hold."""
+"""Checked arguments of a simulation, and folders that record their content."""
 
 import json
 from argparse import Namespace
@@ -54,10 +54,10 @@ def arguments_of(options: Namespace) -> Arguments:
 
 
 def assert_possible(arguments: Arguments) -> None:
-    """All arguments should lie within what can be simulated.
+    """Refuse arguments outside the range of a simulation.
 
     Raises:
-        ConfigError: some do not; all of them in one text.
+        ConfigError: some are outside; all of them in one text.
     """
     ranges = {
         "users": (1, MOST_USERS),

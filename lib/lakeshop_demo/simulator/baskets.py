@@ -1,7 +1,7 @@
-"""What users look at, put into the cart and would buy at a visit: before stock is asked.
+"""Products that users look at, put into the cart and would buy at a visit, before stock.
 
-A basket holds the staples that are due; what a user finds by taste, more of it in promotions;
-what belongs to what they buy (partners); and what was shown to them and clicked.
+A basket holds the staples that are due, products found by taste (more of them in promotions),
+partners of bought products, and products shown and clicked.
 """
 
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Impressions:
 def baskets(
     chance: Chance, people: People, products: Products, shelf: Shelves, visits: Visits
 ) -> tuple[Looks, Impressions]:
-    """What happens at the visits, without regard to stock; amount fraud comes from `fraud`."""
+    """Events of the visits, without regard to stock; amount fraud comes from `fraud`."""
     by_taste = _by_taste(chance, people, shelf, visits)
     shown = _shown(chance, people, shelf, visits)
     clicks = _considered(chance, shown.visit[shown.clicked], shown.product[shown.clicked], CLICK,
@@ -53,7 +53,7 @@ def baskets(
 
 
 def together(parts: list[Looks]) -> Looks:
-    """All parts; of the same product at the same visit what is bought counts, then the source."""
+    """All parts, merged by product and visit: bought ones first, then by source."""
     names = ("visit", "product", "source", "viewed", "carted", "bought")
     visit, product, source, viewed, carted, bought = (
         np.concatenate([getattr(part, name) for part in parts]) for name in names
@@ -71,7 +71,7 @@ def together(parts: list[Looks]) -> Looks:
 def _staples(
     chance: Chance, people: People, products: Products, shelf: Shelves, visits: Visits
 ) -> Looks:
-    """Staples that are due, and what some users take instead."""
+    """Staples that are due, and substitutes of some users."""
     visit, slot = np.nonzero(due_staples(chance, people, visits))
     own = people.staples[visits.row[visit], slot]
     ids = (visits.user[visit], visits.day[visit], own)
@@ -115,7 +115,7 @@ def _draw(
 
 
 def _considered(chance: Chance, visit: Ints, product: Ints, source: int, visits: Visits) -> Looks:
-    """Products looked at: some go to the cart; most of those are bought, if the user means to."""
+    """Products looked at: some go to the cart; most of these are bought, if the user means to."""
     ids = (visits.user[visit], visits.day[visit], product, source)
     carted = chance.uniform("cart", *ids) < WORLD.carted
     bought = carted & visits.buys[visit] & (chance.uniform("buy", *ids) < WORLD.bought)
@@ -124,7 +124,7 @@ def _considered(chance: Chance, visit: Ints, product: Ints, source: int, visits:
 
 
 def _partners(chance: Chance, products: Products, visits: Visits, looks: Looks) -> Looks:
-    """What is bought because its partner is."""
+    """Products bought because their partner is."""
     bought = np.nonzero(looks.bought)[0]
     visit, product = looks.visit[bought], products.partner[looks.product[bought]]
     day = visits.day[visit]
@@ -142,10 +142,10 @@ def poisson(uniform: Floats, mean: float, most: int) -> Ints:
 
 
 def units_of(chance: Chance, products: Products, visits: Visits, looks: Looks) -> Ints:
-    """Units of each look, were it bought: at least one.
+    """Units of each look if it is bought: at least one.
 
-    What is found by taste is found more often in a promotion; of what is bought anyway, staples
-    and partners, more is taken home: the units are the lift times as many, rounded by chance.
+    Products found by taste are found more often in a promotion. Of staples and partners, which are
+    bought anyway, more units are taken: the lift times as many, rounded by chance.
     """
     user, day = visits.user[looks.visit], visits.day[looks.visit]
     drawn = chance.uniform("units", user, day, looks.product)

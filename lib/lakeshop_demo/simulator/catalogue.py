@@ -1,4 +1,4 @@
-"""What is written of some products: catalogue, promotions, stock, and the truth of demand."""
+"""Files of some products: catalogue, promotions, stock, and the truth of demand."""
 
 import numpy as np
 import pyarrow as pa
@@ -65,7 +65,7 @@ def _entries(products: Products, ids: Ints, days: int) -> tuple[Ints, Ints]:
 
 
 def _end_announced(products: Products, ids: Ints) -> Ints:
-    """The day on which the shop says that a product ends: a week or a day ahead."""
+    """The day on which the shop announces a product's end: a week or a day ahead."""
     is_early = products.chance.uniform("end announced", ids) < 0.5
     return np.maximum(products.ends[ids] - np.where(is_early, WEEK, 1), products.starts[ids])
 

@@ -1,7 +1,7 @@
-"""Dirt on demand: broken, repeated, late and unknown rows, and what should become of each.
+"""Dirt on demand: broken, repeated, late and unknown rows, and the expected outcome of each.
 
-A broken or repeated row is written beside its good original, so that a dirty shop sells what the
-clean one does; a late row is delivered days after its event.
+A broken or repeated row is written beside its good original: a dirty shop sells the same as the
+clean one. A late row is delivered days after its event.
 """
 
 import re
@@ -32,7 +32,7 @@ EVENT_KINDS = (*ENTITY_KINDS, "late")
 
 @dataclass(frozen=True)
 class Shape:
-    """What can be wrong with an entity's rows: the kinds of dirt and the fields they spoil."""
+    """Possible faults of an entity's rows: the kinds of dirt and the fields they spoil."""
 
     kinds: tuple[str, ...]
     typed: str
@@ -53,7 +53,7 @@ SHAPES: Mapping[str, Shape] = {
 
 @dataclass(frozen=True)
 class Delivery:
-    """Delivered rows of one entity: the line, the day of its drop and what is wrong with it."""
+    """Delivered rows of one entity: the line, the day of its drop and its fault."""
 
     entity: str
     lines: pa.StringArray
@@ -74,7 +74,7 @@ def delivery(entity: str, lines: pa.StringArray, day: Ints, draws: Floats, dirt:
         entity: its name.
         lines: the good rows.
         day: of their drop.
-        draws: a number of 0 to 1 for each; those below `dirt` get some.
+        draws: a number of 0 to 1 for each; rows below `dirt` get some.
         dirt: share of rows.
     """
     shape = SHAPES[entity]

@@ -1,4 +1,4 @@
-"""What happens in one unit of users and days, in both passes, and the files that tell of it."""
+"""Events of one unit of users and days, in both passes, and their files."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -41,7 +41,7 @@ from lakeshop_demo.simulator.visits import Visits, visits_of
 
 @dataclass(frozen=True)
 class Events:
-    """What happens in one unit, before stock is asked."""
+    """Events of one unit, before stock."""
 
     people: People
     visits: Visits
@@ -57,7 +57,7 @@ def _shelves(arguments: Arguments, first: int, last: int) -> Shelves:
 
 
 def events_of(arguments: Arguments, unit: Unit) -> Events:
-    """What happens in a unit, before stock is asked: the same in both passes."""
+    """Events of a unit, before stock: the same in both passes."""
     chance, products = Chance(arguments.seed), products_of(arguments)
     people = people_of(arguments, *unit.users)
     visits = visits_of(arguments, people, *unit.days)

@@ -21,7 +21,7 @@ ALWAYS = frozenset({"transactions", "user_actions"})
 
 @dataclass(frozen=True)
 class Folders:
-    """Where drops and truth go."""
+    """Folders of drops and truth."""
 
     landing: Path
     truth: Path
@@ -44,12 +44,12 @@ def write(
     *,
     own_days: tuple[int, int],
 ) -> dict[str, int]:
-    """Write the files of a unit; what is due after the last day is never delivered.
+    """Write the files of a unit; rows due after the last day are never delivered.
 
     Args:
         arguments: of the simulation.
         name: of the unit, and so of its files.
-        folders: where to write.
+        folders: of the drops and the truth.
         given: rows by entity.
         tables: the truth by table.
         own_days: first day and the one after the last, of which a drop is always written.
@@ -101,7 +101,7 @@ def parquet(table: pa.Table) -> bytes:
 
 
 def calendar(arguments: Arguments) -> pa.Table:
-    """What each day multiplies a user's visits by."""
+    """Factor of each day on a user's visits."""
     days = np.arange(arguments.days)
     factor = Season(arguments.start).visits(days)
     return pa.table({"day": dates(arguments, days), "visits": factor})

@@ -25,7 +25,7 @@ PATTERNS = ("genuine", "amount", "terminal", "stolen_card", "coupon_abuse")
 
 @dataclass(frozen=True)
 class Windows:
-    """Stores whose terminal is compromised from a day on."""
+    """Stores with a terminal that is compromised from a day on."""
 
     store: Ints
     first: Ints

@@ -1,7 +1,7 @@
-"""The users: how active they are, what they like, what they buy again, when they were born.
+"""The users: activity, tastes, staples, birthdays.
 
-Activity is log-normal over users, as purchase rates of households are found to be widely spread
-(Ehrenberg 1959 fits a Gamma; the log-normal has the heavier tail of online shops).
+Activity is log-normal over users, as purchase rates of households are widely spread (Ehrenberg 1959
+fits a Gamma; the log-normal has the heavier tail of online shops).
 """
 
 from dataclasses import dataclass
@@ -69,7 +69,7 @@ def people_of(arguments: Arguments, first: int, last: int) -> People:
 
 
 def _tastes(arguments: Arguments, chance: Chance, users: Ints) -> NDArray[np.int64]:
-    """Favourites by what each taste sells: users together buy by the products' popularity."""
+    """Favourites by the sales of each taste: users together buy by the products' popularity."""
     products = products_of(arguments)
     share = (1 - WORLD.second_cluster, WORLD.second_cluster)
     size = sum(
@@ -85,7 +85,7 @@ def _tastes(arguments: Arguments, chance: Chance, users: Ints) -> NDArray[np.int
 def _staples(
     arguments: Arguments, chance: Chance, users: Ints, tastes: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], Floats]:
-    """What each user buys again, all different, and every how many days."""
+    """Products that each user buys again, all different, and their intervals in days."""
     products, slots = products_of(arguments), np.arange(WORLD.staples)
     cluster = tastes[:, slots % tastes.shape[1]]
     shelf = shelves(products, np.zeros(1, np.int64), repeated=True)
@@ -101,7 +101,7 @@ def _staples(
 
 
 def _misfortunes(arguments: Arguments, chance: Chance, users: Ints) -> dict[str, Ints]:
-    """Whose card is stolen when, and who belongs to a ring of linked accounts."""
+    """Stolen cards with their day, and members of rings of linked accounts."""
     days = arguments.days
     share = min(1.0, WORLD.stolen_share * max(1.0, days / WORLD.stolen_days))
     is_stolen = chance.uniform("stolen", users) < share

@@ -43,7 +43,7 @@ class Products:
         return len(self.popularity)
 
     def on_sale(self, products: Ints, days: Ints) -> NDArray[np.bool_]:
-        """Whether each product is on sale on each day."""
+        """Mask of products on sale on each day."""
         return np.asarray((self.starts[products] <= days) & (days < self.ends[products]))
 
     def list_price(self, products: Ints, days: Ints) -> Ints:
@@ -60,11 +60,11 @@ class Products:
         return np.where(runs, np.asarray(WORLD.discounts)[deep], 0.0)
 
     def is_displayed(self, products: Ints, days: Ints) -> NDArray[np.bool_]:
-        """Whether a promoted product is displayed in stores as well."""
+        """Mask of promoted products that are displayed in stores as well."""
         return np.asarray(self.chance.uniform("display", products, days // WEEK) < 0.5)
 
     def lift(self, products: Ints, days: Ints) -> Floats:
-        """What demand is multiplied by in a promotion: constant elasticity, and the display."""
+        """Factor of a promotion on demand: constant elasticity, and the display."""
         discount = self.discount(products, days)
         display = np.where(self.is_displayed(products, days), WORLD.display_lift, 1.0)
         lifted = (1 - discount) ** -self.elasticity[products] * display
@@ -161,7 +161,7 @@ class Shelves:
 
 
 def shelves(products: Products, days: Ints, repeated: bool = False) -> Shelves:
-    """The shelves of some days in a row; `repeated` holds what is bought by habit alone."""
+    """The shelves of some days in a row; `repeated` holds products bought by habit alone."""
     ids = np.arange(len(products))
     members, clusters = np.tile(ids, 2), products.clusters.T.reshape(-1)
     share = np.repeat([1 - WORLD.second_cluster, WORLD.second_cluster], len(ids))

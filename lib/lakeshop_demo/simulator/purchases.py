@@ -1,4 +1,4 @@
-"""Order lines: what is bought at the visits, at what price, by which card and with which coupon."""
+"""Order lines: purchases of the visits, their price, card and coupon."""
 
 from dataclasses import dataclass, fields
 
@@ -27,7 +27,7 @@ HOURS = 24
 
 @dataclass(frozen=True)
 class Tickets:
-    """What is the same for a whole visit; one entry per visit."""
+    """Attributes of a whole visit; one entry per visit."""
 
     pattern: Ints
     coupon: Ints
@@ -152,12 +152,12 @@ def demand(lines: Lines, products: int, first: int, last: int) -> tuple[Ints, In
 
 
 def is_sold(lines: Lines, sold_until: NDArray[np.int8]) -> NDArray[np.bool_]:
-    """Whether each line was in stock: sold in an hour before `sold_until`, products x days."""
+    """Mask of lines in stock: sold in an hour before `sold_until`, products x days."""
     return np.asarray(lines.second // 3600 < sold_until[lines.product, lines.day])
 
 
 def refunds(chance: Chance, lines: Lines) -> Lines:
-    """Lines that are brought back some days later; what comes back is not sold again."""
+    """Lines that are returned some days later; returned units are not sold again."""
     back = lines.where(chance.uniform("refund", lines.order, lines.number) < WORLD.refunded)
     least, most = WORLD.refund_days
     later = least + chance.below(most - least + 1, "refund day", back.order, back.number)

@@ -1,6 +1,6 @@
-"""The shop's own rows: what it calls its columns and how it writes ids, money and times.
+"""The shop's own rows: its column names and its formats of ids, money and times.
 
-Names and ids are the shop's, not Lakeshop's: conf/shops/simulated.yaml says which becomes which.
+Names and ids are the shop's, not Lakeshop's: conf/shops/simulated.yaml maps them.
 """
 
 import itertools
@@ -97,7 +97,7 @@ def action_rows(
 
 
 def queries(products: Products, query: Ints) -> pa.StringArray:
-    """What is typed to find a product: its kind, its brand and kind, or its brand."""
+    """Search terms of a product: its kind, its brand and kind, or its brand."""
     product, way = np.divmod(np.maximum(query, 0), QUERIES)
     kinds = len(CATEGORIES)
     brand, kind = product % len(BRANDS), products.category[product]
@@ -111,7 +111,7 @@ def queries(products: Products, query: Ints) -> pa.StringArray:
 
 
 def label_rows(products: Products, lines: Lines, day: Ints, second: Ints) -> pa.StringArray:
-    """What was found of order lines, and when."""
+    """Labels of order lines, with their time."""
     names, is_fraud = ["", *PATTERNS[1:]], lines.pattern != GENUINE  # genuine is no pattern
     return json_lines(
         {
@@ -124,7 +124,7 @@ def label_rows(products: Products, lines: Lines, day: Ints, second: Ints) -> pa.
 
 
 def user_rows(products: Products, people: People, is_new: NDArray[np.bool_]) -> pa.StringArray:
-    """What the shop knows of those of the people who are new."""
+    """Entries of the new users."""
     start, born = np.datetime64(products.season.start), people.born[is_new]
     bands = [f"{low}-{high - 1}" for low, high in itertools.pairwise(AGES)]
     age = np.searchsorted(AGES, born // YEAR, side="right") - 1
@@ -143,7 +143,7 @@ def user_rows(products: Products, people: People, is_new: NDArray[np.bool_]) -> 
 def product_rows(
     products: Products, ids: Ints, day: Ints, is_ending: NDArray[np.bool_]
 ) -> pa.StringArray:
-    """Entries of the catalogue as they are from a day on; of those ending, their last day."""
+    """Entries of the catalogue as of a day; of ending products, their last day."""
     last = np.datetime64(products.season.start) + np.where(is_ending, products.ends[ids] - 1, 0)
     names, departments = [c.name for c in CATEGORIES], [c.department for c in CATEGORIES]
     category, brand = products.category[ids], ids % len(BRANDS)
@@ -165,7 +165,7 @@ def product_rows(
 def promotion_rows(
     products: Products, ids: Ints, first: Ints, stores: tuple[Ints, Ints]
 ) -> pa.StringArray:
-    """Promotions by product and first day; `stores` are those that display it and that mail it."""
+    """Promotions by product and first day; `stores` are the displaying and the mailing ones."""
     start = np.datetime64(products.season.start)
     return json_lines(
         {

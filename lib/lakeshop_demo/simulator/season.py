@@ -1,4 +1,4 @@
-"""The calendar: how many visits a day draws, whose birthday is near, what a category's time is."""
+"""The calendar: visits per day, birthdays, seasons of categories."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -32,14 +32,14 @@ class Season:
         return np.asarray(np.minimum((dates - first).astype(np.int64), YEAR - 1))
 
     def visits(self, days: ArrayLike) -> Floats:
-        """What a user's mean visits are multiplied by: weekday, season and growth."""
+        """Factor on a user's mean visits: weekday, season and growth."""
         weekday = np.asarray(WORLD.weekdays)[self.weekdays(days)]
         phase = 2 * np.pi * (self.days_of_year(days) - _BUSIEST) / YEAR
         growth = (1 + WORLD.growth) ** (np.asarray(days) / YEAR)
         return np.asarray(weekday * (1 + WORLD.season_amplitude * np.cos(phase)) * growth)
 
     def category(self, days: ArrayLike, busiest: ArrayLike) -> Floats:
-        """What popularity is multiplied by for categories whose best day of the year is given."""
+        """Factor on popularity for categories with a given best day of the year."""
         phase = 2 * np.pi * (self.days_of_year(days) - np.asarray(busiest)) / YEAR
         return np.asarray(1 + WORLD.category_amplitude * np.cos(phase))
 

@@ -39,9 +39,9 @@ def simulate(
 
     Args:
         spark: the session.
-        arguments: what to simulate.
+        arguments: of the simulation.
         folders: of the drops and of the truth, claimed for it.
-        tasks: among which the units are divided, by default four per core.
+        tasks: number of tasks for the units, by default four per core.
     """
     put(folders.truth / "days" / "days.parquet", parquet(calendar(arguments)))
     tasks = tasks or 4 * spark.sparkContext.defaultParallelism
@@ -113,7 +113,7 @@ def _events(
 def _done(
     delivered: dict[str, int], first: int = 0, sold_until: NDArray[np.int8] | None = None
 ) -> pd.DataFrame:
-    """One row per entity; the first one bears what was sold until when, where it is known."""
+    """One row per entity; the first one carries `sold_until`, where it is known."""
     content = None if sold_until is None else sold_until.tobytes()
     return pd.DataFrame(
         {

@@ -1,9 +1,9 @@
-"""Stock: what is demanded, what can be sold, what is ordered and delivered, product by product.
+"""Stock: demand, supply, orders and deliveries, product by product.
 
 A planner reviews each product every few days and orders up to a level (R, S policy; Silver, Pyke
-and Thomas 2016) from a smoothed mean of what was sold, which is less than what was wanted when
-stock ran out. Demand that meets no stock is lost. Within a day stock is asked hour by hour: from
-the first hour on whose demand is more than what is left, the product is sold out for the day.
+and Thomas 2016) from a smoothed mean of sales, which is less than demand when stock ran out. Unmet
+demand is lost. Within a day stock is checked hour by hour: a product is sold out for the day from
+the first hour on with more demand than stock.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ _MOST_LEAD_DAYS = 30
 
 @dataclass(frozen=True)
 class Terms:
-    """How each product is ordered; one entry per product."""
+    """Order terms of each product; one entry per product."""
 
     lead_days: Floats
     lead_deviation: Floats

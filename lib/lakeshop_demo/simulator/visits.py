@@ -1,9 +1,9 @@
-"""Visits: on which days each user comes, when, where, and which staples are due by then.
+"""Visits: days of each user, time, place, and the staples that are due by then.
 
-A user comes on a day with a chance that follows from their activity, the season and how near
-their birthday is. A staple is due at jittered points of a grid as wide as the user's interval; it
-is bought at the first visit after such a point that is meant to buy. Both need no memory of what
-happened before, so that any span of days can be made alone.
+A user comes on a day with a probability that follows from their activity, the season and their
+birthday. A staple is due at jittered points of a grid as wide as the user's interval. It is bought
+at the first visit after such a point with an intention to buy. Both need no memory of earlier
+events, so that any span of days can be made alone.
 """
 
 from dataclasses import dataclass
@@ -87,7 +87,7 @@ def _start(chance: Chance, user: Ints, day: Ints) -> Ints:
 
 
 def _order_number(chance: Chance, visit: Ints) -> Ints:
-    """A number of at most 14 digits, no two alike, that does not show whose it is."""
+    """A unique number of at most 14 digits that does not reveal its user."""
     mask = np.uint64(2**ORDER_BITS - 1)
     odd, shift = chance.bits("order", [0, 1]) & mask
     mixed = visit.astype(np.uint64) * (odd | np.uint64(1)) + shift
@@ -95,7 +95,7 @@ def _order_number(chance: Chance, visit: Ints) -> Ints:
 
 
 def due_staples(chance: Chance, people: People, visits: Visits) -> NDArray[np.bool_]:
-    """Whether each staple of the visit's user is due by then: visits x staples."""
+    """Mask of due staples of the visit's user: visits x staples."""
     slots = np.arange(WORLD.staples)
     owner = people.users[visits.row][:, None]
     interval, phase = people.intervals[visits.row], people.phases[visits.row]

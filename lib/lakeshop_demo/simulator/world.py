@@ -16,7 +16,7 @@ class Category:
 
 @dataclass(frozen=True)
 class World:
-    """What holds in every simulated shop; shares and probabilities lie between 0 and 1."""
+    """Constants of every simulated shop; shares and probabilities lie between 0 and 1."""
 
     # Products
     rank_exponent: float = 1.0  # of Zipf-Mandelbrot: popularity = 1 / (rank + shift) ** exponent
