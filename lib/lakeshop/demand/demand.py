@@ -119,7 +119,7 @@ def with_product_days(series: DataFrame, day: date) -> DataFrame:
 def with_weekday_counts(series: DataFrame, all_series: DataFrame) -> DataFrame:
     """Add `weekday_counts`: order lines of the department on each weekday, then product-days.
 
-    Series without department have those of the whole shop.
+    Series without department get the counts of the whole shop.
     """
 
     def totals(name: str) -> list[Column]:

@@ -157,7 +157,7 @@ def erase(run: Run, users: Collection[str]) -> dict[str, int]:
     in_parallel({t: partial(find, t) for t in tables_of_persons(run.lake)}, {}, at_once)
     rebase(run, {table: there.contents for table, there in found.items()})
     run.flush()
-    # What was rejected is found by bronze's rows, which go last.
+    # Rejected rows are found by bronze's rows, which are deleted last.
     after = {t: {t.replace(BRONZE, QUARANTINE, 1)} for t in found if t.startswith(BRONZE)}
     in_parallel({t: partial(_delete, run, t, found[t].rows) for t in found}, after, at_once)
     LOG.info("erase: %d persons on the list, %d given", len(erased.pseudonyms), len(set(users)))

@@ -109,7 +109,7 @@ def _column_reasons(entity: Entity, contract: Contract) -> list[Column]:
 
 
 def _rule_reasons(contract: Contract, is_faulty: Column) -> list[Column]:
-    """Reasons of violated rules; unknown counts as violated, unless a column's fault explains it."""
+    """Reasons of violated rules; unknown is violated, unless a column's fault explains it."""
     reasons = []
     for check in contract.checks:
         if check.on_failure == "quarantine":

@@ -88,7 +88,7 @@ def stock(levels: DataFrame, around: CleaningContext) -> DataFrame:
 
 
 def with_store(levels: DataFrame) -> DataFrame:
-    """Levels without a store are those of the shop's one stock."""
+    """Assign levels without a store to the shop's one stock."""
     if "store_id" in levels.columns:
         return levels
     return levels.withColumn("store_id", F.lit(ALL_STORES))

@@ -210,7 +210,7 @@ def _values(batch: pa.RecordBatch) -> Iterator[tuple[str | None, str | None]]:
 def _json(row: dict[str, object]) -> str:
     try:
         return json.dumps(row, default=_as_text, ensure_ascii=False, allow_nan=False)
-    except ValueError:  # JSON has no NaN; as a text it is judged by the column that it stands in
+    except ValueError:  # JSON has no NaN; as a text it is validated by its column
         named = {k: str(v) if isinstance(v, float) else v for k, v in row.items()}
         return json.dumps(named, default=_as_text, ensure_ascii=False, allow_nan=False)
 

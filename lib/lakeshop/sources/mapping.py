@@ -62,7 +62,7 @@ def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
     # The shop's columns stand alone for a moment, so that an expression can name them freely.
     fields = rows.select(delivered.alias(_DELIVERED), parsed.alias("_p")).select(
         _DELIVERED,
-        # In a list Spark takes an object that breaks off for a whole one: its names tell.
+        # Spark accepts a truncated object in a list as a whole one; its names are NULL then.
         (
             F.col("_p").isNull()
             | F.col("_p")[_CORRUPT].isNotNull()

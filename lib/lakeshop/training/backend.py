@@ -27,7 +27,7 @@ def configured(threads: int = 1) -> Any:
     with _without_greetings():
         import tensorflow as tf
 
-        # Once an operation has run, the pools are what they are: somebody else was here first.
+        # After a first operation the thread pools can no longer be changed.
         with contextlib.suppress(RuntimeError):
             tf.config.threading.set_intra_op_parallelism_threads(threads)
             tf.config.threading.set_inter_op_parallelism_threads(threads)

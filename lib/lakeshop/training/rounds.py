@@ -127,7 +127,7 @@ def _go_on(
             history = [*history, progress]
             log_round(checkpoints.training_id, progress, rounds)
             board.add(progress, work.first_step)
-            # Without steps, or too long without gain, what was measured is all that counts.
+            # Without steps, or too long without gain, only the measurement counts.
             if not work.steps or _is_over(plan, history):
                 break
             state.step(mean_change(sent, outcomes))

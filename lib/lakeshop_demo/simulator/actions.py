@@ -14,7 +14,7 @@ from lakeshop_demo.simulator.world import WORLD
 KINDS = ("impression", "click", "search", "view", "cart", "coupon", "purchase")
 IMPRESSION, CLICKED, SEARCH, VIEW, CART, COUPON, PURCHASE = range(7)
 QUERIES = 3  # ways to search for a product
-# Places within a visit: what is shown comes first, then product after product, then the checkout.
+# Places within a visit: shown products come first, then product after product, then the checkout.
 _LOOKS, _PER_LOOK, _CHECKOUT, _PER_VISIT = 64, 4, 2048, 4096
 
 

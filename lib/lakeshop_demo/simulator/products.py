@@ -33,7 +33,7 @@ class Products:
     list_cents: Ints  # before any change
     interval: Floats  # days until a user of habit needs it again, 0 for none
     elasticity: Floats
-    starts: Ints  # first day on sale, 0 for those of old
+    starts: Ints  # first day on sale, 0 for old products
     ends: Ints  # first day no longer on sale
     reprice_day: Ints  # NEVER where the list price stays
     reprice_factor: Floats

@@ -62,9 +62,9 @@ class World:
     most_looks: int = 8
     impressions: int = 3  # products shown to the user per visit
     clicked: float = 0.08
-    carted: float = 0.45  # of what is looked at
-    bought: float = 0.7  # of what lies in the cart
-    searched: float = 0.3  # of what is looked at
+    carted: float = 0.45  # of products looked at
+    bought: float = 0.7  # of products in the cart
+    searched: float = 0.3  # of products looked at
     staple_viewed: float = 0.4
     multiples: tuple[float, ...] = (0.22, 0.05)  # chances of two units and more, of three
     birthday_coupon: float = 0.5  # chance of its use at a visit in the birthday week

@@ -18,7 +18,7 @@ from lakeshop.ml.numeric import compiled
 Bools = NDArray[np.bool_]
 
 LARGE = 500.0  # mean; exp(-500) is still a number
-ROUNDING = 1e-12  # what summing up may lose
+ROUNDING = 1e-12  # loss of summation
 NEGLIGIBLE = 1e-20
 LEAST_SHAPE = 1e-12  # of a gamma distribution: below it all requested quantiles are 0
 

@@ -137,7 +137,7 @@ def _own(origins: Sequence[BacktestOrigin], days: Days, levels: Floats) -> Float
 
 
 def own_quantiles(panel: Panel, levels: Floats) -> Floats:
-    """Order statistics of each series' last 112 days, those exposed: float64[n, Q]; 0 of none."""
+    """Order statistics of each series' last 112 days that are exposed: float64[n, Q]; 0 of none."""
     units, exposed = panel.units[:, -OWN_DAYS:], panel.exposure[:, -OWN_DAYS:] > 0
     ordered = np.sort(np.where(exposed, units, np.inf), axis=1)
     count = exposed.sum(axis=1)
