@@ -139,7 +139,7 @@ def stock(levels: DataFrame, known: DataFrame, day: date, options: DemandSetting
     hours = F.when(is_known, F.least("hours_sold_out", F.lit(options.opening_hours)))
     is_unknown = ~is_known & (F.col("on_hand") <= 0)
     entry = F.struct("age", "counts", "hours", "unknown")
-    # Where one stock for all and those of stores meet, full shelves are part of the mean.
+    # Where a shared stock and stocks of stores meet, full shelves are part of the mean.
     is_informative = (
         (F.col("hours") > 0) | (F.col("unknown") > 0) | F.lit(options.level != "product")
     )

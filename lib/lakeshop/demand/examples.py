@@ -31,7 +31,7 @@ CALENDAR = (
     "day_of_month",
 )
 LEAST_DAYS = 56  # of history at an origin
-LEAST_EXPOSED = 7  # days of a series that is learned from
+LEAST_EXPOSED = 7  # days of a training series
 
 
 def columns_of(options: DemandSettings) -> FeatureSpec:
@@ -137,6 +137,6 @@ def _examples(
     is_example &= (past.exposure > 0).sum(axis=1) >= LEAST_EXPOSED
     records = np.concatenate([inputs_on(past, groups, options), target], axis=1)[is_example]
     found: pd.DataFrame = batch.loc[is_example, list(KEY)].reset_index(drop=True)
-    # Said to hold arrays: of no example at all pandas would make a column of numbers.
+    # Object dtype: without any example pandas would make a column of numbers.
     found["origin"], found[RECORD] = past.day, pd.Series(list(records), dtype=object)
     return found

@@ -43,7 +43,7 @@ def inventory_forecasts(tables: Tables, context: BuildContext) -> DataFrame:
     series = context.cache(tables[DEMAND_TABLE].where("is_active"))
     inputs = _inputs(tables, series, context)
     task = _forecaster(inputs, context.day, context.settings.section(DemandSettings))
-    # Of few bytes Spark would make one task: a number that is asked for stays.
+    # Spark coalesces small inputs into one task, but keeps an explicit number of partitions.
     spread = series.repartition(max(1, series.count() // SERIES_PER_TASK), *KEY)
     model = (inputs.model_date, inputs.network.sha256 if inputs.network else None)
     return spread.mapInPandas(task, _schema(context.settings.section(DemandSettings))).withColumns(
@@ -128,7 +128,7 @@ def forecasts_of(
     batch: pd.DataFrame, inputs: ForecastInputs, day: date, options: DemandSettings
 ) -> pd.DataFrame:
     """The rows of a batch of series, all of a series one after the other."""
-    assert inputs.shared is not None, "where a series is, there is a sample"
+    assert inputs.shared is not None, "a sample exists wherever a series does"
     series = series_of(batch, day, options)
     levels = np.array(options.quantiles)
     rules = rules_for(inputs.rules, series.segments, levels)

@@ -1,4 +1,7 @@
-"""Inventory: order quantities and order days."""
+"""Inventory: order quantities and order days.
+
+Orders follow from the quantiles of demand until the next order arrives, levels and packs.
+"""
 
 from lakeshop.contracts.application import Application, Evaluation
 from lakeshop.contracts.model import Input
