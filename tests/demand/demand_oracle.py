@@ -132,3 +132,14 @@ def promoted(promotions, named, key, days):
         return dict.fromkeys(("display", "mailer", "announced"))
     announced = [-1 if n is None else max(n, -1) for n in announced]
     return {"display": display, "mailer": mailer, "announced": announced}
+
+
+def value_classes(values, ids):
+    """A: series that make the first 80 % of the value, B: the next 15 %, C: the rest."""
+    ranked = sorted(zip(values, ids, range(len(values)), strict=True), key=lambda x: (-x[0], x[1]))
+    whole, before, found = sum(max(value, 0) for value in values), 0, ["C"] * len(values)
+    for value, _, place in ranked:
+        if value > 0 and before < 0.95 * whole:
+            found[place] = "A" if before < 0.8 * whole else "B"
+        before += max(value, 0)
+    return found

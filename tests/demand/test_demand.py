@@ -6,11 +6,11 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from demand_oracle import ARRAYS, expected_demand
+from demand_oracle import ARRAYS, expected_demand, value_classes
 
 from conftest import plain
 from lakeshop.demand.demand import demand
-from lakeshop.demand.forecasting.classes import abc, demand_class
+from lakeshop.demand.forecasting.classes import demand_class
 from lakeshop.demand.forecasting.weekdays import weekday_factors
 from lakeshop.demand.panels import panel_of
 from lakeshop.engine.context import BuildContext
@@ -311,7 +311,7 @@ def test_classes_are_those_of_the_kernels(worked):
     panel = panel_of(frame, DAY, options.history_days, options.horizon_days)
     assert frame.demand_class.tolist() == demand_class(panel).tolist()
     assert {"new", "intermittent", "lumpy"} & set(frame.demand_class) > {"new"}
-    assert frame.abc.tolist() == abc(frame.value, frame.product_id.tolist()).tolist()
+    assert frame.abc.tolist() == value_classes(frame.value, frame.product_id)
     assert set(frame.abc) == {"A", "B", "C"}
 
 

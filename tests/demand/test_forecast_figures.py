@@ -142,7 +142,8 @@ def expected(names):
     mean = np.repeat([[x[1]] for x in of], 7, axis=1)
     quantiles = np.repeat(np.array([x[2] for x in of], float)[:, None], 7, axis=1)
     covered = metrics.coverage(units, quantiles, weight)
-    signal = np.abs(metrics.tracking_signal(units, mean, weight))
+    errors = (mean - units) * weight
+    signal = np.abs(errors.sum(axis=1)) / np.abs(errors).sum(axis=1)
     return {
         "wape": metrics.wape(units, mean, weight),
         "bias": metrics.bias(units, mean, weight),

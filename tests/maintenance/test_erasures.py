@@ -6,10 +6,11 @@ import stat
 
 import pytest
 
+from erasures import erased_of
 from lakeshop.engine.cli import main, parser
 from lakeshop.engine.run import Run
 from lakeshop.errors import ConfigError
-from lakeshop.privacy.erasure_list import add_to_list, erased_of, read_list, requested
+from lakeshop.privacy.erasure_list import add_to_list, read_list, requested
 
 KEY = b"a key for tests, of 32 characters or more"
 LONG = "Jörg.O'Neil+shop@example.org"

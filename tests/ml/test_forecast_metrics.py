@@ -67,7 +67,6 @@ def test_errors_by_hand():
     assert metrics.wape(actual, mean, ONES, days=3) == 0.1  # 0 and 1
     assert metrics.wape(actual, mean, ONES, days=2) == (0 + 2) / 4  # the last day is left over
     assert metrics.bias(actual, mean, ONES) == 0.1
-    assert metrics.tracking_signal(actual, mean, ONES).tolist() == [0, 1 / 3]
     assert metrics.weighted(np.array([1.0, 3, np.nan]), np.array([3.0, 1, 9])) == 1.5
 
 
@@ -84,7 +83,7 @@ def test_weights_count_as_often_as_they_say():
     actual, mean = np.array([[2.0, 0, 4]]), np.array([[1.0, 3, 4]])
     twice = np.array([[2.0, 1, 1]])
     again, again_mean = actual[:, [0, 0, 1, 2]], mean[:, [0, 0, 1, 2]]
-    for figure in (metrics.wape, metrics.bias, metrics.tracking_signal):
+    for figure in (metrics.wape, metrics.bias):
         assert figure(actual, mean, twice) == figure(again, again_mean, np.ones((1, 4)))
     found = metrics.rmsse(actual, mean, np.ones(1), twice)
     assert found == pytest.approx(metrics.rmsse(again, again_mean, np.ones(1), np.ones((1, 4))))
@@ -107,7 +106,6 @@ def test_what_cannot_be_told_is_nan():
     scale = metrics.scales(zeros, ONES)
     assert np.isnan(metrics.rmsse(ONES, ONES, scale.squared, ONES)).all()
     assert np.isnan(metrics.mase(ONES, ONES, np.ones(2), nobody)).all()
-    assert np.isnan(metrics.tracking_signal(ONES, ONES, ONES)).all()
     for figure in (metrics.wape, metrics.bias):
         assert math.isnan(figure(zeros, ONES, ONES))
         assert math.isnan(figure(ONES, ONES, nobody))

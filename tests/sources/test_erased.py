@@ -3,8 +3,8 @@
 import pytest
 
 from conftest import collected
+from erasures import erased_of
 from lakeshop.config.shop import Entity, Shop
-from lakeshop.privacy.erasure_list import erased_of
 from lakeshop.sources.lines import Limits, lines_of
 from lakeshop.sources.mentions import IS_ERASED, with_erased
 

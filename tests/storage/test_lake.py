@@ -87,7 +87,6 @@ def test_a_range_is_replaced_and_nothing_else(lake):
     assert rows_of(lake) == [(D1, 1, "a", None), (D2, 5, "new", None), (D3, 3, "c", None)]
     assert collected(lake.read(TABLE, D2, D3), "id") == [(3,), (5,)]
     assert collected(lake.read(TABLE, None, D1), "id") == [(1,)]
-    assert lake.newest_day(TABLE) == D3
     # An empty range clears its days.
     replaced(lake, first=D1, last=D2)
     assert rows_of(lake) == [(D3, 3, "c", None)]
@@ -164,7 +163,6 @@ def test_a_table_never_written_is_empty_with_its_schema(lake, contracts):
     assert not lake.exists(TABLE)
     assert lake.read(TABLE, D1, D2).schema == T1.struct
     assert lake.read(TABLE).isEmpty()
-    assert lake.newest_day(TABLE) is None
     assert lake.content(TABLE, D1, D2) == {}
     assert not Path(lake.path(TABLE)).exists(), "reading makes nothing"
 

@@ -1,7 +1,6 @@
-"""A model per group against plain fits one by one; folds against dates compared by hand."""
+"""A model per group against plain fits one by one."""
 
 from dataclasses import replace
-from datetime import date, timedelta
 
 import numpy as np
 import pytest
@@ -9,10 +8,8 @@ from pyspark.sql import functions as F
 from toy_trainings import COLUMNS, TOY, labelled, ship_networks
 
 from lakeshop.training.backend import compiled_model
-from lakeshop.training.groups import fit_per_group, with_folds
+from lakeshop.training.groups import fit_per_group
 from lakeshop.training.specification import seed_of
-
-DAY = date(2026, 3, 1)
 
 
 @pytest.fixture(autouse=True)
@@ -60,39 +57,3 @@ def test_a_group_that_cannot_be_trained_says_why(spark):
     assert reasons[3].startswith("the loss became NaN")
     assert len(found) == 10 + 40 + 10 + 10
     assert all((row["prediction"] is None) == (row["fold"] > 0) for row in found)
-
-
-@pytest.mark.parametrize("window", [None, 4])
-def test_a_fold_trains_on_what_was_known_when_it_began(spark, window):
-    random = np.random.default_rng(2)
-    rows = [
-        (i, int(random.integers(0, 15)), None if i % 7 == 0 else int(random.integers(0, 6)))
-        for i in range(150)
-    ]
-    dated = [
-        (i, DAY + timedelta(at), None if late is None else DAY + timedelta(at + late))
-        for i, at, late in rows
-    ]
-    starts = [DAY + timedelta(5), DAY + timedelta(10)]
-    frame = spark.createDataFrame(dated, "id INT, happened DATE, known DATE")
-    folds = with_folds(
-        frame,
-        starts,
-        days=3,
-        happened="happened",
-        known="known",
-        gap_days=2,
-        window_days=window,
-    )
-    expected = set()
-    for start in starts:
-        for i, happened, known in dated:
-            age = (start - happened).days
-            trains = known is not None and known < start and 2 < age <= 2 + (window or 99)
-            tests = start <= happened < start + timedelta(3)
-            if trains or tests:
-                expected.add((i, start, trains))
-    found = [(row["id"], row["fold"], row["is_train"]) for row in folds.collect()]
-    assert len(found) == len(set(found))
-    assert set(found) == expected
-    assert {trains for _, _, trains in expected} == {True, False}

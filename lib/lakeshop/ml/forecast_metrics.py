@@ -92,15 +92,6 @@ def bias(actual: Floats, mean: Floats, weight: Floats) -> float:
     )
 
 
-def tracking_signal(actual: Floats, mean: Floats, weight: Floats) -> Floats:
-    """Sum of errors by sum of absolute errors of each series, from -1 to 1 (after Trigg 1964).
-
-    Near -1 and 1 all days err to the same side: forecast too low and too high.
-    """
-    errors, known = _errors(actual, mean, weight)
-    return _divided(_row_sums(errors * known), _row_sums(np.abs(errors) * known))
-
-
 def scaled_pinball(
     actual: Floats, quantiles: Floats, levels: Floats, absolute_scale: Floats, weight: Floats
 ) -> Floats:

@@ -76,13 +76,6 @@ def shape_of(user: str) -> Shape:
     return first, last - first, len(user) - last
 
 
-def erased_of(users: Iterable[str], key: bytes) -> Erased:
-    """Those with the given ids."""
-    ids = set(users)
-    shapes = frozenset(map(shape_of, ids))
-    return Erased(shapes, frozenset(pseudonym_of(user, key) for user in ids), key)
-
-
 def read_list(path: Path, key: bytes) -> Erased:
     """The list of erased persons; nobody where there is none.
 

@@ -63,7 +63,6 @@ EVENTS_AT_ONCE, PAIRS_AT_ONCE = 2**21, 2**17  # some 200 and 10 MB
 READ_ANYWAY = 2**28  # bytes
 
 Batches = Iterable[pa.RecordBatch]
-Task = Callable[[Batches], Iterator[pa.RecordBatch]]
 Kernel = Callable[[int, InteractionMatrix, Catalogue], Iterator[pa.RecordBatch]]
 
 _COPIES = itertools.count()

@@ -210,11 +210,6 @@ class Lake:
         """Whether a table holds no row for the days."""
         return self.read(table, first, last).isEmpty()
 
-    def newest_day(self, table: str) -> date | None:
-        """The last business date in a table."""
-        row = self.read(table).agg(F.max(BUSINESS_DATE).alias(BUSINESS_DATE)).first()
-        return row[BUSINESS_DATE] if row else None
-
     def conform_to_contract(self, table: str, rows: DataFrame) -> DataFrame:
         """Rows with exactly the contract's columns, in its order and types."""
         contract = self.contract(table)

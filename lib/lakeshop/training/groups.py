@@ -6,7 +6,6 @@ following days, as the nightly run would have done.
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -20,41 +19,6 @@ from lakeshop.training.specification import FeatureSpec, Floats32, ModelSpec, se
 
 FOLD, IS_TRAIN = "fold", "is_train"
 PREDICTION, REASON = "prediction", "reason"
-
-
-def with_folds(
-    rows: DataFrame,
-    starts: Sequence[date],
-    *,
-    days: int,
-    happened: str,
-    known: str,
-    gap_days: int = 0,
-    window_days: int | None = None,
-) -> DataFrame:
-    """Each row once per fold it belongs to, with `fold` (its first day) and `is_train`.
-
-    Args:
-        rows: with two dates, both required.
-        starts: first day of each fold's test rows.
-        days: how many days are tested.
-        happened: date column, when a row happened.
-        known: date column, when its target was known; NULL of a target that is not known yet.
-        gap_days: days before the fold that are left out of training.
-        window_days: days of training before the gap; None for all (an expanding window).
-    """
-    folds = []
-    for start in starts:
-        end = start - timedelta(days=gap_days)
-        trains = (F.col(happened) < F.lit(end)) & (F.col(known) < F.lit(start))
-        if window_days is not None:
-            trains &= F.col(happened) >= F.lit(end - timedelta(days=window_days))
-        tests = F.col(happened).between(F.lit(start), F.lit(start + timedelta(days=days - 1)))
-        chosen = F.coalesce(trains, F.lit(False))
-        fold = F.struct(F.lit(start).alias(FOLD), chosen.alias(IS_TRAIN))
-        folds.append(F.when(chosen | tests, fold))
-    of_row = F.array_compact(F.array(*folds))
-    return rows.select("*", F.inline(of_row))
 
 
 def fit_per_group(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from panels import draw, panel_of
 
-from lakeshop.demand.forecasting.classes import abc, demand_class
+from lakeshop.demand.forecasting.classes import demand_class
 from lakeshop.demand.forecasting.history import winsorised
 
 
@@ -62,24 +62,3 @@ def test_days_without_stock_make_no_series_rare_or_dead():
     units, exposure = np.r_[np.ones(60), np.zeros(200)], np.r_[np.ones(60), np.zeros(200)]
     assert demand_class(panel_of(units, exposure)).tolist() == ["smooth"]
     assert demand_class(panel_of(units, np.zeros(260))).tolist() == ["new"]
-
-
-def test_borders_of_value_by_hand():
-    # Of 100: 79 come before b, which so is still A; 92 before a1, 94 before c, 96 before d.
-    names = ["big", "a1", "b", "c", "d", "e", "none", "lost"]
-    found = abc([79, 2, 13, 2, 2, 2, 0, np.nan], names)
-    assert "".join(found) == "ABABCCCC"
-
-
-def test_equal_values_are_in_the_order_of_their_ids():
-    names = [f"p{n}" for n in range(10)]
-    expected = ["A"] * 8 + ["B"] * 2
-    assert abc(np.ones(10), names).tolist() == expected
-    assert abc(np.ones(10), names[::-1]).tolist() == expected[::-1]
-
-
-def test_no_value_is_c_and_unequal_lengths_are_an_error():
-    assert abc([0, 0], ["a", "b"]).tolist() == ["C", "C"]
-    assert abc([], []).tolist() == []
-    with pytest.raises(ValueError, match=r"as many values as ids. Received 1 and 2"):
-        abc([1], ["a", "b"])

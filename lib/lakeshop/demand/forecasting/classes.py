@@ -1,9 +1,7 @@
-"""Demand class of each series, and its value class."""
-
-from collections.abc import Sequence
+"""Demand class of each series."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.history import readable, winsorised
 from lakeshop.demand.forecasting.panel import Floats, Panel
@@ -18,7 +16,6 @@ MOST_INTERVAL = 1.32  # mean days between selling days
 MOST_VARIATION = 0.49  # squared coefficient of variation of the units of selling days
 COLD_START_DAYS = 56
 DEAD_DAYS = 91
-FIRST, NEXT = 0.8, 0.95
 
 
 def demand_class(panel: Panel) -> Names:
@@ -32,32 +29,6 @@ def demand_class(panel: Panel) -> Names:
     history, (cut, _) = readable(panel), winsorised(panel)
     classes: Names = np.array(CLASSES)[_classes(history.units, cut.units, history.exposure)]
     return classes
-
-
-def abc(values: ArrayLike, ids: Sequence[str] | Names) -> Names:
-    """A: series that make the first 80 % of the value, B: the next 15 %, C: the rest.
-
-    The series that crosses a border is before it. Equal values are in the order of their ids; what
-    has no value above 0 is C.
-
-    Raises:
-        ValueError: not as many values as ids.
-    """
-    worth = np.asarray(values, np.float64)
-    if worth.shape != (len(ids),):
-        msg = (
-            "abc should get as many values as ids. "
-            f"Received {worth.size} and {len(ids)}. Take them from the same rows."
-        )
-        raise ValueError(msg)
-    worth = np.where(np.isfinite(worth) & (worth > 0), worth, 0.0)
-    order = np.lexsort((np.asarray(ids, dtype=np.str_), -worth))
-    total = np.cumsum(worth[order])
-    before, whole = np.append(0.0, total)[:-1], np.append(0.0, total)[-1]
-    found = np.full(worth.size, "C")
-    is_a, is_b = before < FIRST * whole, before < NEXT * whole
-    found[order] = np.where(worth[order] == 0, "C", np.where(is_a, "A", np.where(is_b, "B", "C")))
-    return found
 
 
 @compiled
