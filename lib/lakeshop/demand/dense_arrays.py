@@ -32,8 +32,17 @@ SCHEMA = (
 )
 NAMES = tuple(part.split()[0] for part in SCHEMA.replace("(12,2)", "").split(", "))
 CARRIED = (
-    *("product_id", "store_id", "department", "category", "discontinued_on", "list_price"),
-    *("refunded", "excluded_units", "abc", "is_fractional", "is_active"),
+    "product_id",
+    "store_id",
+    "department",
+    "category",
+    "discontinued_on",
+    "list_price",
+    "refunded",
+    "excluded_units",
+    "abc",
+    "is_fractional",
+    "is_active",
 )
 CENTS, THOUSANDTHS = 100, 1000
 NOT_ANNOUNCED = -1

@@ -24,8 +24,15 @@ PAST = ("units", "exposure", "mailer", "display")
 STATIC = (
     "log_scale",
     *[f"rate_{days}" for days in WINDOWS],
-    *["rate_mailed", "rate_not_mailed", "rate_displayed", "rate_not_displayed"],
-    *["age", "share_of_days_sold", "deviation", "price_change", "log_price"],
+    "rate_mailed",
+    "rate_not_mailed",
+    "rate_displayed",
+    "rate_not_displayed",
+    "age",
+    "share_of_days_sold",
+    "deviation",
+    "price_change",
+    "log_price",
 )
 FUTURE = ("mailer", "display", "same_weekday")
 PRIOR_DAYS, PRIOR_RATE = 7.0, 0.02  # days of a slow seller that every rate is given

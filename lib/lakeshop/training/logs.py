@@ -18,9 +18,13 @@ def log_round(training_id: str, progress: Progress, rounds: int) -> None:
     """Log a round for a machine: a person has the counter and TensorBoard."""
     LOG.info(
         "training=%s round=%d/%d loss=%s validation_loss=%s rows_per_second=%.0f seconds=%.2f",
-        *(training_id, min(progress.round, rounds), rounds),
-        *(_number(progress.loss), _number(progress.validation_loss)),
-        *(progress.rows / max(progress.seconds, 1e-9), progress.seconds),
+        training_id,
+        min(progress.round, rounds),
+        rounds,
+        _number(progress.loss),
+        _number(progress.validation_loss),
+        progress.rows / max(progress.seconds, 1e-9),
+        progress.seconds,
         extra=event(ROUND, training=training_id, round=progress.round, rounds=rounds),
     )
 

@@ -102,8 +102,12 @@ def packed(
         sizes[shard, int(place >= VALIDATION)] += row["rows"]
     schedules = tuple(
         Schedule(
-            *(shard, int(count), recipe.batch_size, plan.batches_per_chunk),
-            *(recipe.seed, plan.shuffle),
+            shard,
+            int(count),
+            recipe.batch_size,
+            plan.batches_per_chunk,
+            recipe.seed,
+            plan.shuffle,
         )
         for shard, count in enumerate(sizes[:, 0])
     )

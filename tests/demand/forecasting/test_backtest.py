@@ -39,11 +39,11 @@ def counts(chance, mean, dispersion=TRUE_DISPERSION):
 
 
 def nights(segments, methods, seed=0):
-    """Origins of simulated series, what each method forecasts by the true means, and the true means.
+    """Origins of simulated series, with forecasts made from the true means; and the true means.
 
     Args:
         segments: of each series.
-        methods: by name, what makes a forecast [n, H] of the true means.
+        methods: by name, a function from the true means to a forecast [n, H].
         seed: of everything.
     """
     chance = np.random.default_rng(seed)
