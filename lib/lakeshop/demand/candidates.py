@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 from lakeshop.demand.examples import groups_of
 from lakeshop.demand.forecaster import LoadedNetwork
 from lakeshop.demand.forecasting.candidates import MeanForecast, PooledPriors, candidates
-from lakeshop.demand.forecasting.classes import Names, demand_class
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.classes import demand_class
+from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.forecasting.policies import segments
 from lakeshop.demand.forecasting.pooling import Hierarchy, Pooled, pool
 from lakeshop.demand.forecasting.weekdays import panel_weekdays
 from lakeshop.demand.panels import panel_of
 from lakeshop.demand.settings import DemandSettings
+from lakeshop.ml.arrays import Floats, Names
 
 Borders = tuple[float, float]
 

@@ -11,16 +11,13 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.classes import demand_class
 from lakeshop.demand.forecasting.weekdays import weekday_factors
 from lakeshop.demand.panels import panel_of
 from lakeshop.demand.settings import DemandSettings
+from lakeshop.ml.arrays import Bools, Floats, Integers
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
 Entries = Mapping[str, Integers]  # equally long columns; `row` is the series of an entry
 
 SCHEMA = (
@@ -70,7 +67,7 @@ class Layout:
         places: Integers = self.edges[row] + self.first_age[row] - age
         return places
 
-    def arrays(self, values: pa.Array, has_any: Flags | None = None) -> pa.ListArray:
+    def arrays(self, values: pa.Array, has_any: Bools | None = None) -> pa.ListArray:
         """One array per series, NULL where it has none."""
         if has_any is None:
             return pa.ListArray.from_arrays(pa.array(self.edges, pa.int32()), values)
@@ -78,10 +75,10 @@ class Layout:
         kept = values.filter(pa.array(np.repeat(has_any, self.lengths)))
         return pa.ListArray.from_arrays(pa.array(edges, pa.int32()), kept, mask=pa.array(~has_any))
 
-    def any_of(self, flags: Flags) -> Flags:
+    def any_of(self, flags: Bools) -> Bools:
         """Mask of series with any flagged day."""
         before = np.append(0, np.cumsum(flags))
-        found: Flags = before[self.edges[1:]] > before[self.edges[:-1]]
+        found: Bools = before[self.edges[1:]] > before[self.edges[:-1]]
         return found
 
 
@@ -140,7 +137,7 @@ def units_and_price(history: Layout, sold: Entries) -> tuple[Floats, Floats]:
 
 
 def exposure(
-    history: Layout, is_sold: Flags, stock: Iterable[Entries], opening_hours: int
+    history: Layout, is_sold: Bools, stock: Iterable[Entries], opening_hours: int
 ) -> Floats:
     """Share of each day on which a series could be bought: the mean over its counts.
 

@@ -11,13 +11,14 @@ from pyspark.sql import functions as F
 
 from lakeshop.demand.calendar import NAMES, calendar_features
 from lakeshop.demand.entries import CATALOGUE_NEW_DAYS
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.inputs import bucket, columns, inputs_of, targets_of
 from lakeshop.demand.panels import panel_of
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.transforms import is_nth
+from lakeshop.ml.arrays import Floats, Floats32
 from lakeshop.training.shards import RECORD
-from lakeshop.training.specification import FeatureSpec, Floats32
+from lakeshop.training.specification import FeatureSpec
 
 KEY = ("product_id", "store_id")
 EXAMPLE = f"product_id STRING, store_id STRING, origin DATE, {RECORD} ARRAY<FLOAT>"

@@ -6,8 +6,9 @@ import numpy as np
 from pyspark.sql import Row
 
 from lakeshop.demand.examples import columns_of, inputs_on
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.settings import DemandSettings
+from lakeshop.ml.arrays import Floats
 from lakeshop.training.registry import LAYER_MODULES, verify
 from lakeshop.training.scoring import loaded, predictions
 from lakeshop.training.specification import FeatureSpec

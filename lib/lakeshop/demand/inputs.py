@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.ml.arrays import Floats, Floats32
 
-Floats32 = NDArray[np.float32]
 Names = Mapping[str, tuple[str, ...]]
 
 PAST_DAYS = 56

@@ -24,7 +24,6 @@ from lakeshop.demand.examples import KEY, sampled
 from lakeshop.demand.forecaster import LoadedNetwork
 from lakeshop.demand.forecasting.candidates import uses_network
 from lakeshop.demand.forecasting.methods import DEFAULT
-from lakeshop.demand.forecasting.panel import Floats
 from lakeshop.demand.forecasting.policies import Forecast, SegmentPolicy, forecast, rules_for
 from lakeshop.demand.forecasting.pooling import Pooled
 from lakeshop.demand.reasons import reasons
@@ -32,6 +31,7 @@ from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import DEMAND_TABLE, MODEL_NAME
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import of_newest_day
+from lakeshop.ml.arrays import Floats
 from lakeshop.training.registry import champion
 
 SERIES_PER_TASK = 2000

@@ -7,11 +7,9 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from numpy.typing import NDArray
 
-from lakeshop.demand.forecasting.panel import Floats, Panel
-
-Integers = NDArray[np.int64]
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.ml.arrays import Floats, Integers
 
 Columns: TypeAlias = pd.DataFrame | pa.RecordBatch | pa.Table | Mapping[str, pa.Array]
 

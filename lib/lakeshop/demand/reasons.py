@@ -6,9 +6,9 @@ from datetime import timedelta
 import numpy as np
 
 from lakeshop.demand.forecasting.candidates import BLEND, BY_ANALOGY, NETWORK
-from lakeshop.demand.forecasting.classes import Names
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.forecasting.policies import FALLBACK, Forecast, SegmentPolicy
+from lakeshop.ml.arrays import Floats, Names
 
 DAYS = 56
 WORDS = {

@@ -12,11 +12,10 @@ and its number of lines. Arguments come checked.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
+from lakeshop.ml.arrays import Integers
 from lakeshop.ml.numeric import compiled
 
-Integers = NDArray[np.int64]
 Entities = tuple[Integers, Integers]  # first, size
 Steps = tuple[Integers, Integers]  # places, and ENTER, LEAVE or QUERY
 

@@ -14,12 +14,11 @@ from functools import cached_property
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
 
 from lakeshop.features import running
-from lakeshop.features.running import ENTER, LEAVE, QUERY, Integers
+from lakeshop.features.running import ENTER, LEAVE, QUERY
+from lakeshop.ml.arrays import Bools, Integers
 
-Flags = NDArray[np.bool_]
 Rows = Mapping[str, Integers]  # equally long columns
 
 NULL = int(np.iinfo(np.int64).min)
@@ -32,9 +31,9 @@ DAY_MICROS = 86_400_000_000  # microseconds
 IS_TARGET, IS_HISTORY, IS_FRAUD, HAS_COUPON = 1, 2, 4, 8
 
 
-def is_flagged(rows: Rows, bits: int) -> Flags:
+def is_flagged(rows: Rows, bits: int) -> Bools:
     """Mask of the rows with any of the bits set."""
-    flagged: Flags = (rows["flags"] & bits) != 0
+    flagged: Bools = (rows["flags"] & bits) != 0
     return flagged
 
 

@@ -24,13 +24,13 @@ from lakeshop.features.windows import (
     IS_HISTORY,
     IS_TARGET,
     NULL,
-    Flags,
     is_flagged,
     with_ranks,
 )
 from lakeshop.fraud.columns import Floats, Prior
 from lakeshop.fraud.entity_columns import FUNCTIONS, NAMES
 from lakeshop.fraud.user_columns import LOG_ONE
+from lakeshop.ml.arrays import Bools
 
 EARLY_LABEL_DAYS = 30  # a label older than its line by more is not heeded
 
@@ -160,7 +160,7 @@ def add_features(
     yield from table.to_batches(max_chunksize=CHUNK)
 
 
-def packed(features: Floats, asks: Flags) -> pa.ChunkedArray:
+def packed(features: Floats, asks: Bools) -> pa.ChunkedArray:
     """float64[n_asking, n_features] as bytes of each row that asks, NULL for others."""
     row_bytes, ends = features.shape[1] * 8, np.cumsum(asks)
     chunks, done = [], 0

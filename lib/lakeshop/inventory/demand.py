@@ -3,10 +3,8 @@
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
+from lakeshop.ml.arrays import Floats, Integers
 
 
 @dataclass(frozen=True, eq=False)

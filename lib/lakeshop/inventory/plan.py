@@ -14,12 +14,10 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lakeshop.inventory.demand import Demand, Floats, Integers, Interval
+from lakeshop.inventory.demand import Demand, Interval
 from lakeshop.inventory.protection import WEEK, summarize_demand
-
-Bools = NDArray[np.bool_]
+from lakeshop.ml.arrays import Floats, Integers
 
 # A unit that costs nothing to hold would be ordered without end.
 MOST_LEVEL = 0.999

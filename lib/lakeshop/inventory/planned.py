@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.inventory.demand import Demand, Floats, Integers
+from lakeshop.inventory.demand import Demand
 from lakeshop.inventory.plan import MOST_LEVEL, ServiceTarget, Stock, plan
 from lakeshop.inventory.replay.rules import fixed_rule
 from lakeshop.inventory.replay.simulation import (
@@ -24,14 +24,14 @@ from lakeshop.inventory.replay.simulation import (
     replay,
 )
 from lakeshop.inventory.replay.tuning import at_equal_service, filled
+from lakeshop.ml.arrays import Floats, Integers
 
 PLAN, FIXED_RULE = "plan", "fixed_rule"
 WINDOW = 56  # days whose mean the fixed rule covers
 COVERS = (0.5, 0.8, 1.0, 1.25, 1.5, 2.0, 3.0, 5.0)  # times lead time and review
 
 Figures = Mapping[str, float]
-Rows = NDArray[np.int64]
-Maker = Callable[[ReplayTerms, Rows], Policy]
+Maker = Callable[[ReplayTerms, Integers], Policy]
 
 
 def replayable(terms: Stock, ages: Collection[int]) -> NDArray[np.bool_]:
@@ -113,7 +113,7 @@ def _rules(lead: int, review: int, aim: ServiceTarget) -> ReplayTerms:
     return ReplayTerms(lead, 1.0, review * level / (1 - level), review=review)
 
 
-def _take(terms: Stock, rows: Rows, rules: ReplayTerms) -> Stock:
+def _take(terms: Stock, rows: Integers, rules: ReplayTerms) -> Stock:
     """Terms of some series, with the review of the origins and deterministic lead times."""
     return Stock(
         on_hand=np.zeros(len(rows)),
@@ -127,7 +127,7 @@ def _take(terms: Stock, rows: Rows, rules: ReplayTerms) -> Stock:
 
 
 def _by_plan(
-    demand_by_age: Mapping[int, Demand], terms: Stock, aim: ServiceTarget, rows: Rows
+    demand_by_age: Mapping[int, Demand], terms: Stock, aim: ServiceTarget, rows: Integers
 ) -> Policy:
     """The plan by the forecast of the newest known day."""
     own = {days: demand.take(rows) for days, demand in demand_by_age.items()}
@@ -155,7 +155,7 @@ class _Nights:
     first: int
     count: int
 
-    def replayed(self, rows: Rows, rules: ReplayTerms, make: Maker) -> Replayed:
+    def replayed(self, rows: Integers, rules: ReplayTerms, make: Maker) -> Replayed:
         """Replay a policy on some series, from its first arrival until its last review."""
         own, decide = self.history.take(rows), make(rules, rows)
         nothing = State(np.zeros(len(rows)), np.zeros((len(rows), rules.lead)))

@@ -10,7 +10,8 @@ probabilities.
 
 import numpy as np
 
-from lakeshop.inventory.demand import Demand, Floats
+from lakeshop.inventory.demand import Demand
+from lakeshop.ml.arrays import Floats
 from lakeshop.ml.numeric import compiled
 
 NODES = 5

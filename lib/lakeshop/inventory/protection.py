@@ -15,13 +15,11 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from lakeshop.inventory.demand import Demand, Interval, check
+from lakeshop.ml.arrays import Floats, Integers
 from lakeshop.ml.numeric import compiled
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 WEEK = 7
 MOST_COUNTS = 2**20

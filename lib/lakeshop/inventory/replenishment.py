@@ -8,9 +8,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.engine.transforms import age_in_days, top_per
-from lakeshop.inventory.demand import Floats
 from lakeshop.inventory.plan import Stock
 from lakeshop.inventory.settings import InventorySettings
+from lakeshop.ml.arrays import Floats
 
 SERIES_KEY = ("product_id", "store_id")
 ALL_STORES = "*"

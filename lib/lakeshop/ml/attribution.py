@@ -13,11 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from lakeshop.ml.arrays import Floats, Floats32, Integers
 from lakeshop.ml.calibration import log_odds
 
-Floats = NDArray[np.float64]
-Floats32 = NDArray[np.float32]
-Orders = NDArray[np.int64]
 Predict = Callable[[Floats32], NDArray[np.floating]]
 Players = Sequence[Sequence[int]]
 MOST_POINTS = 65_536  # rows given to the model in one call
@@ -69,7 +67,7 @@ def contributions(
     return result
 
 
-def orders_of(key: str, players: int, orders: int) -> Orders:
+def orders_of(key: str, players: int, orders: int) -> Integers:
     """int64[orders, players]: permutations drawn from a row's key, each followed by its reverse."""
     seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
     chance = np.random.default_rng(seed)
@@ -83,7 +81,7 @@ def _parts(rows: int, points: int) -> Iterator[slice]:
 
 
 def _steps(
-    predict: Predict, values: Floats32, usual: Floats32, drawn: Orders, players: Players
+    predict: Predict, values: Floats32, usual: Floats32, drawn: Integers, players: Players
 ) -> Floats:
     """Mean step of each player, of rows [n, d] on orders [n, orders, players]."""
     rows, orders, n = drawn.shape

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy.optimize import isotonic_regression
 
-Floats = NDArray[np.float64]
+from lakeshop.ml.arrays import Floats
+
 MIN_PROBABILITY = 1e-7  # a probability's distance from 0 and 1, so that its log-odds exist
 
 

@@ -1,9 +1,10 @@
 """Drift of values since a reference: the population stability index. Pure NumPy."""
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-Floats = NDArray[np.float64]
+from lakeshop.ml.arrays import Floats
+
 SMOOTHING = 0.5  # rows added to each bin, so that an empty one has a logarithm (Jeffreys' prior)
 
 

@@ -8,9 +8,8 @@ ignored too. An undefined metric, without days or with a scale of 0, is NaN, and
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from lakeshop.ml.arrays import Floats
 
 WEEK = 7
 

@@ -1,4 +1,4 @@
-"""Array types, compiled loops, and a prefetch instruction that NumPy lacks.
+"""Compiled loops, and a prefetch instruction that NumPy lacks.
 
 A compiled function calls only compiled functions of its own file: numba invalidates its cache on
 disk by the time of that file alone.

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
+from lakeshop.ml.arrays import Floats, Integers
 from lakeshop.similarity.linear import largest
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 NOTHING_SPEAKS = 0.02  # added to a summed similarity, so that its logarithm exists
 
 
@@ -46,15 +44,15 @@ class TopK:
     `because` is the user's product with the largest weight, -1 without any.
     """
 
-    user: Ints
-    rank: Ints
-    product: Ints
+    user: Integers
+    rank: Integers
+    product: Integers
     log_odds: Floats
-    because: Ints
+    because: Integers
 
 
 def item_model(
-    pairs: tuple[Ints, Ints, Floats], popularity: Floats, similarity_term: float
+    pairs: tuple[Integers, Integers, Floats], popularity: Floats, similarity_term: float
 ) -> ItemModel:
     """A model from pairs of (product bought, product it speaks for, weight), each once."""
     bought, other, weight = pairs
@@ -64,7 +62,7 @@ def item_model(
     return ItemModel(weights, popularity, similarity_term)
 
 
-def new_picks(model: ItemModel, bought: Sequence[Ints], user_terms: Floats, k: int) -> TopK:
+def new_picks(model: ItemModel, bought: Sequence[Integers], user_terms: Floats, k: int) -> TopK:
     """The `k` products with the highest log-odds that a user never bought.
 
     log-odds = popularity + user term + similarity_term * ln(max(0, summed weights) + 0.02)
@@ -90,7 +88,7 @@ def new_picks(model: ItemModel, bought: Sequence[Ints], user_terms: Floats, k: i
     return TopK(user, place + 1, product, log_odds[user, product], because)
 
 
-def _matrix(bought: Sequence[Ints], n_products: int) -> sparse.csr_matrix:
+def _matrix(bought: Sequence[Integers], n_products: int) -> sparse.csr_matrix:
     """Users x products; columns in order, so that sums do not depend on how they came."""
     offsets = np.concatenate([[0], np.cumsum([len(products) for products in bought])])
     columns = np.concatenate([np.sort(products) for products in bought] or [np.empty(0, np.int64)])
@@ -100,8 +98,10 @@ def _matrix(bought: Sequence[Ints], n_products: int) -> sparse.csr_matrix:
     )
 
 
-def _causes(model: ItemModel, own: sparse.csr_matrix, user: Ints, product: Ints) -> Ints:
-    """For each pick the user's product with the largest weight for it, the first of equals."""
+def _causes(
+    model: ItemModel, own: sparse.csr_matrix, user: Integers, product: Integers
+) -> Integers:
+    """For each pick, the user's product with the largest weight for it, the first of equals."""
     # Rows of one pick's candidates follow one another, in the order of the products.
     speaking = model.for_product[product]
     pick = np.repeat(np.arange(product.size), np.diff(speaking.indptr))

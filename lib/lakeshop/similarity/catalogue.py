@@ -10,13 +10,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from lakeshop.similarity.histories import (
-    Integers,
-    InteractionMatrix,
-    as_histories,
-    as_integers,
-    offsets_of,
-)
+from lakeshop.ml.arrays import Integers
+from lakeshop.similarity.histories import InteractionMatrix, as_histories, as_integers, offsets_of
 
 
 @dataclass(frozen=True)

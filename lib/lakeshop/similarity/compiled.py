@@ -14,9 +14,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from lakeshop.ml.arrays import Floats, Ids, Integers
 from lakeshop.ml.numeric import compiled, fetch
 from lakeshop.similarity.counting import BITS, WEIGHT, Column
-from lakeshop.similarity.histories import Entries, Floats, Ids, Integers
+from lakeshop.similarity.histories import Entries
 
 CO_COUNT, COSINE, ASYMMETRIC_COSINE, JACCARD, LIFT, LOG_LIKELIHOOD = range(6)
 

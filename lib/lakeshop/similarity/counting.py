@@ -3,10 +3,10 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from lakeshop.ml.arrays import Floats32, Ids, Integers
 from lakeshop.ml.numeric import compiled
-from lakeshop.similarity.histories import WEIGHT_BITS, Entries, Ids, Integers
+from lakeshop.similarity.histories import WEIGHT_BITS, Entries
 
-Matrix = NDArray[np.float32]
 # Start and length of its history, and weight, of each of a target's entries.
 Column = tuple[Integers, Ids, NDArray[np.uint16]]
 
@@ -59,7 +59,7 @@ def target_columns(
 
 
 @compiled
-def add_joint_counts(indptr: Integers, entries: Entries, place_of: Ids, counts: Matrix) -> None:
+def add_joint_counts(indptr: Integers, entries: Entries, place_of: Ids, counts: Floats32) -> None:
     """Add 1 to counts[a, b] for each history with items at places a and b, a = b included.
 
     Items with a `place_of` below 0 are left out.

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from lakeshop.ml.arrays import Floats, Ids, Integers
+
 WEIGHT_SCALE = 2**10
 """The fixed-point one, and the largest weight: 1.0 is stored as 1024."""
 
@@ -20,9 +22,6 @@ WEIGHT_BITS = 11
 MAX_HISTORIES_PER_ITEM = 2**22 - 1
 """A pair's sum of products is then below 2**42, and its number of histories below 2**22."""
 
-Integers = NDArray[np.int64]
-Ids = NDArray[np.int32]
-Floats = NDArray[np.float64]
 Entries = NDArray[np.uint32] | NDArray[np.uint64]
 
 

@@ -16,14 +16,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from lakeshop.ml.arrays import Floats, Ids, Integers
 from lakeshop.similarity import compiled
 from lakeshop.similarity.counting import item_sums, target_columns
 from lakeshop.similarity.histories import (
     MAX_HISTORIES_PER_ITEM,
     WEIGHT_SCALE,
-    Floats,
-    Ids,
-    Integers,
     InteractionMatrix,
     as_integers,
 )

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import lapack
 
-from lakeshop.similarity.counting import Matrix, add_joint_counts
-from lakeshop.similarity.histories import Floats, Ids, Integers, InteractionMatrix
+from lakeshop.ml.arrays import Floats, Floats32, Ids, Integers
+from lakeshop.similarity.counting import add_joint_counts
+from lakeshop.similarity.histories import InteractionMatrix
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +58,7 @@ def linear_neighbours(
     )
 
 
-def largest(sizes: Matrix, k: int) -> Ids:
+def largest(sizes: Floats32, k: int) -> Ids:
     """Columns of the k largest of each row, largest first; ties go to the smaller column.
 
     Selects before it sorts: a tenth of the time of sorting whole rows of 5,000.
@@ -75,7 +76,7 @@ def largest(sizes: Matrix, k: int) -> Ids:
     return np.take_along_axis(columns, by_size, axis=1).astype(np.int32)
 
 
-def joint_counts(histories: InteractionMatrix, place_of: Ids) -> Matrix:
+def joint_counts(histories: InteractionMatrix, place_of: Ids) -> Floats32:
     """Histories with both of two modelled items, float32[n, n]; exact up to 2^24 histories.
 
     Args:
@@ -83,12 +84,12 @@ def joint_counts(histories: InteractionMatrix, place_of: Ids) -> Matrix:
         place_of: int32[n_items], row and column of each item, -1 where it has none.
     """
     n = int(place_of.max(initial=-1)) + 1
-    counts: Matrix = np.zeros((n, n), dtype=np.float32)
+    counts: Floats32 = np.zeros((n, n), dtype=np.float32)
     add_joint_counts(histories.indptr, histories.entries, place_of, counts)
     return counts
 
 
-def linear_weights(counts: Matrix, ridge: float) -> Matrix:
+def linear_weights(counts: Floats32, ridge: float) -> Floats32:
     """Weights w[j, i] of item j for item i, 0 on the diagonal.
 
     w = -P / diag(P) with P the inverse of counts + ridge * I (Steck 2019, equation 8).
@@ -111,6 +112,6 @@ def linear_weights(counts: Matrix, ridge: float) -> Matrix:
         raise ValueError(message)
     lower = np.tril(inverse)
     symmetric = lower + np.tril(lower, -1).T
-    weights: Matrix = -symmetric / np.diag(symmetric)[None, :]
+    weights: Floats32 = -symmetric / np.diag(symmetric)[None, :]
     np.fill_diagonal(weights, 0)
     return weights

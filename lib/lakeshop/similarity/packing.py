@@ -19,11 +19,10 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from lakeshop.ml.arrays import Ids, Integers
 from lakeshop.similarity.catalogue import Catalogue
 from lakeshop.similarity.counting import by_group, merge_repeats
 from lakeshop.similarity.histories import (
-    Ids,
-    Integers,
     InteractionMatrix,
     as_entries,
     as_integers,

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lakeshop.training.specification import Floats32, seed_of
+from lakeshop.ml.arrays import Floats32
+from lakeshop.training.specification import seed_of
 
 
 @dataclass(frozen=True)

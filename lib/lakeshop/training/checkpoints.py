@@ -11,15 +11,14 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 
 import numpy as np
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.ml.arrays import Floats
 from lakeshop.storage.lake import Lake
 
 ROUNDS = "ops.rounds"
-Floats = NDArray[np.float64]
 IN_FLIGHT = 2  # commits that may wait while training goes on
 
 

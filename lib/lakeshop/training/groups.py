@@ -14,8 +14,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from lakeshop.ml.arrays import Floats32
 from lakeshop.training.backend import compiled_model
-from lakeshop.training.specification import FeatureSpec, Floats32, ModelSpec, seed_of
+from lakeshop.training.specification import FeatureSpec, ModelSpec, seed_of
 
 FOLD, IS_TRAIN = "fold", "is_train"
 PREDICTION, REASON = "prediction", "reason"

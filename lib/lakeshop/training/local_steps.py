@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from lakeshop.ml.arrays import Floats32
 from lakeshop.training.backend import compiled_model, configured
 from lakeshop.training.batches import Schedule
-from lakeshop.training.specification import FeatureSpec, Floats32, ModelSpec, seed_of
+from lakeshop.training.specification import FeatureSpec, ModelSpec, seed_of
 from lakeshop.training.weights import assign, flat
 
 

@@ -11,10 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from lakeshop.ml.arrays import Floats, Floats32
 from lakeshop.training.backend import configured, optimizer_of
 from lakeshop.training.local_steps import Outcome
-from lakeshop.training.specification import Config, Floats32
-from lakeshop.training.weights import Floats, Layout
+from lakeshop.training.specification import Config
+from lakeshop.training.weights import Layout
 
 
 def mean_change(before: Floats32, outcomes: Sequence[Outcome]) -> Floats:

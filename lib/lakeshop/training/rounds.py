@@ -16,6 +16,7 @@ import numpy as np
 from pyspark.sql import DataFrame
 
 from lakeshop.errors import InputError
+from lakeshop.ml.arrays import Floats
 from lakeshop.storage.lake import Lake
 from lakeshop.training.backend import compiled_model
 from lakeshop.training.checkpoints import Checkpoint, Checkpoints, Progress, best_of
@@ -25,7 +26,7 @@ from lakeshop.training.outer import GlobalState, mean_change
 from lakeshop.training.shards import Shards, packed
 from lakeshop.training.specification import ModelSpec, TrainingPlan, training_id
 from lakeshop.training.tasks import outcomes_of
-from lakeshop.training.weights import Floats, Layout, assign, flat
+from lakeshop.training.weights import Layout, assign, flat
 
 
 @dataclass(frozen=True, eq=False)

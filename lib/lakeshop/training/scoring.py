@@ -15,9 +15,9 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
+from lakeshop.ml.arrays import Floats, Floats32
 from lakeshop.training.registry import model_of, verify
-from lakeshop.training.specification import FeatureSpec, Floats32
-from lakeshop.training.weights import Floats
+from lakeshop.training.specification import FeatureSpec
 
 BLOCK_ROWS = 4096
 PREFIX = "__input_"

@@ -18,8 +18,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.errors import InputError
+from lakeshop.ml.arrays import Floats32
 from lakeshop.training.batches import Schedule
-from lakeshop.training.specification import Floats32, ModelSpec, TrainingPlan
+from lakeshop.training.specification import ModelSpec, TrainingPlan
 
 CHUNK = "place LONG, rows LONG, unknown STRING, records BINARY"
 SHARD_SPAN = 1 << 32  # places of one shard

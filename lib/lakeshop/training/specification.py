@@ -11,9 +11,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats32 = NDArray[np.float32]
+from lakeshop.ml.arrays import Floats32
+
 Config = str | Mapping[str, Any]
 
 

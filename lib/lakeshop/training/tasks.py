@@ -11,10 +11,10 @@ from pyspark import Broadcast
 from pyspark.sql import Row, SparkSession
 
 from lakeshop.errors import TrainingError
+from lakeshop.ml.arrays import Floats32
 from lakeshop.training.batches import Schedule
 from lakeshop.training.local_steps import Outcome, RoundTask, do_steps
 from lakeshop.training.shards import SHARD_SPAN, VALIDATION, Shards, as_records
-from lakeshop.training.specification import Floats32
 
 BLOCK = 2 * 1024 * 1024  # numbers, 8 MB: a row of Arrow should not be much larger
 FIGURES = ("rows", "weight", "loss", "validation_rows", "validation_loss", "seconds")

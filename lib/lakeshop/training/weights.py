@@ -10,9 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.training.specification import Floats32
-
-Floats = NDArray[np.float64]
+from lakeshop.ml.arrays import Floats32
 
 
 def synchronized_weights(model: Any) -> list[Any]:

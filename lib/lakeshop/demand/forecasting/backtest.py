@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.calibration import BANDS, calibrated_levels, histograms, week_band
 from lakeshop.demand.forecasting.candidates import BY_ANALOGY, NEW, MeanForecast
-from lakeshop.demand.forecasting.classes import Names
 from lakeshop.demand.forecasting.distribution import probability_interval, quantiles
 from lakeshop.demand.forecasting.methods import DEFAULT
 from lakeshop.demand.forecasting.model_selection import ModelSelection, choose
-from lakeshop.demand.forecasting.panel import Floats, Panel
-from lakeshop.demand.forecasting.policies import Bools, SegmentPolicy, rescaled
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.demand.forecasting.policies import SegmentPolicy, rescaled
 from lakeshop.ml import forecast_metrics as metrics
+from lakeshop.ml.arrays import Bools, Floats, Names
 
 LEAST_FACTOR, MOST_FACTOR = 0.25, 8.0
 MOST_LEVEL_VARIANCE = 1.0

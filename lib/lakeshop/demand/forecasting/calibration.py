@@ -11,12 +11,9 @@ narrow at both ends, where quantiles of 0.99 are read.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lakeshop.demand.forecasting.panel import Floats
+from lakeshop.ml.arrays import Floats, Integers
 from lakeshop.ml.numeric import compiled
-
-Integers = NDArray[np.int64]
 
 BINS = 200
 EDGES: Floats = np.sin(np.pi / 2 * np.arange(BINS + 1) / BINS) ** 2

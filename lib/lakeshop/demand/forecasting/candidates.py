@@ -11,11 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lakeshop.demand.forecasting.classes import Names
 from lakeshop.demand.forecasting.cold_start import by_analogy
 from lakeshop.demand.forecasting.dispersion import dispersion_of, moments
 from lakeshop.demand.forecasting.methods import DEFAULT, METHODS
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.ml.arrays import Floats, Names
 
 NETWORK = "network"
 BY_ANALOGY = "by_analogy"

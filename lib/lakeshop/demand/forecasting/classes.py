@@ -1,14 +1,11 @@
 """Demand class of each series."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.history import readable, winsorised
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.ml.arrays import Floats, Integers, Names
 from lakeshop.ml.numeric import compiled
-
-Names = NDArray[np.str_]
-Integers = NDArray[np.int64]
 
 CLASSES = ("smooth", "erratic", "intermittent", "lumpy", "new", "dead")
 SMOOTH, ERRATIC, INTERMITTENT, LUMPY, NEW, DEAD = range(len(CLASSES))

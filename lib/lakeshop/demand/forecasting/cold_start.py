@@ -11,16 +11,13 @@ begin with a sale would overestimate the level.
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.history import counted, winsorised
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.forecasting.smoothing import mean_level
 from lakeshop.demand.forecasting.weekdays import first_weekday, target_factors, usable_factors
+from lakeshop.ml.arrays import Bools, Floats, Integers
 from lakeshop.ml.numeric import compiled
-
-Bools = NDArray[np.bool_]
-Integers = NDArray[np.int64]
 
 FIRST_DAYS = 56
 FEWEST_SERIES = 5

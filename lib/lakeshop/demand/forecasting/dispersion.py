@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lakeshop.demand.forecasting.classes import Names
 from lakeshop.demand.forecasting.history import counted
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.forecasting.weekdays import first_weekday, usable_factors
+from lakeshop.ml.arrays import Floats, Names
 from lakeshop.ml.numeric import compiled
 
 DISPERSION_DAYS = 112

@@ -9,13 +9,10 @@ Functions take arrays [n, H] and keep their shape; undefined values are NaN.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
-from lakeshop.demand.forecasting.panel import Floats
+from lakeshop.ml.arrays import Bools, Floats
 from lakeshop.ml.numeric import compiled
-
-Bools = NDArray[np.bool_]
 
 LARGE = 500.0  # mean; exp(-500) is still a number
 ROUNDING = 1e-12  # loss of summation

@@ -21,9 +21,10 @@ from lakeshop.demand.forecasting.backtest import (
 from lakeshop.demand.forecasting.candidates import NETWORK
 from lakeshop.demand.forecasting.distribution import quantiles
 from lakeshop.demand.forecasting.methods import DEFAULT
-from lakeshop.demand.forecasting.panel import Floats, Panel
-from lakeshop.demand.forecasting.policies import Bools, SegmentPolicy
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.demand.forecasting.policies import SegmentPolicy
 from lakeshop.ml import forecast_metrics as metrics
+from lakeshop.ml.arrays import Bools, Floats
 
 CHOSEN, OWN_QUANTILES, ALL = "chosen", "own_quantiles", "all"
 OWN_DAYS = 112

@@ -19,12 +19,10 @@ Journey, 28 days ahead, forecasts were this many times the sales of new products
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.ml.arrays import Bools, Floats
 from lakeshop.ml.numeric import compiled
-
-Bools = NDArray[np.bool_]
 
 TIMES_LARGEST = 5.0
 TIMES_MEDIAN = 20.0

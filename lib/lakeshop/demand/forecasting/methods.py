@@ -10,15 +10,14 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting import smoothing
 from lakeshop.demand.forecasting.history import counted, readable
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.forecasting.weekdays import first_weekday, target_factors, usable_factors
+from lakeshop.ml.arrays import Bools, Floats
 
 Method = Callable[[Panel, Floats], Floats]
-Bools = NDArray[np.bool_]
 
 ALPHAS = np.array([0.02, 0.05, 0.1, 0.2, 0.3])
 CHANCE_ALPHAS = np.array([0.01, 0.02, 0.05, 0.1, 0.2])

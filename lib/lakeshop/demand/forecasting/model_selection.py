@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.methods import DEFAULT
-from lakeshop.demand.forecasting.panel import Floats
+from lakeshop.ml.arrays import Floats
 
 FEWEST_SERIES = 20
 

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from lakeshop.ml.arrays import Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,17 +7,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.calibration import week_band
 from lakeshop.demand.forecasting.candidates import BY_ANALOGY, NEW, MeanForecast
-from lakeshop.demand.forecasting.classes import Names
 from lakeshop.demand.forecasting.distribution import quantiles
 from lakeshop.demand.forecasting.methods import DEFAULT
-from lakeshop.demand.forecasting.panel import Floats
+from lakeshop.ml.arrays import Bools, Floats, Names
 
 FALLBACK = "zero"
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,15 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.candidates import PooledPriors
-from lakeshop.demand.forecasting.classes import Names
 from lakeshop.demand.forecasting.cold_start import PRICE_BANDS, Priors, priors
 from lakeshop.demand.forecasting.dispersion import moments, pooled
-from lakeshop.demand.forecasting.panel import Floats, Panel
-
-Integers = NDArray[np.int64]
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.ml.arrays import Floats, Names
 
 
 @dataclass(frozen=True, eq=False)

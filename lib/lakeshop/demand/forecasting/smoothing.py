@@ -11,7 +11,7 @@ Each series is its own loop: its level does not depend on other series.
 
 import numpy as np
 
-from lakeshop.demand.forecasting.panel import Floats
+from lakeshop.ml.arrays import Floats
 from lakeshop.ml.numeric import compiled
 
 CROSTON_ALPHA = 0.1

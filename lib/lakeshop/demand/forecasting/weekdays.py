@@ -1,13 +1,11 @@
 """Weekday factors: seven factors per department, relative to the average day, with mean 1."""
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.history import readable
-from lakeshop.demand.forecasting.panel import Floats, Panel
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.ml.arrays import Floats, Integers
 from lakeshop.ml.numeric import compiled
-
-Integers = NDArray[np.int64]
 
 # Order lines of an even week that each weekday of a department is mixed with: between 20 and
 # 200 made no difference on three nights of Complete Journey, 1,000 was worse.

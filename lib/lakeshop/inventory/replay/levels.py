@@ -11,9 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lakeshop.inventory.demand import Demand, Floats
+from lakeshop.inventory.demand import Demand
 from lakeshop.inventory.replay.rules import of_dates, season_key
 from lakeshop.inventory.replay.simulation import History
+from lakeshop.ml.arrays import Floats
 
 YEAR_DAYS = 364
 HALF_A_YEAR = 182  # of dispersion: a level that wanders would be taken for it

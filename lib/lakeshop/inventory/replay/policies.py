@@ -3,10 +3,11 @@
 import numpy as np
 
 from lakeshop.inventory import projection
-from lakeshop.inventory.demand import Floats, Interval
+from lakeshop.inventory.demand import Interval
 from lakeshop.inventory.protection import summarize_demand
 from lakeshop.inventory.replay.levels import Forecaster
 from lakeshop.inventory.replay.simulation import History, Policy, ReplayTerms, State
+from lakeshop.ml.arrays import Floats
 
 
 def newsvendor(rules: ReplayTerms) -> float:

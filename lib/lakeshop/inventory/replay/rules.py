@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.inventory.demand import Floats
 from lakeshop.inventory.replay.simulation import Dates, History, Policy, State
+from lakeshop.ml.arrays import Floats
 
 
 def fixed_rule(cover: float, window: int) -> Policy:

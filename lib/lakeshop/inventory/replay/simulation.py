@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from lakeshop.inventory.demand import Floats
+from lakeshop.ml.arrays import Floats
 
 Dates = NDArray[np.datetime64]
 
