@@ -25,8 +25,7 @@ from lakeshop.fraud.promotion import Slice, figures, promoted, scores
 from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.statistics import statistics
 from lakeshop.fraud.transactions import LINE
-from lakeshop.ml.calibration import calibrated
-from lakeshop.ml.percentiles import percentiles
+from lakeshop.ml.calibration import calibrated, percentiles
 from lakeshop.training.networks import plan_of, recipe_of, steps_of, where_of
 from lakeshop.training.registry import Model, as_bytes, as_table, champion, earlier, sha256_of
 from lakeshop.training.rounds import Trained
