@@ -20,9 +20,13 @@ from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.demand.candidates import Borders, Series, series_of
 from lakeshop.demand.examples import KEY, LEAST_DAYS, active, sampled
 from lakeshop.demand.forecaster import LoadedNetwork
-from lakeshop.demand.forecasting.backtest import BacktestOrigin
+from lakeshop.demand.forecasting.backtest import (
+    ALL,
+    BacktestOrigin,
+    SegmentBacktest,
+    evaluate_backtest,
+)
 from lakeshop.demand.forecasting.candidates import named
-from lakeshop.demand.forecasting.figures import ALL, SegmentBacktest, evaluate_backtest
 from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.forecasting.policies import SegmentPolicy
 from lakeshop.demand.inputs import targets_of

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.dates import days_between, newest_weekday
 from lakeshop.demand.entries import as_series, catalogue
-from lakeshop.demand.forecasting.figures import ALL, CHOSEN
+from lakeshop.demand.forecasting.backtest import ALL, CHOSEN
 from lakeshop.demand.inventory_forecasts import quantile_name
 from lakeshop.demand.report import report_forecasts
 from lakeshop.demand.settings import DemandSettings

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lakeshop.demand.backtests import Backtest
-from lakeshop.demand.forecasting.backtest import BacktestOrigin
-from lakeshop.demand.forecasting.figures import SegmentBacktest
+from lakeshop.demand.forecasting.backtest import BacktestOrigin, SegmentBacktest
 from lakeshop.demand.forecasting.panel import Panel
 from lakeshop.demand.forecasting.policies import SegmentPolicy, forecast, rules_for
 from lakeshop.demand.settings import DemandSettings

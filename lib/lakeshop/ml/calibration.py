@@ -15,6 +15,8 @@ from scipy.optimize import isotonic_regression
 
 from lakeshop.ml.arrays import Floats
 
+LEVELS = 200  # of percentiles
+TAIL = (0.998, 0.999, 0.9995, 0.9999)  # levels of alerts
 MIN_PROBABILITY = 1e-7  # a probability's distance from 0 and 1, so that its log-odds exist
 
 
@@ -108,10 +110,6 @@ def strictly_ascending(x: Floats, y: Floats) -> tuple[Floats, Floats]:
         if np.float32(x[i]) > np.float32(x[last]) and np.float32(y[i]) > np.float32(y[last]):
             kept.append(i)
     return x[kept], y[kept]
-
-
-LEVELS = 200
-TAIL = (0.998, 0.999, 0.9995, 0.9999)  # alerts are there
 
 
 def percentiles(model: Any, scores: ArrayLike) -> Any:

@@ -5,25 +5,23 @@ import pytest
 from panels import panel_of
 
 from lakeshop.demand.forecasting.backtest import (
+    ALL,
+    CHOSEN,
+    OWN_QUANTILES,
     BacktestOrigin,
     Days,
     calibrated,
     choices,
     days_of,
+    evaluate_backtest,
     level_variance,
     levels_of,
+    own_quantiles,
     rule_of,
     variance_factor,
 )
 from lakeshop.demand.forecasting.candidates import BY_ANALOGY, NETWORK, MeanForecast
 from lakeshop.demand.forecasting.distribution import quantiles
-from lakeshop.demand.forecasting.figures import (
-    ALL,
-    CHOSEN,
-    OWN_QUANTILES,
-    evaluate_backtest,
-    own_quantiles,
-)
 from lakeshop.demand.forecasting.methods import DEFAULT
 from lakeshop.demand.forecasting.model_selection import ModelSelection
 from lakeshop.ml import forecast_metrics as metrics

@@ -5,7 +5,7 @@ import pytest
 from panels import draw, panel_of
 
 from lakeshop.demand.forecasting.classes import demand_class
-from lakeshop.demand.forecasting.history import winsorised
+from lakeshop.demand.forecasting.panel import winsorised
 
 
 def class_of(units, cut, exposure, days):

@@ -9,7 +9,7 @@ from scipy import stats
 
 from lakeshop.demand.forecasting.dispersion import dispersion_of, moments, pooled
 from lakeshop.demand.forecasting.distribution import cdf, probability_interval, quantiles
-from lakeshop.demand.forecasting.history import counted
+from lakeshop.demand.forecasting.panel import counted
 
 LEVELS = np.array([0.001, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 0.999])
 MEANS = np.array([0.001, 0.05, 0.7, 1.0, 3.3, 20.0, 150.0, 499.0])

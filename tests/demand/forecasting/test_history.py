@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from panels import draw, panel_of
 
-from lakeshop.demand.forecasting.history import counted, readable, winsorised
 from lakeshop.demand.forecasting.methods import METHODS
+from lakeshop.demand.forecasting.panel import counted, readable, winsorised
 
 
 def cap_of(units):

@@ -7,8 +7,8 @@ import pytest
 from panels import DAY, EVEN, HORIZON, SATURDAY, draw, draw_weekdays, panel_of
 from statsforecast.models import TSB, CrostonSBA, SimpleExponentialSmoothing
 
-from lakeshop.demand.forecasting.history import counted, winsorised
 from lakeshop.demand.forecasting.methods import METHODS, exponential_smoothing, tsb
+from lakeshop.demand.forecasting.panel import counted, winsorised
 
 TARGETS = (SATURDAY + 1 + np.arange(HORIZON)) % 7
 

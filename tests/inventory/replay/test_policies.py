@@ -10,8 +10,7 @@ from scipy import stats
 from lakeshop.errors import ConfigError
 from lakeshop.inventory import projection
 from lakeshop.inventory.demand import Demand
-from lakeshop.inventory.replay.levels import Levels, by_level, demand_of, pooled_season
-from lakeshop.inventory.replay.methods import by_method
+from lakeshop.inventory.replay.levels import Levels, by_level, by_method, demand_of, pooled_season
 from lakeshop.inventory.replay.policies import predictive
 from lakeshop.inventory.replay.rules import fixed_rule, seasonal_mean
 from lakeshop.inventory.replay.simulation import History, ReplayTerms, State, initial_state, replay

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from lakeshop.demand.forecasting.history import readable, winsorised
-from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.demand.forecasting.panel import Panel, readable, winsorised
 from lakeshop.ml.arrays import Floats, Integers, Names
 from lakeshop.ml.numeric import compiled
 

@@ -12,9 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lakeshop.demand.forecasting.history import counted, winsorised
-from lakeshop.demand.forecasting.panel import Panel
-from lakeshop.demand.forecasting.smoothing import mean_level
+from lakeshop.demand.forecasting.methods import mean_level
+from lakeshop.demand.forecasting.panel import Panel, counted, winsorised
 from lakeshop.demand.forecasting.weekdays import first_weekday, target_factors, usable_factors
 from lakeshop.ml.arrays import Bools, Floats, Integers
 from lakeshop.ml.numeric import compiled

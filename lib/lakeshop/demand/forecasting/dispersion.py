@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lakeshop.demand.forecasting.history import counted
-from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.demand.forecasting.panel import Panel, counted
 from lakeshop.demand.forecasting.weekdays import first_weekday, usable_factors
 from lakeshop.ml.arrays import Floats, Names
 from lakeshop.ml.numeric import compiled

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from lakeshop.demand.forecasting.history import readable
-from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.demand.forecasting.panel import Panel, readable
 from lakeshop.ml.arrays import Floats, Integers
 from lakeshop.ml.numeric import compiled
 

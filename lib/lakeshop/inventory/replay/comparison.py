@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 
 from lakeshop.inventory.replay.files import ReplayInput
-from lakeshop.inventory.replay.levels import Forecaster, Levels, by_level
-from lakeshop.inventory.replay.methods import by_method
+from lakeshop.inventory.replay.levels import Forecaster, Levels, by_level, by_method
 from lakeshop.inventory.replay.policies import newsvendor, predictive
 from lakeshop.inventory.replay.rules import fixed_rule, seasonal_mean
 from lakeshop.inventory.replay.settings import FixedRule, Predictive, ReplaySettings, SeasonalMean

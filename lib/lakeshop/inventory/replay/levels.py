@@ -1,4 +1,4 @@
-"""Demand of the next periods from history alone: a level per series times a pooled season.
+"""Forecasters of a replay, from history alone: levels with a pooled season, or a method.
 
 The level is units by exposure: stock-out periods are ignored. Newer periods weigh more, and a
 series with few is shrunk to its own long mean. The season is pooled over all series, since single
@@ -8,14 +8,19 @@ of all series. The level's uncertainty comes from its estimation and its drift.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 
 import numpy as np
 
+from lakeshop.demand.forecasting.methods import METHODS
+from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.errors import ConfigError
 from lakeshop.inventory.demand import Demand
-from lakeshop.inventory.replay.rules import of_dates, season_key
+from lakeshop.inventory.replay.rules import of_dates, recent_mean, season_key
 from lakeshop.inventory.replay.simulation import History
 from lakeshop.ml.arrays import Floats
 
+KNOWN_DAYS = 56.0  # days that a level is taken to be estimated from
 YEAR_DAYS = 364
 HALF_A_YEAR = 182  # of dispersion: a level that wanders would be taken for it
 SMOOTHING = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / 9  # of neighbouring weeks of the year
@@ -136,3 +141,52 @@ def _trend(ratio: Floats, periods: int) -> Floats:
     first = np.clip(np.arange(len(ratio)) - periods // 2, 0, len(ratio) - periods)
     trend: Floats = (sums[first + periods] - sums[first]) / periods
     return trend
+
+
+def by_method(name: str, drift: float) -> Forecaster:
+    """A forecaster by the name of a method.
+
+    Raises:
+        ConfigError: no such method.
+    """
+    if name not in METHODS:
+        msg = f"method should be one of {', '.join(METHODS)}. Received {name!r}."
+        raise ConfigError(msg)
+
+    def forecast(history: History, periods: int) -> Demand:
+        factors = pooled_season(history)
+        weekdays = np.tile(factors, (len(history), 1))
+        mean = METHODS[name](panel_of(history, periods), weekdays)
+        usual = recent_mean(history, int(KNOWN_DAYS))[:, None]
+        mean = np.where(np.isfinite(mean), mean, usual)
+        level, past = mean.mean(axis=1), of_dates(factors, history.dates, history.period_days)
+        dispersion = dispersions(history, level, past)
+        estimated = (1 / np.maximum(level, 1e-3) + dispersion) / KNOWN_DAYS
+        return Demand(
+            mean=mean,
+            dispersion=np.repeat(dispersion[:, None], periods, axis=1),
+            level_variance=np.minimum(estimated, 1.0) + drift,
+        )
+
+    return forecast
+
+
+def panel_of(history: History, horizon: int) -> Panel:
+    """A history of days as methods read it: no price and no promotion is known."""
+    if history.period_days != 1:
+        msg = (
+            "Methods should be given days. "
+            f"Received periods of {history.period_days} days; leave method out."
+        )
+        raise ConfigError(msg)
+    shape = (len(history), history.periods + horizon)
+    day: date = history.dates[-1].astype("datetime64[D]").item()
+    return Panel(
+        day=day,
+        units=history.units,
+        exposure=history.exposure,
+        price=np.full(history.units.shape, np.nan),
+        display=np.zeros(shape),
+        mailer=np.zeros(shape),
+        announced=np.full(shape, -1.0),
+    )
