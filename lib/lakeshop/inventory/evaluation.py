@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.dates import newest_weekday
 from lakeshop.demand.evaluation import figures_of
-from lakeshop.demand.forecasting.figures import ALL
+from lakeshop.demand.forecasting.backtest import ALL
 from lakeshop.engine.metrics import EvaluationContext, Figure
 from lakeshop.inventory.backtest import REORDER
 from lakeshop.inventory.planned import PLAN
