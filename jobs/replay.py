@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lakeshop.errors import ShopError
 from lakeshop.inventory.replay.comparison import as_document, as_sentence, as_table, compare
-from lakeshop.inventory.replay.files import given
+from lakeshop.inventory.replay.files import read_input
 from lakeshop.inventory.replay.settings import read_replay
 
 HOME = Path(__file__).resolve().parent.parent
@@ -31,7 +31,7 @@ def main() -> int:
     arguments = parser().parse_args()
     try:
         settings = read_replay(arguments.config)
-        found = given(settings, arguments.data or HOME / settings.data.folder)
+        found = read_input(settings, arguments.data or HOME / settings.data.folder)
         lines, equal = compare(settings, found)
     except ShopError as error:
         sys.stderr.write(f"replay failed: {error}\n")

@@ -85,8 +85,8 @@ def test_no_more_is_ordered_than_sells_in_its_life() -> None:
 
 def test_costs_give_the_quantile_of_the_newsvendor() -> None:
     # 0.02 a day over 3 days is 0.06 left over against 0.3 short: 0.3 / 0.36.
-    aim = ServiceTarget(0.5, shortage=0.3, holding=0.02)
-    found = plan(poisson(4), stock_of(0), aim)
+    target = ServiceTarget(0.5, shortage=0.3, holding=0.02)
+    found = plan(poisson(4), stock_of(0), target)
     assert found.level[0] == pytest.approx(0.3 / 0.36)
     assert found.order_up_to[0] == stats.poisson(20).ppf(0.3 / 0.36)
 
@@ -94,8 +94,8 @@ def test_costs_give_the_quantile_of_the_newsvendor() -> None:
 @pytest.mark.parametrize("pack", [1, 5, 12, 30])
 def test_packs_are_those_of_least_expected_cost(pack: int) -> None:
     held = np.arange(0.0, 30.0)
-    aim = ServiceTarget(0.5, shortage=0.3, holding=0.02)
-    found = plan(poisson(4, n=len(held)), stock_of(*held, pack=pack), aim)
+    target = ServiceTarget(0.5, shortage=0.3, holding=0.02)
+    found = plan(poisson(4, n=len(held)), stock_of(*held, pack=pack), target)
     counts = np.arange(200)
     chances = stats.poisson(20).pmf(counts)
 
@@ -109,7 +109,7 @@ def test_packs_are_those_of_least_expected_cost(pack: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("aim", "level"),
+    ("target", "level"),
     [
         (ServiceTarget(0.9, shortage=0.0, holding=0.0), 0.9),
         (ServiceTarget(0.9, shortage=0.0, holding=0.1), 0.0),
@@ -117,8 +117,8 @@ def test_packs_are_those_of_least_expected_cost(pack: int) -> None:
         (ServiceTarget(0.9, shortage=0.5), 0.9),
     ],
 )
-def test_costs_of_nothing(aim: ServiceTarget, level: float) -> None:
-    found = plan(poisson(4), stock_of(0), aim)
+def test_costs_of_nothing(target: ServiceTarget, level: float) -> None:
+    found = plan(poisson(4), stock_of(0), target)
     assert found.level[0] == level
     assert (found.order[0] == 0) == (level == 0)
 
@@ -153,8 +153,8 @@ def test_days_of_cover_walk_day_by_day() -> None:
 
 
 def test_sentences_say_the_numbers() -> None:
-    def told(demand: Demand, stock: Stock, aim: ServiceTarget, counted: Counted = FRESH) -> str:
-        return sentences(plan(demand, stock, aim), stock, aim, [counted])[0]
+    def told(demand: Demand, stock: Stock, target: ServiceTarget, counted: Counted = FRESH) -> str:
+        return sentences(plan(demand, stock, target), stock, target, [counted])[0]
 
     start = "over 2 days of delivery and 3 until the next order 20 units are expected and "
     assert told(poisson(4), stock_of(5, on_order=4, pack=12), ServiceTarget(0.95)) == (

@@ -50,13 +50,13 @@ def shop(seed: int = 0, growth: float = 0.0) -> tuple[History, dict[int, Demand]
 
 
 def by_loop(
-    history: History, told: Mapping[int, Demand], aim: ServiceTarget, pack: int = 4
+    history: History, told: Mapping[int, Demand], target: ServiceTarget, pack: int = 4
 ) -> tuple[float, float, float]:
     """Fill rate, mean stock and cost of the plan, one series and one day after the other."""
     served_of_all, wanted_of_all, cost = 0.0, 0.0, 0.0
     stock_by_day = np.zeros(7 * len(AGES))
-    level = aim.service_level
-    holding, lost = aim.holding or 1.0, aim.shortage or 7 * level / (1 - level)
+    level = target.service_level
+    holding, lost = target.holding or 1.0, target.shortage or 7 * level / (1 - level)
     for i in range(N):
         lead = math.floor(LEADS[i] + 0.5)
         known = terms(pack=pack)
@@ -70,7 +70,7 @@ def by_loop(
                 np.array([hand]), np.array([coming]), known.lead_time[[i]], np.zeros(1),
                 np.array([7]), known.pack[[i]], known.shelf_life[[i]],
             )  # fmt: skip
-            return float(plan(one, stock, aim).order[0])
+            return float(plan(one, stock, target).order[0])
 
         hand, arrivals = ordered(56, 0.0, 0.0), dict[int, float]()
         usual = 0.0
@@ -95,11 +95,11 @@ def by_loop(
     return served_of_all / wanted_of_all, stock_by_day.mean(), cost
 
 
-@pytest.mark.parametrize("aim", [ServiceTarget(0.9), ServiceTarget(0.5, 0.4, 0.02)])
-def test_the_replay_equals_a_loop_over_series_and_days(aim: ServiceTarget) -> None:
+@pytest.mark.parametrize("target", [ServiceTarget(0.9), ServiceTarget(0.5, 0.4, 0.02)])
+def test_the_replay_equals_a_loop_over_series_and_days(target: ServiceTarget) -> None:
     history, told = shop()
-    found = replayed_plan(history, told, terms(), aim)[PLAN]
-    expected = by_loop(history, told, aim)
+    found = replayed_plan(history, told, terms(), target)[PLAN]
+    expected = by_loop(history, told, target)
     names = ("fill_rate", "average_stock", "cost")
     np.testing.assert_allclose([found[name] for name in names], expected, rtol=1e-12)
 

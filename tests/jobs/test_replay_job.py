@@ -14,7 +14,7 @@ import yaml
 from conftest import HOME
 from lakeshop.errors import ConfigError, InputError
 from lakeshop.inventory.replay.comparison import as_table, compare
-from lakeshop.inventory.replay.files import given
+from lakeshop.inventory.replay.files import read_input
 from lakeshop.inventory.replay.settings import read_replay
 
 VN2 = HOME / "conf" / "replays" / "vn2.yaml"
@@ -131,7 +131,7 @@ def test_one_week_of_lead_more_or_less_costs_something_else(competition: Path) -
     one = {"benchmark": {"kind": "seasonal_mean", "cover": [4], "window": [13]}}
     settings = read_replay(VN2).model_copy(update={"equal_service": None, "tuning": None})
     settings = settings.model_validate(settings.model_dump() | {"policies": one})
-    found = given(settings, competition)
+    found = read_input(settings, competition)
     costs = by_the_rules(competition)
     for lead in (2, 3):
         changed = settings.model_copy(update={"lead_periods": lead})
@@ -221,7 +221,7 @@ def test_long_files_by_day(tmp_path: Path, suffix: str) -> None:
     changes = base | {"lead_periods": 1, "orders": None, "first_scored": "2026-01-07"}
     changes["last_scored"] = None
     config = _written(tmp_path, **changes, period_days=1)
-    found = given(read_replay(config), tmp_path)
+    found = read_input(read_replay(config), tmp_path)
     # c was not on sale before, d no longer.
     assert found.series == ["a", "b"]
     assert found.first == 6
@@ -234,7 +234,7 @@ def test_long_files_by_day(tmp_path: Path, suffix: str) -> None:
     assert as_table(lines).splitlines()[1].startswith("rule ")
 
     # Periods of two days, counted from the first scored one: the 1st and 2nd, 3rd and 4th, ...
-    found = given(read_replay(_written(tmp_path, **changes, period_days=2)), tmp_path)
+    found = read_input(read_replay(_written(tmp_path, **changes, period_days=2)), tmp_path)
     assert found.history.units.tolist() == [[6, 0, 2, 3], [0, 7, 0, 4]]
     assert found.history.exposure.tolist() == [[1, 1, 0.5, 1], [0, 1, 1, 1]]
     assert found.history.dates.astype(str).tolist() == [f"2026-01-0{d}" for d in (1, 3, 5, 7)]
@@ -243,7 +243,7 @@ def test_long_files_by_day(tmp_path: Path, suffix: str) -> None:
 def test_what_is_missing_in_files_is_told(competition: Path, tmp_path: Path) -> None:
     def refused(**changes: object) -> str:
         with pytest.raises(InputError) as error:
-            given(read_replay(_written(tmp_path, **changes)), competition)
+            read_input(read_replay(_written(tmp_path, **changes)), competition)
         return str(error.value)
 
     data = yaml.safe_load(VN2.read_text())["data"]

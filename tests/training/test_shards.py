@@ -135,7 +135,7 @@ def test_an_array_of_another_width_is_told(spark):
     rows = spark.createDataFrame(labelled(20)).select("id", F.array("a", "b").alias("record"))
     with pytest.raises(
         Exception,
-        match=rf"InputError: A record should have the recipe's {width} numbers. Received 2",
+        match=rf"InputError: A record should have the model's {width} numbers. Received 2",
     ):
         packed(rows, TOY, PLAN, ["id"])
 

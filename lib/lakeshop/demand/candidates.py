@@ -28,7 +28,7 @@ class Series:
     """Some series as known on a day; one entry per series in every attribute."""
 
     panel: Panel
-    kinds: Hierarchy
+    hierarchy: Hierarchy
     groups: Floats
     abc: Names
     classes: Names
@@ -55,18 +55,18 @@ class Series:
             self,
             panel=past,
             classes=demand_class(past),
-            weekdays=panel_weekdays(past, _places(self.kinds.department)),
+            weekdays=panel_weekdays(past, _places(self.hierarchy.department)),
             value=value,
             abc=np.where(value >= borders[0], "A", np.where(value >= borders[1], "B", "C")),
         )
 
     def pooled(self) -> Pooled:
         """Priors pooled over these series."""
-        return pool(self.panel, self.classes, self.weekdays, self.kinds)
+        return pool(self.panel, self.classes, self.weekdays, self.hierarchy)
 
     def priors(self, shared: Pooled) -> PooledPriors:
         """Priors of each series."""
-        return shared.priors(self.panel, self.classes, self.weekdays, self.kinds)
+        return shared.priors(self.panel, self.classes, self.weekdays, self.hierarchy)
 
     def candidate_forecasts(
         self,
@@ -86,7 +86,7 @@ def series_of(rows: pd.DataFrame, day: date, options: DemandSettings) -> Series:
     """Rows of features.demand of the day, in their order."""
     return Series(
         panel=panel_of(rows, day, options.history_days, options.horizon_days),
-        kinds=Hierarchy(_texts(rows["category"]), _texts(rows["department"])),
+        hierarchy=Hierarchy(_texts(rows["category"]), _texts(rows["department"])),
         groups=groups_of(rows),
         abc=rows["abc"].to_numpy(np.str_),
         classes=rows["demand_class"].to_numpy(np.str_),

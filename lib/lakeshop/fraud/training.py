@@ -129,7 +129,7 @@ def _candidate(
         "model": payload,
         "sha256": sha256_of(payload),
         "metrics": figures(held_out, found),
-        "parameters": json.dumps({"recipe": asdict(trained.recipe), "plan": asdict(plan)}),
+        "parameters": json.dumps({"recipe": asdict(trained.spec), "plan": asdict(plan)}),
         "score_quantiles": np.nanquantile(found, QUANTILES).tolist(),
         "training_id": trained.training_id,
         "trained_rows": lesson.extent[False]["rows"],

@@ -105,21 +105,21 @@ class ReorderPlan(NamedTuple):
     cover: Floats
 
 
-def plan(demand: Demand, stock: Stock, aim: ServiceTarget) -> ReorderPlan:
+def plan(demand: Demand, stock: Stock, target: ServiceTarget) -> ReorderPlan:
     """Plan the order of each series.
 
     Args:
         demand: forecasts as of the business date.
         stock: of the same series.
-        aim: service level or costs.
+        target: service level or costs.
     """
     lead = np.minimum(stock.lead_time, LONGEST_LEAD)
     stock = replace(stock, lead_time=lead, deviation=np.minimum(stock.deviation, lead + WEEK))
-    level = aim.levels(stock.review)
+    level = target.levels(stock.review)
     whole = summarize_demand(demand, stock.until_next(stock.review), levels=level)
     point = summarize_demand(demand, stock.until_next(np.ones_like(stock.review)), levels=level)
     up_to, limit = whole.quantiles[:, 0], _shelf_limits(demand, stock, level)
-    order = _orders(demand, stock, aim, up_to, limit)
+    order = _orders(demand, stock, target, up_to, limit)
     at_hand = np.stack([stock.position + order, stock.position], axis=1)
     chances = summarize_demand(
         demand, stock.until_next(stock.review), points=np.nan_to_num(at_hand)
@@ -172,7 +172,7 @@ def _shelf_limits(demand: Demand, stock: Stock, level: Floats) -> Floats:
 
 
 def _orders(
-    demand: Demand, stock: Stock, aim: ServiceTarget, up_to: Floats, limit: Floats
+    demand: Demand, stock: Stock, target: ServiceTarget, up_to: Floats, limit: Floats
 ) -> Floats:
     """Whole packs that lift the position to the level, or of least cost; NaN if unknown.
 
@@ -181,20 +181,20 @@ def _orders(
     """
     missing = np.maximum(up_to - np.nan_to_num(stock.position), 0.0)
     packs = np.ceil(missing / stock.pack)
-    if aim.is_by_cost:
+    if target.is_by_cost:
         fewer = np.floor(missing / stock.pack)
-        costs = [_cost(demand, stock, aim, some * stock.pack) for some in (fewer, packs)]
+        costs = [_cost(demand, stock, target, some * stock.pack) for some in (fewer, packs)]
         packs = np.where(costs[0] <= costs[1], fewer, packs)
     most = np.floor(np.where(np.isinf(limit), 0.0, limit) / stock.pack)
     packs = np.where(np.isinf(limit), packs, np.minimum(packs, most))
     return np.where(np.isnan(stock.position), np.nan, packs * stock.pack)
 
 
-def _cost(demand: Demand, stock: Stock, aim: ServiceTarget, order: Floats) -> Floats:
+def _cost(demand: Demand, stock: Stock, target: ServiceTarget, order: Floats) -> Floats:
     """Expected cost until the next order arrives, as a share of the price."""
     at_hand = np.nan_to_num(stock.position) + order
     found = summarize_demand(demand, stock.until_next(stock.review), points=at_hand)
     shortage = found.shortage[:, 0]
     left = at_hand - found.mean + shortage
-    cost: Floats = aim.left_over(stock.review) * left + (aim.shortage or 0.0) * shortage
+    cost: Floats = target.left_over(stock.review) * left + (target.shortage or 0.0) * shortage
     return cost

@@ -41,7 +41,7 @@ def replayable(terms: Stock, ages: Collection[int]) -> NDArray[np.bool_]:
 
 
 def replayed_plan(
-    history: History, demand_by_age: Mapping[int, Demand], terms: Stock, aim: ServiceTarget
+    history: History, demand_by_age: Mapping[int, Demand], terms: Stock, target: ServiceTarget
 ) -> dict[str, Figures]:
     """Fill rate, average stock and cost of the plan, and of the fixed rule at equal service.
 
@@ -51,7 +51,7 @@ def replayed_plan(
             review
         apart.
         terms: of the same n series, all `replayable`; stock on hand is not read.
-        aim: of the plan.
+        target: of the plan.
 
     Returns:
         Metrics by policy, of the fixed rule at the plan's fill rate if it can reach it.
@@ -73,7 +73,7 @@ def replayed_plan(
         leads = _leads(terms)
         groups = [(lead, np.flatnonzero(leads == lead)) for lead in np.unique(leads).tolist()]
         return _joined(
-            [nights.replayed(rows, _rules(lead, review, aim), make) for lead, rows in groups]
+            [nights.replayed(rows, _rules(lead, review, target), make) for lead, rows in groups]
         )
 
     def fixed(cover: float) -> Replayed:
@@ -83,7 +83,7 @@ def replayed_plan(
             )
         )
 
-    ours = over(lambda rules, rows: _by_plan(by_days, _take(terms, rows, rules), aim, rows))
+    ours = over(lambda rules, rows: _by_plan(by_days, _take(terms, rows, rules), target, rows))
     equal = at_equal_service([ours], [fixed(cover) for cover in COVERS], ours.fill_rate)
     found = {PLAN: _figures(ours.fill_rate, ours.average_stock, ours.cost)}
     if equal is not None:
@@ -106,10 +106,10 @@ def _review(ages: Collection[int]) -> int:
     return (max(ages) - min(ages)) // (len(ages) - 1)
 
 
-def _rules(lead: int, review: int, aim: ServiceTarget) -> ReplayTerms:
-    if aim.is_by_cost:
-        return ReplayTerms(lead, aim.holding or 0.0, aim.shortage or 0.0, review=review)
-    level = min(aim.service_level, MOST_LEVEL)
+def _rules(lead: int, review: int, target: ServiceTarget) -> ReplayTerms:
+    if target.is_by_cost:
+        return ReplayTerms(lead, target.holding or 0.0, target.shortage or 0.0, review=review)
+    level = min(target.service_level, MOST_LEVEL)
     return ReplayTerms(lead, 1.0, review * level / (1 - level), review=review)
 
 
@@ -127,14 +127,14 @@ def _take(terms: Stock, rows: Integers, rules: ReplayTerms) -> Stock:
 
 
 def _by_plan(
-    demand_by_age: Mapping[int, Demand], terms: Stock, aim: ServiceTarget, rows: Integers
+    demand_by_age: Mapping[int, Demand], terms: Stock, target: ServiceTarget, rows: Integers
 ) -> Policy:
     """The plan by the forecast of the newest known day."""
     own = {days: demand.take(rows) for days, demand in demand_by_age.items()}
 
     def decide(state: State, history: History) -> Floats:
         stock = replace(terms, on_hand=state.on_hand, on_order=state.in_transit.sum(axis=1))
-        return plan(own[history.periods], stock, aim).order
+        return plan(own[history.periods], stock, target).order
 
     return decide
 

@@ -68,14 +68,16 @@ def demand_of(rows: pd.DataFrame) -> Demand:
 def planned(rows: pd.DataFrame, options: InventorySettings) -> pd.DataFrame:
     """The plan of a batch of series, all columns."""
     stock = terms_of(rows, options)
-    aim = ServiceTarget(options.service_level, options.shortage_cost, options.holding_cost_per_day)
-    found = plan(demand_of(rows), stock, aim)
+    target = ServiceTarget(
+        options.service_level, options.shortage_cost, options.holding_cost_per_day
+    )
+    found = plan(demand_of(rows), stock, target)
     ages = known(rows, "age", np.nan)
     counted = [Counted(age, age > FRESH_DAYS) for age in ages.tolist()]
     made = _columns(found, stock)
     made.insert(0, "product_id", rows["product_id"].to_numpy())
     made.insert(1, "store_id", rows["store_id"].to_numpy())
-    return made.assign(reason=sentences(found, stock, aim, counted))
+    return made.assign(reason=sentences(found, stock, target, counted))
 
 
 def _columns(found: ReorderPlan, stock: Stock) -> pd.DataFrame:

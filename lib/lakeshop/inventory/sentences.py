@@ -16,25 +16,27 @@ class Counted(NamedTuple):
 
 
 def sentences(
-    plan: ReorderPlan, stock: Stock, aim: ServiceTarget, counted: Sequence[Counted]
+    plan: ReorderPlan, stock: Stock, target: ServiceTarget, counted: Sequence[Counted]
 ) -> list[str]:
     """Reason of each series' order."""
-    return [_sentence(i, plan, stock, aim, counted[i]) for i in range(len(plan.level))]
+    return [_sentence(i, plan, stock, target, counted[i]) for i in range(len(plan.level))]
 
 
-def _sentence(i: int, plan: ReorderPlan, stock: Stock, aim: ServiceTarget, counted: Counted) -> str:
+def _sentence(
+    i: int, plan: ReorderPlan, stock: Stock, target: ServiceTarget, counted: Counted
+) -> str:
     days = f"{number(min(stock.lead_time[i], LONGEST_LEAD))} days of delivery"
     interval = f"{days} and {number(stock.review[i])} until the next order"
     if plan.mean[i] <= 0:
         return f"no demand is expected over {interval}: nothing is ordered"
-    aimed = _aimed(plan.level[i], aim)
+    aim = _target(plan.level[i], target)
     wanted = (
         f"over {interval} {number(plan.mean[i])} units are expected and "
-        f"{number(plan.order_up_to[i])} cover {aimed}"
+        f"{number(plan.order_up_to[i])} cover {aim}"
     )
     if np.isnan(stock.on_hand[i]):
         return f"{wanted}; {_without_stock(counted)}"
-    return f"{wanted}; {_held(i, stock, counted)}: {_ordered(i, plan, stock, aim)}"
+    return f"{wanted}; {_held(i, stock, counted)}: {_ordered(i, plan, stock, target)}"
 
 
 def number(value: float) -> str:
@@ -47,13 +49,13 @@ def number(value: float) -> str:
     return f"{value:,.1f}"
 
 
-def _aimed(level: float, aim: ServiceTarget) -> str:
+def _target(level: float, target: ServiceTarget) -> str:
     share = f"{100 * level:.4g} % of cases"
-    if not aim.is_by_cost:
-        return f"{share}, as both costs are 0" if aim.is_free else share
-    if aim.shortage == 0:
+    if not target.is_by_cost:
+        return f"{share}, as both costs are 0" if target.is_free else share
+    if target.shortage == 0:
         return f"{share}, as a unit short costs nothing"
-    if aim.holding == 0:
+    if target.holding == 0:
         return f"{share}, the most where a unit left over costs nothing"
     return f"{share}, the share at which a unit short costs as much as a unit left over"
 
@@ -75,7 +77,7 @@ def _held(i: int, stock: Stock, counted: Counted) -> str:
     return held
 
 
-def _ordered(i: int, plan: ReorderPlan, stock: Stock, aim: ServiceTarget) -> str:
+def _ordered(i: int, plan: ReorderPlan, stock: Stock, target: ServiceTarget) -> str:
     order, pack = plan.order[i], stock.pack[i]
     missing = plan.order_up_to[i] - stock.position[i]
     packs = f" in packs of {pack}" if pack > 1 else ""
@@ -85,6 +87,6 @@ def _ordered(i: int, plan: ReorderPlan, stock: Stock, aim: ServiceTarget) -> str
     if plan.shelf_limit[i] < wanted and order + pack > plan.shelf_limit[i]:
         life = f"{number(plan.shelf_limit[i])} that sell in its {stock.shelf_life[i]} days of life"
         return f"{number(order)} are ordered{packs}, no more than the {life}"
-    if order < wanted and aim.is_by_cost:
+    if order < wanted and target.is_by_cost:
         return f"{number(order)} are ordered{packs}, as one pack more would cost more than it saves"
     return f"{number(order)} are ordered{packs}"

@@ -10,7 +10,7 @@ from keras import ops
 
 registered = keras.saving.register_keras_serializable(package="lakeshop")
 LEAST_MEAN, LEAST_DISPERSION = 1e-4, 1e-3
-MOST = 4.0  # of a logarithm: 55 times the recent rate, and a 55th of it
+MAX_LOG_RATIO = 4.0  # of a logarithm: 55 times the recent rate, and a 55th of it
 
 
 @registered
@@ -47,7 +47,7 @@ class NegativeBinomialHead(keras.Layer):  # type: ignore[misc]
 
     def call(self, values: Any, scale: Any) -> Any:
         """Of values [batch, H, 2] and scale [batch, 1]: the H means, then the H dispersions."""
-        ratio = ops.exp(ops.clip(values[:, :, 0], -MOST, MOST))
+        ratio = ops.exp(ops.clip(values[:, :, 0], -MAX_LOG_RATIO, MAX_LOG_RATIO))
         mean = ratio * scale + LEAST_MEAN
         dispersion = ops.softplus(values[:, :, 1]) + LEAST_DISPERSION
         return ops.concatenate([mean, dispersion], axis=1)

@@ -42,13 +42,13 @@ class InteractionMatrix:
 
     @property
     def weights(self) -> Integers:
-        """Fixed-point weight of each entry, 1..ONE."""
+        """Fixed-point weight of each entry, 1..WEIGHT_SCALE."""
         weights: Integers = (self.entries & (2**WEIGHT_BITS - 1)).astype(np.int64)
         return weights
 
 
 def as_fixed(weights: Floats) -> Integers:
-    """Fixed-point weights: round(weight * ONE), halves to even.
+    """Fixed-point weights: round(weight * WEIGHT_SCALE), halves to even.
 
     Raises:
         ValueError: a weight is NaN, infinite, negative or above 1.
@@ -72,8 +72,8 @@ def as_histories(
     Args:
         indptr: n + 1 offsets, from 0 to the number of entries, never falling.
         items: item of each entry, unique within a history, in any order.
-        weights: fixed-point weight of each entry, 0..ONE (see `as_fixed`); entries of weight 0
-            are left out.
+        weights: fixed-point weight of each entry, 0..WEIGHT_SCALE (see `as_fixed`);
+            entries of weight 0 are left out.
         n_items: size of the catalogue.
 
     Raises:
@@ -133,7 +133,7 @@ def as_integers(name: str, values: ArrayLike) -> Integers:
 
 
 def check_weights(weights: Integers) -> None:
-    """Fixed-point weights should be from 0 to ONE.
+    """Fixed-point weights should be from 0 to WEIGHT_SCALE.
 
     Raises:
         ValueError: one is not.

@@ -1,6 +1,6 @@
 """Any Keras model, trained by rounds of ordinary Spark tasks.
 
-A run is a recipe (which model, on which columns) and a plan (how many shards, how many local
-steps a round). Each round sends the weights to one task per shard, which trains some steps on its
-own rows; the driver averages what came back and commits it. See docs/training.md.
+A training has a specification (model, columns) and a plan (number of shards, local steps a round).
+Each round sends the weights to one task per shard, which does some steps on its own rows. The
+driver averages the results and commits them. See docs/training.md.
 """

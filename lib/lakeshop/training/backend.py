@@ -53,11 +53,11 @@ def _without_greetings() -> Iterator[None]:
         os.close(nowhere)
 
 
-def compiled_model(recipe: ModelSpec, offset: Any = None) -> Any:
+def compiled_model(spec: ModelSpec, offset: Any = None) -> Any:
     """The specified model with its first weights, compiled: identical in every process.
 
     Args:
-        recipe: the specification.
+        spec: the specification.
         offset: lead of the learning rate schedule over the optimiser's steps, as a Keras variable.
 
     Raises:
@@ -66,16 +66,16 @@ def compiled_model(recipe: ModelSpec, offset: Any = None) -> Any:
     keras = configured()
     # Names of layers count on from model to model; files of the same weights would differ.
     keras.utils.clear_session(free_memory=False)
-    keras.utils.set_random_seed(recipe.seed)
-    model = _function(recipe.builder)(**recipe.arguments)
+    keras.utils.set_random_seed(spec.seed)
+    model = _function(spec.builder)(**spec.arguments)
     if not isinstance(model, keras.Model) or not model.built:
         msg = (
-            f"Builder {recipe.builder} should return a built, uncompiled Keras model. Received "
+            f"Builder {spec.builder} should return a built, uncompiled Keras model. Received "
             f"{type(model).__name__}; give it an Input, or call build()."
         )
         raise ModelError(msg)
-    optimizer = optimizer_of(recipe.optimizer, offset)
-    loss = None if recipe.loss is None else keras.losses.get(_plain(recipe.loss))
+    optimizer = optimizer_of(spec.optimizer, offset)
+    loss = None if spec.loss is None else keras.losses.get(_plain(spec.loss))
     model.compile(optimizer=optimizer, loss=loss, jit_compile=False)
     optimizer.build(model.trainable_variables)
     return model

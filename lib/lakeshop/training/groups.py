@@ -23,7 +23,7 @@ PREDICTION, REASON = "prediction", "reason"
 
 
 def fit_per_group(
-    rows: DataFrame, recipe: ModelSpec, *, group: str, key: Sequence[str], epochs: int = 1
+    rows: DataFrame, spec: ModelSpec, *, group: str, key: Sequence[str], epochs: int = 1
 ) -> DataFrame:
     """The predictions of each group's own model for its test rows.
 
@@ -34,7 +34,7 @@ def fit_per_group(
 
     Args:
         rows: the model's columns, `is_train`, the group and the key.
-        recipe: the model; its outputs are one number a row.
+        spec: the model; its outputs are one number a row.
         group: column of the group, a fold for example.
         key: columns that identify a group's rows.
         epochs: passes over the training rows.
@@ -42,36 +42,36 @@ def fit_per_group(
     Returns:
         The group and the key of each row that is not `is_train`, `prediction` and `reason`.
     """
-    stored = recipe.columns.stored
+    stored = spec.columns.stored
     chosen = rows.select(
         group,
         *[name for name in key if name != group],
         IS_TRAIN,
-        F.xxhash64(*key, F.lit(f"order {recipe.seed}")).alias("__order"),
+        F.xxhash64(*key, F.lit(f"order {spec.seed}")).alias("__order"),
         *[F.col(name).cast("float").alias(f"__c{i}") for i, name in enumerate(stored)],
     )
     kept = [group, *[name for name in key if name != group]]
     added = [T.StructField(PREDICTION, T.DoubleType()), T.StructField(REASON, T.StringType())]
     schema = T.StructType([*[rows.schema[name] for name in kept], *added])
-    return chosen.groupBy(group).applyInPandas(_fitter(recipe, kept, epochs), schema)
+    return chosen.groupBy(group).applyInPandas(_fitter(spec, kept, epochs), schema)
 
 
-def fitted(recipe: ModelSpec, group: Any, records: Floats32, epochs: int) -> Any:
+def fitted(spec: ModelSpec, group: Any, records: Floats32, epochs: int) -> Any:
     """The group's model, trained on records float32[rows, stored] in their order.
 
     Raises:
         ValueError: there is no row, a target or a weight is not a number, or the loss became none.
     """
-    wrong = _unfit(recipe.columns, records)
+    wrong = _unfit(spec.columns, records)
     if wrong:
         raise ValueError(wrong)
-    model = compiled_model(replace(recipe, seed=seed_of(recipe.seed, "group", str(group))))
-    x, y, *weight = recipe.columns.arrays(records)
+    model = compiled_model(replace(spec, seed=seed_of(spec.seed, "group", str(group))))
+    x, y, *weight = spec.columns.arrays(records)
     history = model.fit(
         x,
         y,
         sample_weight=weight[0] if weight else None,
-        batch_size=recipe.batch_size,
+        batch_size=spec.batch_size,
         epochs=epochs,
         verbose=0,
     )
@@ -82,9 +82,9 @@ def fitted(recipe: ModelSpec, group: Any, records: Floats32, epochs: int) -> Any
 
 
 def _fitter(
-    recipe: ModelSpec, kept: list[str], epochs: int
+    spec: ModelSpec, kept: list[str], epochs: int
 ) -> Callable[[tuple[Any, ...], pd.DataFrame], pd.DataFrame]:
-    names = [f"__c{i}" for i in range(len(recipe.columns.stored))]
+    names = [f"__c{i}" for i in range(len(spec.columns.stored))]
 
     def fit(group: tuple[Any, ...], rows: pd.DataFrame) -> pd.DataFrame:
         ordered = rows.sort_values(["__order", *names], kind="stable", ignore_index=True)
@@ -92,12 +92,12 @@ def _fitter(
         trains = ordered[IS_TRAIN].to_numpy(bool)
         result = ordered.loc[~trains, kept].assign(**{PREDICTION: np.nan, REASON: None})
         try:
-            model = fitted(recipe, group[0], records[trains], epochs)
+            model = fitted(spec, group[0], records[trains], epochs)
         except ValueError as error:
             return result.assign(**{REASON: str(error)})
         if len(result):
-            inputs = recipe.columns.inputs_of(records[~trains])
-            predicted = model.predict(inputs, batch_size=recipe.batch_size, verbose=0)
+            inputs = spec.columns.inputs_of(records[~trains])
+            predicted = model.predict(inputs, batch_size=spec.batch_size, verbose=0)
             values = np.asarray(predicted, np.float64).reshape(len(result))
             result[PREDICTION] = np.where(np.isfinite(values), values, np.nan)
         return result

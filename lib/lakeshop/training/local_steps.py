@@ -25,7 +25,7 @@ from lakeshop.training.weights import assign, flat
 class RoundTask:
     """Task of every shard in a round; rounds and steps count from 0."""
 
-    recipe: ModelSpec
+    spec: ModelSpec
     training_round: int
     first_step: int
     steps: int
@@ -62,16 +62,16 @@ class Trainer:
     first_seeds: list[Any]
 
     @classmethod
-    def of(cls, recipe: ModelSpec) -> "Trainer":
+    def of(cls, spec: ModelSpec) -> "Trainer":
         """Build it."""
         keras = configured()
         offset = keras.Variable(0, dtype="int64", trainable=False)
-        model = compiled_model(recipe, offset)
+        model = compiled_model(spec, offset)
         seeds = [v for v in model.variables if "seed_generator_state" in v.path]
         return cls(
             model,
-            _graph(model.train_step, recipe.columns),
-            _graph(model.test_step, recipe.columns),
+            _graph(model.train_step, spec.columns),
+            _graph(model.test_step, spec.columns),
             offset,
             [v.numpy() for v in model.optimizer.variables],
             seeds,
@@ -104,13 +104,13 @@ def do_steps(
         chunks: records float32[rows, stored columns] of each chunk that the steps read.
         validation: records of the shard's validation rows.
     """
-    trainer = _trainer(work.recipe)
+    trainer = _trainer(work.spec)
     begun = time.perf_counter()
     trainer.reset(weights, work, schedule.shard)
-    held_out, validation_loss = _evaluated(trainer, work.recipe.columns, validation)
+    held_out, validation_loss = _evaluated(trainer, work.spec.columns, validation)
     trainer.model.reset_metrics()
     batches = schedule.batches(chunks, work.first_step, work.steps)
-    rows, weight, logs = _trained(trainer, work.recipe, batches)
+    rows, weight, logs = _trained(trainer, work.spec, batches)
     return Outcome(
         weights=flat(trainer.model),
         rows=rows,
@@ -123,14 +123,14 @@ def do_steps(
 
 
 def _trained(
-    trainer: Trainer, recipe: ModelSpec, batches: Iterable[Floats32]
+    trainer: Trainer, spec: ModelSpec, batches: Iterable[Floats32]
 ) -> tuple[int, float, Mapping[str, Any]]:
     """Rows and weight of the completed steps, and the last logs: means over all steps."""
     rows, weight = 0, 0.0
     logs: Mapping[str, Any] = {}
-    by_weight = recipe.columns.weight and _is_mean_by_weight(trainer.model.loss)
+    by_weight = spec.columns.weight and _is_mean_by_weight(trainer.model.loss)
     for records in batches:
-        arrays = recipe.columns.arrays(records)
+        arrays = spec.columns.arrays(records)
         logs = trainer.train_step(arrays)
         rows += len(records)
         weight += float(arrays[2].sum(dtype=np.float64)) if by_weight else len(records)
@@ -156,9 +156,9 @@ def _is_mean_by_weight(loss: Any) -> bool:
 
 
 @lru_cache(maxsize=2)
-def _trainer(recipe: ModelSpec) -> Trainer:
+def _trainer(spec: ModelSpec) -> Trainer:
     """Kept from round to round: to build one takes seconds, and some memory is never given back."""
-    return Trainer.of(recipe)
+    return Trainer.of(spec)
 
 
 def _graph(step: Any, columns: FeatureSpec) -> Any:
@@ -179,5 +179,5 @@ def _seed_state(first: Any, work: RoundTask, shard: int, place: int) -> Any:
     """Of the first shard's first round the model's own, so that one shard and round is `fit`."""
     if shard == 0 and work.training_round == 0:
         return first
-    seed = seed_of(work.recipe.seed, "steps", work.training_round, shard, place)
+    seed = seed_of(work.spec.seed, "steps", work.training_round, shard, place)
     return np.array([seed, 0], dtype=first.dtype)

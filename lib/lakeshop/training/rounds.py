@@ -33,7 +33,7 @@ from lakeshop.training.weights import Layout, assign, flat
 class Trained:
     """A finished training: its best weights float64[P], and figures of each round."""
 
-    recipe: ModelSpec
+    spec: ModelSpec
     training_id: str
     weights: Floats
     best_round: int
@@ -42,7 +42,7 @@ class Trained:
 
     def model(self) -> Any:
         """The compiled Keras model with these weights."""
-        model = compiled_model(self.recipe)
+        model = compiled_model(self.spec)
         assign(model, self.weights)
         return model
 
@@ -57,7 +57,7 @@ class CheckpointLocation:
 
 
 def train(
-    recipe: ModelSpec,
+    spec: ModelSpec,
     plan: TrainingPlan,
     rows: DataFrame,
     where: CheckpointLocation,
@@ -70,7 +70,7 @@ def train(
 
     Args:
         rows: flat columns, from tables read at a version that `data_version` names.
-        recipe: the model.
+        spec: the model.
         plan: shards, steps and rounds.
         where: location of the rounds.
         key: columns that identify rows; rows of one value share a shard.
@@ -82,27 +82,27 @@ def train(
         TrainingError: a loss or a weight is no longer a number.
         ModelError: the builder gives no model.
     """
-    named = training_id(recipe, plan, repr((data_version, tuple(key), held_out)))
+    named = training_id(spec, plan, repr((data_version, tuple(key), held_out)))
     checkpoints = Checkpoints(where.lake, named, where.business_date)
     try:
         history = checkpoints.resume()
         if not (history and history[-1].is_finished):
-            shards = packed(rows, recipe, plan, key, held_out=held_out)
+            shards = packed(rows, spec, plan, key, held_out=held_out)
             try:
-                history = _go_on(recipe, plan, shards, checkpoints, history, where)
+                history = _go_on(spec, plan, shards, checkpoints, history, where)
             finally:
                 shards.release()
         weights, _ = checkpoints.weights(history[-1].round)
         end = history[-1]
         assert end.best_round is not None
         found, rounds = checkpoints.training_id, tuple(history[:-1])
-        return Trained(recipe, found, weights, end.best_round, end.validation_loss, rounds)
+        return Trained(spec, found, weights, end.best_round, end.validation_loss, rounds)
     finally:
         checkpoints.close()
 
 
 def _go_on(
-    recipe: ModelSpec,
+    spec: ModelSpec,
     plan: TrainingPlan,
     shards: Shards,
     checkpoints: Checkpoints,
@@ -113,14 +113,14 @@ def _go_on(
     if not shards.longest_epoch:
         msg = "A training should have rows that are not held out. Received none; widen its window."
         raise InputError(msg)
-    model = compiled_model(recipe)
+    model = compiled_model(spec)
     first = flat(model).astype(np.float64)
     state = GlobalState.of(Layout.of(model), first, plan.outer)
     if history:
         state.restore(*checkpoints.weights(history[-1].round))
     rounds = plan.rounds_for(shards.longest_epoch)
     with Board.open(where.board) as board:
-        for work in _rounds_left(recipe, plan, rounds, len(history), shards):
+        for work in _rounds_left(spec, plan, rounds, len(history), shards):
             begun = time.monotonic()
             sent = state.weights.astype(np.float32)
             outcomes = outcomes_of(where.lake.spark, shards, work, sent)
@@ -137,16 +137,16 @@ def _go_on(
 
 
 def _rounds_left(
-    recipe: ModelSpec, plan: TrainingPlan, rounds: int, done: int, shards: Shards
+    spec: ModelSpec, plan: TrainingPlan, rounds: int, done: int, shards: Shards
 ) -> Iterator[RoundTask]:
     """The rounds from `done` on, and a last one without steps to measure the last weights."""
     has_validation = sum(shards.validation_rows) > 0
     for training_round in range(done, rounds):
         measured = has_validation and training_round % plan.evaluate_every == 0
         before, steps = plan.steps_before(training_round), plan.steps_of(training_round)
-        yield RoundTask(recipe, training_round, before, steps, measured)
+        yield RoundTask(spec, training_round, before, steps, measured)
     if has_validation:
-        yield RoundTask(recipe, rounds, plan.steps_before(rounds), 0, evaluate=True)
+        yield RoundTask(spec, rounds, plan.steps_before(rounds), 0, evaluate=True)
 
 
 def _is_over(plan: TrainingPlan, history: Sequence[Progress]) -> bool:

@@ -65,7 +65,7 @@ class Shards:
 
 def packed(
     rows: DataFrame,
-    recipe: ModelSpec,
+    spec: ModelSpec,
     plan: TrainingPlan,
     key: Sequence[str],
     *,
@@ -76,7 +76,7 @@ def packed(
     Args:
         rows: flat columns, numbers or NULL, read from a pinned version; or, of wide rows, one
         column `record`, an array of them in the order of the model's `stored` columns.
-        recipe: the model; its columns are packed.
+        spec: the model; its columns are packed.
         plan: number of shards.
         key: columns that identify rows; rows of one value share a shard.
         held_out: boolean column, true of rows for validation alone.
@@ -84,11 +84,11 @@ def packed(
     Raises:
         InputError: a target or a weight is not a number.
     """
-    stored = list(recipe.columns.stored)
-    chunk_rows = recipe.batch_size * plan.batches_per_chunk
+    stored = list(spec.columns.stored)
+    chunk_rows = spec.batch_size * plan.batches_per_chunk
     chunks = (
-        _in_order(rows, stored, key, plan.shards, recipe.seed, held_out)
-        .mapInPandas(_packer(stored, list(recipe.columns.known), chunk_rows), CHUNK)
+        _in_order(rows, stored, key, plan.shards, spec.seed, held_out)
+        .mapInPandas(_packer(stored, list(spec.columns.known), chunk_rows), CHUNK)
         .persist(StorageLevel.MEMORY_AND_DISK)
     )
     try:
@@ -105,9 +105,9 @@ def packed(
         Schedule(
             shard,
             int(count),
-            recipe.batch_size,
+            spec.batch_size,
             plan.batches_per_chunk,
-            recipe.seed,
+            spec.seed,
             plan.shuffle,
         )
         for shard, count in enumerate(sizes[:, 0])
@@ -201,7 +201,7 @@ def _records(values: pd.DataFrame, width: int) -> Floats32:
         return values.to_numpy(np.float32).reshape(len(values), width)
     stacked: Floats32 = np.stack(values.iloc[:, 0].to_list()).astype(np.float32, copy=False)
     if stacked.shape[1] != width:
-        msg = f"A record should have the recipe's {width} numbers. Received {stacked.shape[1]}."
+        msg = f"A record should have the model's {width} numbers. Received {stacked.shape[1]}."
         raise InputError(msg)
     return stacked
 

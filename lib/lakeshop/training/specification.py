@@ -157,9 +157,9 @@ class TrainingPlan:
         return rounds
 
 
-def training_id(recipe: ModelSpec, plan: TrainingPlan, data_version: str) -> str:
+def training_id(spec: ModelSpec, plan: TrainingPlan, data_version: str) -> str:
     """Names a training run by all that its weights depend on."""
-    return digest_of({"recipe": asdict(recipe), "plan": asdict(plan), "data": data_version})
+    return digest_of({"recipe": asdict(spec), "plan": asdict(plan), "data": data_version})
 
 
 def digest_of(value: object) -> str:

@@ -60,7 +60,7 @@ def _outcome(blocks: Sequence[Row]) -> Outcome:
 def _task(
     work: RoundTask, weights: Broadcast[bytes], schedules: Sequence[Schedule]
 ) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
-    columns = len(work.recipe.columns.stored)
+    columns = len(work.spec.columns.stored)
 
     def task(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         chunks: dict[int, dict[int, Floats32]] = defaultdict(dict)

@@ -19,7 +19,7 @@ from lakeshop.ml.numeric import compiled
 
 DISPERSION_DAYS = 112
 PRIOR_DAYS = 14.0  # weight of the class in days of a fast series
-MOST = 20.0
+MAX_DISPERSION = 20.0
 LEAST_POOLED = 0.05
 
 
@@ -55,7 +55,7 @@ def pooled(of_series: Moments, classes: Names) -> Mapping[str, float]:
         rows = np.ones(len(classes), np.bool_) if name == "" else classes == name
         excess = math.fsum((weight * of_series.excess)[rows].tolist())
         squares = math.fsum((weight * of_series.squares)[rows].tolist())
-        found[name] = float(np.clip(excess / squares, 0, MOST)) if squares > 0 else 0.0
+        found[name] = float(np.clip(excess / squares, 0, MAX_DISPERSION)) if squares > 0 else 0.0
     return found
 
 
@@ -69,7 +69,9 @@ def dispersion_of(of_series: Moments, of_class: Floats) -> Floats:
     prior = PRIOR_DAYS / np.maximum(of_class, LEAST_POOLED) ** 2
     information = squares / (1 + of_class * rate) ** 2
     own = np.divide(excess, squares, out=np.zeros_like(excess), where=squares > 0)
-    mixed: Floats = np.clip((information * own + prior * of_class) / (information + prior), 0, MOST)
+    mixed: Floats = np.clip(
+        (information * own + prior * of_class) / (information + prior), 0, MAX_DISPERSION
+    )
     return mixed
 
 

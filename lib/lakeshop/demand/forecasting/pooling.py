@@ -29,15 +29,15 @@ class Pooled:
     borders: Mapping[str, tuple[float, ...]]
 
     def priors(
-        self, panel: Panel, classes: Names, weekdays: Floats, names: "Hierarchy"
+        self, panel: Panel, classes: Names, weekdays: Floats, hierarchy: "Hierarchy"
     ) -> PooledPriors:
         """Priors of each series of a panel."""
         shared = self.dispersion[""]
         spread = np.array([self.dispersion.get(name, shared) for name in classes.tolist()])
         none = (np.nan, np.nan)
         found = [
-            next((self.levels[k] for k in kinds if k in self.levels), none)
-            for kinds in names.of(last_prices(panel), self.borders)
+            next((self.levels[k] for k in groups if k in self.levels), none)
+            for groups in hierarchy.of(last_prices(panel), self.borders)
         ]
         level, strength = np.array(found, np.float64).reshape(-1, 2).T
         return PooledPriors(classes, weekdays, spread, level, strength)
@@ -59,21 +59,21 @@ class Hierarchy:
             for name, price in zip(self.category, np.nan_to_num(prices).tolist(), strict=True)
         ]
         known = ~np.isnan(prices)
-        kinds = []
+        groups = []
         for n, (category, department) in enumerate(
             zip(self.category, self.department, strict=True)
         ):
             by_price = f"price {bands[n]} of {category}" if known[n] and bands[n] >= 0 else ""
-            kinds.append((by_price, f"category {category}", f"department {department}", "all"))
-        return kinds
+            groups.append((by_price, f"category {category}", f"department {department}", "all"))
+        return groups
 
 
-def pool(panel: Panel, classes: Names, weekdays: Floats, names: Hierarchy) -> Pooled:
+def pool(panel: Panel, classes: Names, weekdays: Floats, hierarchy: Hierarchy) -> Pooled:
     """Pool the series of a panel by class and by group."""
     prices = last_prices(panel)
-    borders = _borders(np.array(names.category), prices)
+    borders = _borders(np.array(hierarchy.category), prices)
     levels: dict[str, tuple[float, float]] = {}
-    for column in zip(*names.of(prices, borders), strict=True):
+    for column in zip(*hierarchy.of(prices, borders), strict=True):
         known, group = np.unique(np.array(column), return_inverse=True)
         found: Priors = priors(panel, weekdays, group.astype(np.int64), len(known))
         levels |= {

@@ -38,25 +38,30 @@ class PolicyResult:
 
 
 def compare(
-    settings: ReplaySettings, given: ReplayInput
+    settings: ReplaySettings, replay_input: ReplayInput
 ) -> tuple[list[PolicyResult], AtEqualService | None]:
     """Replay every policy; parameters are chosen on windows before the scored periods.
 
     Args:
         settings: of the replay.
-        given: history and start.
+        replay_input: history and start.
     """
     rules = rules_of(settings)
     forecasts = cache(_forecaster)
     chosen = {
-        name: _chosen(policy, settings, given, forecasts)
+        name: _chosen(policy, settings, replay_input, forecasts)
         for name, policy in settings.policies.items()
     }
 
     def replayed(policy: PolicyConfig) -> Replayed:
         made = policy_of(policy, rules, forecasts)
         return replay(
-            given.history, given.start, rules, made, first=given.first, rounds=settings.orders
+            replay_input.history,
+            replay_input.start,
+            rules,
+            made,
+            first=replay_input.first,
+            rounds=settings.orders,
         )
 
     found = {name: replayed(policy) for name, policy in chosen.items()}
@@ -146,7 +151,7 @@ def _forecaster(levels: Levels, method: str | None) -> Forecaster:
 
 
 def _chosen(
-    config: PolicyConfig, settings: ReplaySettings, given: ReplayInput, forecasts: Forecasts
+    config: PolicyConfig, settings: ReplaySettings, replay_input: ReplayInput, forecasts: Forecasts
 ) -> PolicyConfig:
     choices: dict[str, PolicyConfig] = {str(choice): choice for choice in config.choices()}
     if len(choices) == 1 or settings.tuning is None:
@@ -154,7 +159,7 @@ def _chosen(
     rules, options = rules_of(settings), settings.tuning
     windows = Windows(options.windows, options.scored, options.stride, options.warm_up)
     candidates = {name: policy_of(choice, rules, forecasts) for name, choice in choices.items()}
-    best, _ = tune(given.history.until(given.first), rules, candidates, windows)
+    best, _ = tune(replay_input.history.until(replay_input.first), rules, candidates, windows)
     return choices[best]
 
 

@@ -20,7 +20,7 @@ class ReplayInput(NamedTuple):
     first: int
 
 
-def given(settings: ReplaySettings, folder: Path) -> ReplayInput:
+def read_input(settings: ReplaySettings, folder: Path) -> ReplayInput:
     """Read the input of a replay.
 
     Args:
