@@ -9,7 +9,7 @@ from pyspark.sql import SparkSession
 from conftest import HOME, TwoNights
 from lakeshop.dates import days_between
 from lakeshop.errors import ConfigError, QualityError
-from lakeshop.pipeline import STAGES, nightly
+from lakeshop.pipeline import STAGES, all_contracts, nightly
 from shops import (
     ENTITIES,
     FIRST,

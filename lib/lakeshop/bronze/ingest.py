@@ -77,34 +77,22 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
     new = [d for d in days if d not in missing and _is_new(run, table, d, prints)]
     for first, last in contiguous_ranges(new):
         try:
-            _load_range(run, name, entity, delivered, prints, first, last)
+            started = time.monotonic()
+            drops = [drop for day in days_between(first, last) for drop in delivered[day]]
+            rows = read_drops(run.lake.spark, drops, entity, _limits(run))
+            rows, counts = without_erased(run, rows, entity)
+            run.publish(
+                table,
+                rows,
+                first,
+                last,
+                started=started,
+                counts=counts,
+                contents=None if drops else {},
+                input_digests=prints,
+            )
         except Exception as error:
             run.fail((table,), first, last, error)
-
-
-def _load_range(
-    run: Run,
-    name: str,
-    entity: Entity,
-    delivered: Delivered,
-    prints: Mapping[date, str],
-    first: date,
-    last: date,
-) -> None:
-    started = time.monotonic()
-    drops = [drop for day in days_between(first, last) for drop in delivered[day]]
-    rows = read_drops(run.lake.spark, drops, entity, _limits(run))
-    rows, counts = without_erased(run, rows, entity)
-    run.publish(
-        f"bronze.{name}",
-        rows,
-        first,
-        last,
-        started=started,
-        counts=counts,
-        contents=None if drops else {},
-        input_digests=prints,
-    )
 
 
 def _drops(run: Run, entity: Entity, day: date | None) -> list[DeliveredFile]:
