@@ -4,3 +4,7 @@ The machine room (config, contracts, storage, privacy, engine) carries the layer
 (sources, bronze, silver, features, similarity) and the applications (recommendations, fraud,
 demand, inventory). `pipeline` says which there are and in which order things run.
 """
+
+from lakeshop.renamed import install
+
+install()

@@ -171,7 +171,7 @@ def test_a_run_is_handed_what_was_asked_for(with_spark, monkeypatch):
     assert one.key == b"a secret of the environment, long enough"
     assert one.lake.root == str(with_spark / "lake")
     assert one.settings.shop.landing == str(with_spark / "landing/complete_journey")
-    assert one.code == code_digest(with_spark / "schemas")
+    assert one.code("silver.products") == other.code("silver.products")
     # The night also redoes what is stale; places given replace those of the configuration.
     assert other.redo_stale
     assert not other.is_history
@@ -458,14 +458,6 @@ def test_places():
     assert placed("lake", home) == "/home/shop/lake"
     assert placed("/data/lake", home) == "/data/lake"
     assert placed("s3a://bucket/lake", home) == "s3a://bucket/lake"
-
-
-def test_the_code_is_named_by_its_sources_and_contracts(home):
-    before = code_digest(home / "schemas")
-    assert before == code_digest(HOME / "schemas")
-    path = home / "schemas/silver/users.yaml"
-    path.write_text(path.read_text() + "\n# a word\n")
-    assert code_digest(home / "schemas") != before
 
 
 def test_an_error_of_a_task_is_said_by_the_last_line_of_its_trace() -> None:

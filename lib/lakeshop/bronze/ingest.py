@@ -6,7 +6,7 @@ table of a database delivers on a day, `jdbc_days` says.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import partial
 

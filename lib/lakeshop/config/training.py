@@ -1,11 +1,12 @@
 """Settings of training: when models are trained, how the work is cut, and what a network is."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import AfterValidator, PositiveFloat, PositiveInt
 
 from lakeshop.config.base import FrozenModel
+from lakeshop.renamed import hint
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
@@ -25,6 +26,13 @@ class Training(FrozenModel):
         return WEEKDAYS.index(self.weekday)
 
 
+def _named_as_today(place: str) -> str:
+    if found := hint(place.partition(":")[0]):
+        msg = f"{found} Name the builder there"
+        raise ValueError(msg)
+    return place
+
+
 class NetworkConfig(FrozenModel):
     """A Keras model: who builds it, how it is compiled, and how its training is cut.
 
@@ -36,7 +44,7 @@ class NetworkConfig(FrozenModel):
     the optimiser's learning rate fall to nothing over the training, along a cosine.
     """
 
-    builder: str
+    builder: Annotated[str, AfterValidator(_named_as_today)]
     arguments: Mapping[str, Any] = {}
     optimizer: str | Mapping[str, Any]
     loss: str | Mapping[str, Any]

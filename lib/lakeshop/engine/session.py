@@ -13,9 +13,11 @@ import pyspark
 from pyspark.sql import SparkSession
 
 from lakeshop.errors import ConfigError
+from lakeshop.renamed import hint
 from lakeshop.storage.jars import has_class
 
 SPARK_LINE = "4.1."
+DAEMON = "spark.python.daemon.module"
 EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 # Where properties name files below the project's folder, in which jobs are submitted.
 FILES = re.compile(r"(?<=configurationFile=)\S+|(?<![^:])\.venv/[^:]+")
@@ -43,12 +45,26 @@ def spark_session(application: str) -> SparkSession:
             "the job by spark-submit --properties-file conf/spark/local.conf jobs/<job>.py."
         )
         raise ConfigError(msg)
+    _assert_daemon(spark)
     assert_jars(spark)
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.ansi.enabled", "true")
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
     spark.sparkContext.setLogLevel("ERROR")
     return spark
+
+
+def _assert_daemon(spark: SparkSession) -> None:
+    """Refuse properties that name the daemon of Python workers as it was named once.
+
+    Raises:
+        ConfigError: the module has another name by now.
+    """
+    named = str(spark.conf.get(DAEMON, "") or "")
+    if found := hint(named):
+        spark.stop()
+        msg = f"{DAEMON} should name a module of today. Received {named}. {found}"
+        raise ConfigError(msg)
 
 
 def assert_jars(spark: SparkSession) -> None:
