@@ -51,10 +51,10 @@ test-slow: $(READY) ## the tests that take minutes each
 	$(PYTEST) -m slow
 
 .PHONY: chaos
-chaos: $(READY) ## kill, double and shuffle nights; build/chaos.json, docs/survival.md
+chaos: $(READY) ## kill, double and shuffle nights, or ONLY=<kind>; build/chaos.json, docs/survival.md
 	@.ci/postgres.sh
-	@rm -f build/chaos.jsonl
-	@status=0; $(PYTEST) -m chaos || status=$$?; \
+	@$(if $(ONLY),,rm -f build/chaos.jsonl)
+	@status=0; $(PYTEST) -m chaos $(if $(ONLY),tests/chaos/test_$(ONLY).py) || status=$$?; \
 	  PYTHONPATH=tests python -m chaos.report --exit $$status
 
 # Peers that nothing but the benchmarks needs; in .venv, which a new requirements.lock makes anew.
