@@ -14,6 +14,8 @@ export PYSPARK_PYTHON := $(CURDIR)/$(BIN)/python
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 PYTEST := python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 SUBMIT := spark-submit --properties-file conf/spark/local.conf
+# Spark asks for a module that the JVM warns of before anything is configured.
+QUIET := 2> >(sed -u '/^WARNING: Using incubator modules/d' >&2)
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .PHONY: help
@@ -26,7 +28,7 @@ NIGHTS_simulated := 2026-01-01:2026-04-23 2026-04-24:2026-04-30
 NIGHTS := $(if $(DATE),$(DATE):$(DATE),$(NIGHTS_$(SHOP)))
 
 # How a simulated shop's drops come to be, all days at once; the same again leaves them alone.
-DELIVERY_simulated = $(SUBMIT) jobs/simulate.py --users 2000 --products 1500 --days 120 --seed 1 --dirt 0.02
+DELIVERY_simulated = $(SUBMIT) jobs/simulate.py --users 2000 --products 1500 --days 120 --seed 1 --dirt 0.02 $(QUIET)
 
 .PHONY: night
 night: $(READY) ## the main job: history and two nights of SHOP, or the night of DATE alone
@@ -34,7 +36,7 @@ night: $(READY) ## the main job: history and two nights of SHOP, or the night of
 	@$(DELIVERY_$(SHOP))
 	@for days in $(NIGHTS); do \
 	  python jobs/deliver.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} && \
-	  $(SUBMIT) jobs/nightly.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} || exit; \
+	  $(SUBMIT) jobs/nightly.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} $(QUIET) || exit; \
 	done
 
 .PHONY: test

@@ -20,7 +20,7 @@ from lakeshop.config.settings import LockSettings
 from lakeshop.engine import cli as job
 from lakeshop.engine.cli import placed
 from lakeshop.engine.failures import summarize_error
-from lakeshop.engine.session import assert_jars
+from lakeshop.engine.session import spark_session
 from lakeshop.errors import (
     BusyError,
     ConfigError,
@@ -397,15 +397,12 @@ def test_a_run_that_fails_tells_its_warnings_first(with_spark, capsys):
 
 
 def test_without_jars_a_job_says_what_to_do(spark, monkeypatch):
-    assert has_class(spark, "io.delta.sql.DeltaSparkSessionExtension")
-    assert not has_class(spark, "io.delta.sql.NoSuchExtension")
-    stopped = []
-    context = SimpleNamespace(getConf=lambda: {"spark.driver.extraClassPath": "x/*"})
-    session = SimpleNamespace(sparkContext=context, stop=lambda: stopped.append(True))
-    monkeypatch.setattr("lakeshop.engine.session.has_class", lambda *_: False)
-    with pytest.raises(ConfigError, match=r"Received x/\*, where they are not, .* make setup"):
-        assert_jars(session)
-    assert stopped == [True]
+    assert has_class("io.delta.sql.DeltaSparkSessionExtension")
+    assert not has_class("io.delta.sql.NoSuchExtension")
+    monkeypatch.setattr("lakeshop.engine.session.has_class", lambda _: False)
+    with pytest.raises(ConfigError, match=r"one without them, in /.* make setup") as refused:
+        spark_session("ingest")
+    assert refused.value.exit_code == 2
 
 
 # -- one run per lake ------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ class Progress:
 
     redraw: Redraw = lambda: None
     _begun: float = field(default_factory=time.monotonic)
-    _done: dict[str, bool] = field(default_factory=dict)  # of all that are expected
+    # Of all that are expected whether they ended well, once they ended.
+    _done: dict[str, bool | None] = field(default_factory=dict)
     _at_work: list[str] = field(default_factory=list)
     _stages: dict[str, float] = field(default_factory=dict)  # those at work, by their begin
     _told: set[str] = field(default_factory=set)
@@ -40,35 +41,34 @@ class Progress:
         """Count these among all tables, before they begin."""
         with self._changing:
             for table in tables:
-                self._done.setdefault(table, False)
+                self._done.setdefault(table, None)
 
     @contextmanager
     def doing(self, table: str) -> Iterator[None]:
         """Count a table as done once this has ended well."""
         with self._changing:
-            self._done[table] = False
+            self._done[table] = None
             self._at_work.append(table)
             self._stages.setdefault(stage_of(table), time.monotonic())
         self.redraw()
+        is_done = False
         try:
             yield
-        except BaseException:
+            is_done = True
+        finally:
             with self._changing:
                 self._at_work.remove(table)
-            raise
-        with self._changing:
-            self._at_work.remove(table)
-            self._done[table] = True
-            is_whole = all(self._done[one] for one in self._of(stage_of(table)))
-        if is_whole:
-            self._tell(stage_of(table))
-        self.redraw()
+                self._done[table] = is_done
+                has_ended = None not in [self._done[one] for one in self._of(stage_of(table))]
+            if has_ended:
+                self._tell(stage_of(table))
+            self.redraw()
 
     def end(self, stage: str) -> None:
         """Count all tables of a stage as done: what has not begun is as it should be."""
         with self._changing:
             tables = self._of(stage)
-            self._done.update(dict.fromkeys(tables, True))
+            self._done.update({one: True for one in tables if self._done[one] is None})
         if tables and stage not in self._told:
             self._tell(stage)
         self.redraw()
@@ -90,11 +90,11 @@ class Progress:
             now = time.monotonic()
             seconds = now - self._stages.pop(stage, now)
             text = self._counted(stage, seconds)
-            done, tables = sum(self._done.values()), len(self._done)
+            done, tables = sum(map(bool, self._done.values())), len(self._done)
             self._told.add(stage)
         figures = event(STAGE, stage=stage, done=done, tables=tables, seconds=round(seconds, 3))
         LOG.info("%s", text, extra=figures)
 
     def _counted(self, stage: str, seconds: float) -> str:
-        done = f"{sum(self._done.values())} of {len(self._done)} tables"
+        done = f"{sum(map(bool, self._done.values()))} of {len(self._done)} tables"
         return f"{stage:<14}{done:<20}{seconds:>7,.0f} s"

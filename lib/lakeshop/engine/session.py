@@ -37,6 +37,7 @@ def spark_session(application: str) -> SparkSession:
         raise ConfigError(msg)
     # Python dates and times that meet Spark's must not depend on the machine's zone.
     os.environ["TZ"] = "UTC"
+    assert_jars()
     spark = SparkSession.builder.appName(f"lakeshop {application}").getOrCreate()
     if not str(spark.conf.get("spark.sql.catalog.spark_catalog", "")).endswith("DeltaCatalog"):
         spark.stop()
@@ -46,7 +47,6 @@ def spark_session(application: str) -> SparkSession:
         )
         raise ConfigError(msg)
     _assert_daemon(spark)
-    assert_jars(spark)
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.ansi.enabled", "true")
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
@@ -67,18 +67,17 @@ def _assert_daemon(spark: SparkSession) -> None:
         raise ConfigError(msg)
 
 
-def assert_jars(spark: SparkSession) -> None:
+def assert_jars() -> None:
     """See to it that Delta's classes are there, and not just named.
 
     Raises:
         ConfigError: they are not.
     """
-    if not has_class(spark, EXTENSION):
-        looked = spark.sparkContext.getConf().get("spark.driver.extraClassPath", "nothing")
-        spark.stop()
+    if not has_class(EXTENSION):
         msg = (
-            f"Delta's jars should be on Spark's class path. Received {looked}, where they are not, "
-            f"in {Path.cwd()}; fetch them by make setup, and start jobs in the project's folder."
+            "Delta's jars should be on Spark's class path, spark.driver.extraClassPath of "
+            f"conf/spark/local.conf. Received one without them, in {Path.cwd()}; fetch them by "
+            "make setup, and start jobs in the project's folder by spark-submit."
         )
         raise ConfigError(msg)
 
