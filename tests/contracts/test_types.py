@@ -1,8 +1,9 @@
 """Types of columns, as contracts, the standard, Spark and SQL call them."""
 
 import pytest
+from pyspark.sql import types as T
 
-from lakeshop.contracts.types import has_map, logical_type, spark_type, sql_type
+from lakeshop.contracts.types import holds, logical_type, spark_type, sql_type
 from lakeshop.errors import ContractError
 
 
@@ -77,6 +78,8 @@ def test_sql_keeps_the_letters_of_fields():
     assert sql_type(spark_type(text)) == wanted
 
 
-def test_maps_are_found_wherever_they_stand():
-    assert has_map(spark_type("ARRAY<STRUCT<a: MAP<STRING,INT>>>"))
-    assert not has_map(spark_type("ARRAY<STRUCT<a: ARRAY<STRING>>>"))
+def test_what_a_type_is_made_of_is_found_wherever_it_stands():
+    assert holds(spark_type("ARRAY<STRUCT<a: MAP<STRING,INT>>>"), T.MapType)
+    assert not holds(spark_type("ARRAY<STRUCT<a: ARRAY<STRING>>>"), T.MapType)
+    assert holds(spark_type("MAP<STRING,INT>"), T.StringType)
+    assert not holds(spark_type("MAP<INT,ARRAY<DATE>>"), T.StringType)

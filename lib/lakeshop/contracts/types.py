@@ -68,7 +68,7 @@ def _map(parts: list[str]) -> T.DataType | None:
         return None
     value = _parsed(parts[1])
     # Where maps are compared their entries are sorted, and those of a map within have no order.
-    if value is None or has_map(value):
+    if value is None or holds(value, T.MapType):
         return None
     return T.MapType(_SIMPLE[parts[0]][0], value)
 
@@ -95,9 +95,9 @@ def _parts(text: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def has_map(kind: T.DataType) -> bool:
-    """Whether a type is a map or holds one."""
-    return isinstance(kind, T.MapType) or any(map(has_map, inner_types(kind)))
+def holds(kind: T.DataType, part: type[T.DataType]) -> bool:
+    """Whether a type is of a kind or made of one: a map somewhere, or a text."""
+    return isinstance(kind, part) or any(holds(inner, part) for inner in inner_types(kind))
 
 
 def inner_types(kind: T.DataType) -> list[T.DataType]:

@@ -183,7 +183,8 @@ def _found(run: Run, table: str, erased: Erased) -> Found | None:
     if not gone:
         return None
     left = contents_of(row for row in sums if not row[IS_ERASED])
-    to_delete = rows.where(F.col(IS_ERASED)).select(*places(contract)).distinct()
+    gone_rows = rows.where(F.col(IS_ERASED))
+    to_delete = tables.identified(run.lake, table, gone_rows, places(contract))
     contents = {row[BUSINESS_DATE]: left.get(row[BUSINESS_DATE], EMPTY) for row in gone}
     for day in interrupted_days(run, table, contents, _whole(sums)):
         LOG.info("erase: %s of %s was replaced by a run that was killed: run it again", day, table)

@@ -7,9 +7,10 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.contracts.model import BUSINESS_DATE, Contract
+from lakeshop.contracts.types import holds
 from lakeshop.engine.run import Run
 from lakeshop.privacy.erasure_list import Erased
-from lakeshop.sources.mentions import IS_ERASED, speaks_of, with_erased
+from lakeshop.sources.mentions import IS_ERASED, speaks_of, texts_in, with_erased
 from lakeshop.storage.lake import Lake
 
 BRONZE, QUARANTINE = "bronze", "quarantine"
@@ -31,8 +32,8 @@ def tables_of_persons(lake: Lake) -> list[str]:
 
 
 def person_columns(contract: Contract) -> list[str]:
-    """The personal text columns of a contract; other types identify nobody."""
-    return [c.name for c in contract.columns if c.personal and isinstance(c.type, T.StringType)]
+    """The personal columns of a contract that hold texts; other types identify nobody."""
+    return [c.name for c in contract.columns if c.personal and holds(c.type, T.StringType)]
 
 
 def places(contract: Contract) -> Sequence[str]:
@@ -49,7 +50,8 @@ def marked(run: Run, table: str, erased: Erased) -> DataFrame:
     if layer == BRONZE and name in run.settings.shop.entities:
         return with_erased(rows, run.settings.shop.entities[name], run.settings.shop, erased)
     contract = run.lake.contract(table)
-    texts = F.array(*person_columns(contract))
+    kinds = contract.schema(*person_columns(contract))
+    texts = F.concat(*[texts_in(F.col(field.name), field.dataType) for field in kinds])
     nobody = F.array().cast("array<string>")
     is_erased = speaks_of(run.lake.spark, erased)(nobody, texts, F.lit(False))
     rows = rows.withColumn(IS_ERASED, is_erased)

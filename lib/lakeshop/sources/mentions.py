@@ -13,9 +13,11 @@ import pandas as pd
 from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 from pyspark.sql.pandas.functions import pandas_udf
 
 from lakeshop.config.shop import ColumnMapping, Entity, Shop
+from lakeshop.contracts.types import holds
 from lakeshop.engine.run import Run
 from lakeshop.privacy.erasure_list import Erased, read_list
 from lakeshop.sources.mapping import KEYS, MALFORMED, TEXT, source_columns, with_text
@@ -103,3 +105,28 @@ def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
         )
 
     return spoken  # type: ignore[no-any-return,unused-ignore]
+
+
+def _no_texts() -> Column:
+    return F.array().cast("array<string>")
+
+
+def texts_in(values: Column, kind: T.DataType) -> Column:
+    """All texts that a column of any type holds, as an array: elements, keys, values, fields."""
+    if isinstance(kind, T.StringType):
+        return F.array(values)
+    if not holds(kind, T.StringType):
+        return _no_texts()
+    if isinstance(kind, T.ArrayType):
+        within = F.flatten(F.transform(values, lambda value: texts_in(value, kind.elementType)))
+        return F.coalesce(within, _no_texts())
+    if isinstance(kind, T.MapType):
+        keys, held = F.map_keys(values), F.map_values(values)
+        parts = [
+            texts_in(keys, T.ArrayType(kind.keyType)),
+            texts_in(held, T.ArrayType(kind.valueType)),
+        ]
+    else:
+        assert isinstance(kind, T.StructType)
+        parts = [texts_in(values[field.name], field.dataType) for field in kind.fields]
+    return F.concat(*parts)

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE, within
 from lakeshop.storage.file_system import escaped, list_files, remove_folder
-from lakeshop.storage.lake import Lake
+from lakeshop.storage.lake import Lake, comparable
 
 UPKEEP = "upkeep"  # noted in commits
 
@@ -61,11 +61,30 @@ def _file(size: int, stats: str | None, day: str | None) -> File | None:
     return File(size, date.fromisoformat(first), date.fromisoformat(last))
 
 
+def identified(lake: Lake, table: str, rows: DataFrame, on: Sequence[str]) -> DataFrame:
+    """Distinct values of some columns, as `delete` compares them: what is nested as text."""
+    kinds = lake.contract(table).schema(*on)
+    values = [comparable(F.col(f.name), f.dataType).alias(f.name) for f in kinds]
+    return rows.select(*values).distinct()
+
+
 def delete(lake: Lake, table: str, doomed: DataFrame, on: Sequence[str]) -> None:
-    """Delete the rows whose columns `on`, NULL or not, are those of a row of `doomed`."""
+    """Delete the rows whose columns `on`, NULL or not, are those of a row of `doomed`.
+
+    Args:
+        lake: the lake.
+        table: the table.
+        doomed: as from `identified` where a column is nested.
+        on: names of the columns.
+    """
     same = reduce(
         lambda one, other: one & other,
-        (F.col(f"row.{name}").eqNullSafe(F.col(f"doomed.{name}")) for name in on),
+        (
+            comparable(F.col(f"row.{field.name}"), field.dataType).eqNullSafe(
+                F.col(f"doomed.{field.name}")
+            )
+            for field in lake.contract(table).schema(*on)
+        ),
     )
     rows = DeltaTable.forPath(lake.spark, lake.path(table)).alias("row")
     with lake.commit_lock():

@@ -23,6 +23,7 @@ from pyspark.sql import types as T
 
 from lakeshop.contracts.migration import broken_by, migration
 from lakeshop.contracts.model import BUSINESS_DATE, Contract, quoted, within
+from lakeshop.contracts.types import inner_types
 from lakeshop.errors import ContractError
 
 
@@ -262,16 +263,20 @@ def content_columns(contract: Contract) -> tuple[Column, Column]:
 
     xxhash64 skips NULLs, so that a value moved to a neighbouring column would go unseen: the
     pattern of NULLs is hashed with the values. It does not see where an array ends either:
-    arrays are hashed as text.
+    what is nested is hashed as text.
     """
     names = contract.column_names
-    values = [
-        F.to_json(c.name) if isinstance(c.type, T.ArrayType) else F.col(c.name)
-        for c in contract.columns
-    ]
+    values = [comparable(F.col(c.name), c.type) for c in contract.columns]
     nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in names])
     digest = F.sum(F.xxhash64(*values, nulls).cast("decimal(20,0)"))
     return F.count("*").alias("rows"), digest.alias("digest")
+
+
+def comparable(values: Column, kind: T.DataType) -> Column:
+    """Values that Spark can compare and hash: what is nested as JSON, maps by their keys' order."""
+    if isinstance(kind, T.MapType):
+        return F.to_json(F.array_sort(F.map_entries(values)))
+    return F.to_json(values) if inner_types(kind) else values
 
 
 def contents_of(days: Iterable[Row]) -> dict[date, Content]:
