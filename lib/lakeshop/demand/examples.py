@@ -67,7 +67,7 @@ def sampled(series: DataFrame, most: int, days_before: int) -> DataFrame:
         series: rows of features.demand.
         most: approximate number of series.
         days_before: sales count until so many days before. Later days would select series by the
-        values to be forecast.
+            values to be forecast.
     """
     total = series.count()
     if total <= most:

@@ -19,7 +19,7 @@ def panel_of(batch: Columns, day: date, history_days: int, horizon_days: int) ->
 
     Args:
         batch: first_day, last_day, units, exposure, price, display, mailer and announced of
-        features.demand, as Arrow or pandas columns.
+            features.demand, as Arrow or pandas columns.
         day: its business date, the panel's last day of history.
         history_days: columns of history, T; older days are cut off.
         horizon_days: columns after it, H; at most as many as the arrays reach.

@@ -151,8 +151,8 @@ def distinct_members(
         entities: first and size.
         reach: `ends`; the first place after a line's time; the first one after its time and the
             length.
-        pairs: first and size of each (entity, member), by place among the pairs; the place
-        among the pairs of each line; the line at each place.
+        pairs: first and size of each (entity, member), by place among the pairs; the place among
+            the pairs of each line; the line at each place.
 
     Returns:
         int64[n], 0 for lines without a query.

@@ -38,7 +38,7 @@ def habits(purchases: DataFrame, day: date, settings: Features) -> DataFrame:
         purchases: as from `purchase_days`.
         day: the business date.
         settings: half-lives of `habit` and of `recent`, the fixed-point sums of the purchase days'
-        weights.
+            weights.
     """
     age = age_in_days(day)
     return purchases.groupBy(*PAIR).agg(

@@ -197,7 +197,7 @@ def histories_of(rows: Rows, places: Integers, codes: Integers) -> EntityHistori
 
     Args:
         rows: columns `time` (microseconds), `delivered` (days), `flags`, of frauds `known` and
-        `until` (days), and the columns of `with_ranks`.
+            `until` (days), and the columns of `with_ranks`.
         places: int64[n].
         codes: int64[n], the entity of each.
     """

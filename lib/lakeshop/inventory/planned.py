@@ -48,8 +48,7 @@ def replayed_plan(
     Args:
         history: known days, with the days to replay.
         demand_by_age: forecast demand by its age in days before the last day. Origins are one
-            review
-        apart.
+            review apart.
         terms: of the same n series, all `replayable`; stock on hand is not read.
         target: of the plan.
 

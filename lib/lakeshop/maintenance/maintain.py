@@ -76,8 +76,7 @@ def maintain(run: Run) -> None:
 
     Raises:
         ConfigError: the day is far after the newest published day, so that live rows would be
-            removed;
-        or the list of erased persons cannot be used.
+            removed; or the list of erased persons cannot be used.
     """
     _assert_not_ahead(run)
     before = {table: len(tables.files_of(run.lake, table)) for table in all_tables(run.lake)}

@@ -41,7 +41,7 @@ def contributions(
         reference: usual inputs, float[d], or float[n, d] with one reference per row.
         keys: one name per row.
         players: columns of each player, disjoint; by default each column is one. Columns of no
-        player keep the reference's value and contribute to nobody.
+            player keep the reference's value and contribute to nobody.
         orders: even number of orders per row.
 
     Raises:

@@ -48,8 +48,8 @@ def calibrated(
         target: their classes, 0 or 1.
         weight: rows that each one represents, where the slice was thinned.
         odds_factor: ratio of the odds of class 1 in training to the true odds: its weight, or n
-        where every n-th row of class 0 was kept (Dal Pozzolo et al. 2015). Used only where
-        the slice does not allow calibration.
+            where every n-th row of class 0 was kept (Dal Pozzolo et al. 2015). Used only where the
+            slice does not allow calibration.
     """
     from lakeshop.ml.layers import MonotoneCalibration
 

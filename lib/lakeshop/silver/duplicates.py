@@ -25,8 +25,8 @@ def with_repeated_events(
     """Add `is_duplicate`: the key was accepted within the look-back, or stands in an earlier row.
 
     Args:
-        rows: rows of a range of at most `look_back_days` days, with file and line; only rows
-        with `is_valid` take part.
+        rows: rows of a range of at most `look_back_days` days, with file and line; only rows with
+            `is_valid` take part.
         accepted: rows of the same table accepted before the range.
         key: columns of the key.
         look_back_days: maximal age of an earlier acceptance.

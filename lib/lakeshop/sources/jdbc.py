@@ -62,8 +62,7 @@ class Source:
 
         Raises:
             InputError: the database cannot be reached, the table is not there, or required columns
-                are
-            missing or of another type.
+                are missing or of another type.
         """
         found = self.connection.query(
             "SELECT attname::text AS name, format_type(atttypid, NULL) AS kind FROM pg_attribute "

@@ -75,7 +75,7 @@ def packed(
 
     Args:
         rows: flat columns, numbers or NULL, read from a pinned version; or, of wide rows, one
-        column `record`, an array of them in the order of the model's `stored` columns.
+            column `record`, an array of them in the order of the model's `stored` columns.
         spec: the model; its columns are packed.
         plan: number of shards.
         key: columns that identify rows; rows of one value share a shard.

@@ -39,7 +39,7 @@ def choose(
 
     Args:
         scores: of each method over the same series, lower is better (squared scaled errors). A
-        series with NaN counts with its score by the default.
+            series with NaN counts with its score by the default.
         weight: of each series, its value.
         last: the previous choice; by default the default method.
         default: the method without any evidence; must be among the scores.
