@@ -4,10 +4,11 @@ One row per series with arrays of days, because every method reads whole histori
 a year are as many rows, not 14 million. Daily sums are collected per series, sparse and in any
 order, and made dense by NumPy, see `dense_arrays`.
 
-A series is active, and forecast, if it sold within `active_days`, or if its catalogue entry came
-within 28 days (not with the shop's first catalogue), until its day of discontinuation. Training
-days also include all others that sold within the look-back: survivors alone would bias the network.
-Money and units are summed as integers, so that no result depends on the partitioning.
+A series is active, and forecast, if it sold within `active_days`. So is a series with a catalogue
+entry of the last 28 days (not of the shop's first catalogue). Both end on the day of
+discontinuation. Training days also include all others that sold within the look-back: survivors
+alone would bias the network. Money and units are summed as integers, so that no result depends on
+the partitioning.
 """
 
 from datetime import date

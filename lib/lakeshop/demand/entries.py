@@ -130,9 +130,9 @@ def _lines_on(weekday: int) -> Column:
 def stock(levels: DataFrame, known: DataFrame, day: date, options: DemandSettings) -> DataFrame:
     """One row per series with counted stock: `stock`, its informative days.
 
-    An entry has the day's number of counts, one per product and store, the opening hours sold out
-    in all of them, and the number of empty shelves without sold-out hours. silver.stock holds one
-    count per product, store and day, whatever the number of deliveries.
+    An entry holds the day's number of counts, one per product and store. It also holds the opening
+    hours sold out in all of them, and the number of empty shelves without sold-out hours.
+    silver.stock has one count per product, store and day, whatever the number of deliveries.
     """
     age = age_in_days(day)
     is_known = F.col("hours_sold_out").isNotNull()

@@ -148,7 +148,7 @@ def _in_packs(policy: Policy, pack: Integers) -> Policy:
 
 @dataclass(frozen=True, eq=False)
 class _Nights:
-    """All days, how many of them the first night knew, and how many nights there are."""
+    """All days, the number of them known at the first origin, and the number of origins."""
 
     history: History
     first: int

@@ -17,7 +17,7 @@ BRONZE, QUARANTINE = "bronze", "quarantine"
 
 
 def all_tables(lake: Lake) -> list[str]:
-    """Every table that contracts promise, twins of the newest night included, if it exists."""
+    """Every existing table of the contracts, twins of the newest day included."""
     names = [
         name
         for contract in lake.contracts.values()

@@ -268,14 +268,14 @@ class MemberCrossentropy(keras.losses.Loss):  # type: ignore[misc]
 
 @registered
 class MonotoneCalibration(keras.Layer):  # type: ignore[misc]
-    """A score between 0 and 1, [batch, 1], to a probability, by a broken line on log-odds.
+    """A score between 0 and 1, [batch, 1], to a probability, by a piecewise linear map of log-odds.
 
-    Beyond its ends the line goes on with slope 1. Without points the log-odds are shifted.
+    Beyond its ends the map has slope 1. Without points the log-odds are shifted.
 
     Args:
         knots: log-odds of scores, strictly ascending.
         heights: log-odds of the probability at each, strictly ascending.
-        shift: added to the log-odds where there are no points.
+        shift: added to the log-odds without points.
     """
 
     def __init__(

@@ -55,11 +55,11 @@ class NegativeBinomialHead(keras.Layer):  # type: ignore[misc]
 
 @registered
 class NegativeBinomial(keras.losses.Loss):  # type: ignore[misc]
-    """Mean negative log-likelihood of the days of a series, as far as they are known.
+    """Mean negative log-likelihood of the known days of a series.
 
-    Of target [batch, 2 H], units and exposures, and [batch, 2 H], means and dispersions of fully
-    exposed days: a day exposed in part expects its part of the mean, one not exposed counts for
-    nothing (DeepAR's likelihood, Salinas et al. 2020, with exposure).
+    The target [batch, 2 H] holds units and exposures, the prediction [batch, 2 H] means and
+    dispersions of fully exposed days. A partly exposed day expects its part of the mean; an
+    unexposed one is ignored (DeepAR's likelihood, Salinas et al. 2020, with exposure).
     """
 
     def __init__(

@@ -30,7 +30,7 @@ class Interval(NamedTuple):
 def precision_at(recommended: Sequence[str], relevant: Collection[str], k: int) -> float:
     """Relevant products among the first k, divided by k.
 
-    The divisor is k even if fewer were recommended: an empty place helps nobody.
+    The divisor is k even if fewer were recommended: an empty place has no benefit.
 
     Raises:
         ValueError: k below 1, no relevant product, or a product recommended twice.
@@ -99,8 +99,8 @@ def novelty(recommended: Sequence[str], popularity: Mapping[str, int], *, users:
     """Mean self-information of one list, in bits: the mean of -log2(p) over its products.
 
     p is the share of all users who bought the product, popularity[product] / users (Zhou et al.
-    2010; Vargas and Castells 2011). A product that nobody bought counts as bought by half a
-    user. The figure of a table is the mean over its lists.
+    2010; Vargas and Castells 2011). A product without buyers counts as bought by half a user. The
+    metric of a table is the mean over its lists.
 
     Raises:
         ValueError: users below 1, an empty list, a product recommended twice, or a popularity

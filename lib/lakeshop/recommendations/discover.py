@@ -74,7 +74,7 @@ def new_list(
 
 
 def _model(products: DataFrame, weights: DataFrame, terms: NewTerms) -> tuple[Catalogue, ItemModel]:
-    """The products the weights speak for, numbered in the order of their ids, and the model."""
+    """The products with weights, numbered in the order of their ids, and the model."""
     cells = weights.select("product_id", "neighbour_id", "similarity").toArrow()
     on_sale = products.select("product_id", popularity_log_odds(terms).alias("popularity"))
     sold = on_sale.toArrow()
@@ -105,9 +105,9 @@ def _named(picks: TopK, user_ids: pa.StringArray, catalogue: Catalogue) -> pa.Re
 def popular_list(
     products: DataFrame, catalogue: DataFrame, users: DataFrame, settings: RecommendationSettings
 ) -> DataFrame:
-    """The stated fallback: the same popular products for every one of `users`.
+    """The fallback: the same popular products for every one of `users`.
 
-    Where fewer are on sale than the list is long, as on a first night, the catalogue fills it.
+    With fewer products on sale than the list is long, as on a first day, the catalogue fills it.
     """
     nothing_speaks = settings.new.similarity * F.log(F.lit(NOTHING_SPEAKS))
     popular = products.select(

@@ -33,7 +33,7 @@ class ItemModel:
 
     @cached_property
     def for_product(self) -> sparse.csr_matrix:
-        """The weights by the product they speak for: `for_product[i, j]` is `weights[j, i]`."""
+        """The weights by recommended product: `for_product[i, j]` is `weights[j, i]`."""
         return self.weights.T.tocsr()
 
 
@@ -54,7 +54,7 @@ class TopK:
 def item_model(
     pairs: tuple[Integers, Integers, Floats], popularity: Floats, similarity_term: float
 ) -> ItemModel:
-    """A model from pairs of (product bought, product it speaks for, weight), each once."""
+    """A model from pairs of (product bought, product recommended, weight), each once."""
     bought, other, weight = pairs
     shape = (popularity.size, popularity.size)
     weights = sparse.csr_matrix((weight, (bought, other)), shape=shape)

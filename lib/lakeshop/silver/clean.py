@@ -56,9 +56,9 @@ IDENTIFIERS = ("user_id", "payment_id", "device_id")
 
 @dataclass
 class Cleaned:
-    """What a run has cleaned: accepted rows by entity and range, still with the shop's ids.
+    """Cleaned rows of a run: accepted rows by entity and range, still with the shop's ids.
 
-    Cleaned rows stay cached until the users in them are registered.
+    They stay cached until their users are registered.
     """
 
     pseudonym: Callable[[str], Column]

@@ -48,9 +48,9 @@ def expected_columns(entity: Entity, contract: Contract) -> list[str]:
 
 
 def required_columns(entity: Entity, contract: Contract) -> list[str]:
-    """The shop's columns without which no row can have all that the contract requires.
+    """The shop's columns that every row needs to fulfil the contract.
 
-    Of an expression all that it reads, unless JSON may leave some of it out.
+    Of an expression these are all columns that it reads, unless JSON may leave some of them out.
     """
     required = {column.name for column in contract.columns if column.required}
     origins = [origin for name, origin in entity.columns.items() if name in required]
@@ -82,7 +82,7 @@ def _reportable_columns(entity: Entity) -> Column:
 
 
 def drift_reasons(entity: Entity) -> list[Column]:
-    """Why rows are rejected that show a drift, where the entity wants them to be."""
+    """Reasons to reject rows with a drift, where the entity rejects them."""
     if entity.drift != "discard_row":
         return []
     new = F.concat(

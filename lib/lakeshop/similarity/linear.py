@@ -18,7 +18,7 @@ from lakeshop.similarity.histories import InteractionMatrix
 
 @dataclass(frozen=True, eq=False)
 class LinearNeighbours:
-    """Equally long columns, a row per item and neighbour: item j speaks for neighbour i.
+    """Equally long columns, a row per item and neighbour: item j predicts neighbour i.
 
     `similarity` is the weight of j for i, `support` the histories with both.
     """

@@ -58,7 +58,7 @@ def _write(copy: Path, parts: Iterable[InteractionMatrix]) -> None:
 
 
 def _mapped(path: Path) -> NDArray[np.uint8]:
-    """The file's bytes; pages are shared until somebody writes to them, and nobody does.
+    """The file's bytes; pages are shared as long as no process writes to them, and none does.
 
     Writable, because numba compiles a second kernel for read-only arrays.
     """

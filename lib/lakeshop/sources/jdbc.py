@@ -171,7 +171,7 @@ class Source:
 
 
 def _name(name: str) -> str:
-    """A name as it is, whatever is in it."""
+    """A quoted name, with any characters."""
     return '"' + name.replace('"', '""') + '"'
 
 

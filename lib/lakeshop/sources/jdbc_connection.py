@@ -102,7 +102,7 @@ class Connection:
             raise self._explanation(error) from None
 
     def _explanation(self, error: Exception) -> Exception:
-        """The error with the driver's message; other errors stay as they are."""
+        """The error with the driver's message; other errors are unchanged."""
         text = str(error)
         if DRIVER in text and "ClassNotFound" in text:
             msg = (

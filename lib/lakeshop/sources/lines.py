@@ -223,7 +223,7 @@ def _as_text(value: object) -> str:
 
 
 def _assert_parquet(file: pq.ParquetFile, limits: Limits) -> None:
-    """Read all of it, once the number of rows that it claims is one that may be."""
+    """Read the whole file, after a check of its claimed number of rows."""
     names = file.schema_arrow.names
     if len(set(names)) < len(names):
         msg = "a column's name twice"

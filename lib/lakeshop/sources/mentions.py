@@ -28,7 +28,7 @@ SHORT = 1000  # letters: texts that may well come again
 
 
 def without_erased(run: Run, rows: DataFrame, entity: Entity) -> tuple[DataFrame, Counts | None]:
-    """The delivered rows that speak of nobody erased, and the counts where others are left out."""
+    """The delivered rows that mention no erased person, and the counts of omitted rows."""
     erased = read_list(run.settings.maintenance.erased, run.key)
     if not erased:
         return rows, None
@@ -44,7 +44,7 @@ def without_erased(run: Run, rows: DataFrame, entity: Entity) -> tuple[DataFrame
 
 
 def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> DataFrame:
-    """Add `is_erased`: whether a delivered row speaks of an erased person."""
+    """Add `is_erased`: true where a delivered row mentions an erased person."""
     by_user = entity.model_copy(update={"columns": user_origins(shop)})
     parsed = with_text(rows, by_user)
     is_broken = F.col(MALFORMED) | F.col("fault").isNotNull() | _lacks_users(entity)

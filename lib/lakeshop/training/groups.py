@@ -28,7 +28,7 @@ def fit_per_group(
     """The predictions of each group's own model for its test rows.
 
     A group's model is the result of Keras' `fit` on the group's training rows, in the order of a
-    hash of their key, with a seed derived from the group's value. A group that cannot be trained
+    hash of their key. Its seed is derived from the group's value. A group that cannot be trained
     raises no error: its predictions are NULL, with the reason. A group's rows must fit into a
     worker.
 

@@ -42,7 +42,7 @@ class Board:
     @classmethod
     @contextmanager
     def open(cls, folder: Path | None) -> Iterator["Board"]:
-        """Write below a folder; a training that goes on adds a file."""
+        """Write below a folder; a resumed training adds a file."""
         if folder is None:
             yield cls(None)
             return

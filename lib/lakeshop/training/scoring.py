@@ -1,7 +1,7 @@
-"""Score rows with a model, in every worker once loaded; no row can fail a night.
+"""Score rows with a model, loaded once per worker; no row can fail a run.
 
-Workers keep the last models by their digest. A prediction does not depend on which rows are scored
-beside it: all go through the model in blocks of one size, the last one filled up.
+Workers keep the last models by their digest. A prediction does not depend on the other rows of its
+batch: all go through the model in blocks of one size, the last one padded.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -32,18 +32,18 @@ def score(
     *,
     modules: Sequence[str] = (),
 ) -> DataFrame:
-    """Rows with the model's outputs beside their own columns, which stay as they are.
+    """Rows with the model's outputs beside their own columns.
 
-    The model gets NULL as NaN, and NaN and infinity as they are. A prediction that is not a finite
-    number becomes NULL.
+    The model gets NULL as NaN. NaN and infinity are passed unchanged. A prediction that is not a
+    finite number becomes NULL.
 
     Args:
-        rows: has the columns of the model's inputs, numbers or booleans.
+        rows: with the columns of the model's inputs, numbers or booleans.
         payload: the model's `.keras` file.
         sha256: the digest under which it was registered.
-        columns: which columns the inputs are.
+        columns: columns of the inputs.
         output: name of the column of the prediction, or names, one for each number a row gets.
-        modules: imported in the workers first, where layers of one's own are registered.
+        modules: imported in the workers first, to register custom layers.
 
     Raises:
         ModelError: the file was altered.

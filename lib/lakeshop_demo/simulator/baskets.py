@@ -1,7 +1,7 @@
 """Products that users look at, put into the cart and would buy at a visit, before stock.
 
-A basket holds the staples that are due, products found by taste (more of them in promotions),
-partners of bought products, and products shown and clicked.
+A basket holds due staples, products found by taste (more of them in promotions), partners of bought
+products, and products shown and clicked.
 """
 
 from dataclasses import dataclass

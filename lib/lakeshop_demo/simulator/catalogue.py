@@ -18,12 +18,12 @@ from lakeshop_demo.simulator.world import WORLD
 def write_products(
     arguments: Arguments, shard: Shard, folders: Folders, wanted: Ints
 ) -> tuple[Ledger, dict[str, int]]:
-    """Write all there is of some products; return their ledger and the rows delivered.
+    """Write all files of some products; return their ledger and the rows delivered.
 
     Args:
         arguments: of the simulation.
         shard: the products.
-        folders: where to write.
+        folders: of the drops and the truth.
         wanted: units demanded, products x hours since the begin of the first day.
     """
     chance, products = Chance(arguments.seed), products_of(arguments)

@@ -1,8 +1,8 @@
 """Random numbers without a state: a number is a hash of the seed, its purpose and its ids.
 
 Counter-based, as in Salmon et al., Parallel random numbers: as easy as 1, 2, 3 (2011); the mixing
-function is the finaliser of SplitMix64 (Steele, Lea and Flood 2014). Whoever draws for the same
-ids gets the same number, in any order, on any machine.
+function is the finaliser of SplitMix64 (Steele, Lea and Flood 2014). The same ids give the same
+number, in any order, on any machine.
 """
 
 import zlib

@@ -69,7 +69,7 @@ def events_of(arguments: Arguments, unit: Unit) -> Events:
 
 
 def demand_of(arguments: Arguments, unit: Unit) -> tuple[Ints, Ints, Ints]:
-    """Product, hour since the begin of the first day and units that the users want to buy."""
+    """Product, hour since the begin of the first day and units demanded by the users."""
     return demand(events_of(arguments, unit).lines, arguments.products, *unit.days)
 
 

@@ -32,7 +32,7 @@ class Windows:
 
 
 def terminal_windows(arguments: Arguments) -> Windows:
-    """As many windows as give the wanted share of lines, one at least."""
+    """As many windows as give the requested share of lines, one at least."""
     chance, days = Chance(arguments.seed), arguments.days
     wanted = WORLD.terminal_share * days * WORLD.stores
     number = np.arange(max(1, round(wanted / (WORLD.terminal_days * WORLD.terminal_fraud))))

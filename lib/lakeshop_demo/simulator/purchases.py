@@ -142,7 +142,7 @@ def places(visit: Ints) -> Ints:
 
 
 def demand(lines: Lines, products: int, first: int, last: int) -> tuple[Ints, Ints, Ints]:
-    """Product, hour from the first one of day 0, and units wanted, each pair once."""
+    """Product, hour from the first one of day 0, and units demanded, each pair once."""
     hours = (last - first) * HOURS
     key = lines.product * hours + (lines.day - first) * HOURS + lines.second // 3600
     found, place = np.unique(key, return_inverse=True)

@@ -80,7 +80,7 @@ def _demands(arguments: Arguments, batches: Batches) -> Iterator[pd.DataFrame]:
 
 
 def _with_all_shards(spark: SparkSession, wanted: DataFrame, arguments: Arguments) -> DataFrame:
-    """Demand summed over all users, with its shard; also of shards that nobody wants."""
+    """Demand summed over all users, with its shard; also of shards without demand."""
     shard = F.floor(F.col("product") / WORLD.products_at_once)
     nothing = spark.range(len(shards_of(arguments))).select(
         (F.col("id") * WORLD.products_at_once).alias("product"),

@@ -1,8 +1,7 @@
 """Candidate forecasts of a panel: mean and dispersion of every day ahead, by method.
 
-Candidates are the local methods, analogy for new series, the network of all series, and the
-averages of most local methods with the network: a plain average is hard to beat (Makridakis et al.
-2022).
+Candidates are the local methods, analogy for new series, the network of all series, and averages of
+local methods with the network. A plain average is hard to beat (Makridakis et al. 2022).
 """
 
 from collections.abc import Collection

@@ -188,7 +188,7 @@ def replay(
 
 
 def initial_state(history: History, cover: float, *, window: int, lead: int) -> State:
-    """A start where none is known: whole units for `cover` mean periods, nothing in transit."""
+    """A start with unknown stock: whole units for `cover` mean periods, nothing in transit."""
     recent = history.units[:, -window:], history.exposure[:, -window:]
     on_sale = np.maximum(recent[1].sum(axis=1), 1.0)
     mean = (recent[0] * recent[1]).sum(axis=1) / on_sale
