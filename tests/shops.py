@@ -277,7 +277,7 @@ def run_days(shop: TinyShop, lake: str, first: date, last: date) -> None:
 
 
 def stale_days(shop: TinyShop, day: date) -> set[tuple[str, date]]:
-    """What a night of that day finds made from other rows than there are now."""
+    """Days that a run of that day finds built from other rows than there are now."""
     run = shop.run(day, redo_stale=True)
     return {
         (table, made)
@@ -288,7 +288,7 @@ def stale_days(shop: TinyShop, day: date) -> set[tuple[str, date]]:
 
 
 def contents(lake: Lake, first: date, last: date) -> Contents:
-    """What every table but those of ops holds, by day, read from the tables."""
+    """Content of every table but those of ops, by day, read from the tables."""
     return {
         name: lake.content(name, first, last)
         for name in lake.contracts

@@ -80,7 +80,7 @@ def simulated_by_hand(arguments: Arguments, home: Path) -> Simulated:
 
 
 def cleaned(spark: SparkSession, shop: Simulated, home: Path) -> Lake:
-    """What ingest and clean make of a simulated shop, all days as one range."""
+    """Ingest and clean a simulated shop, all days as one range."""
     lake = Lake(spark, str(home), all_contracts(HOME / "schemas"))
     settings = read_settings(HOME / "conf", env="local", shop="simulated")
     own = settings.shop.model_copy(update={"landing": str(shop.landing)})

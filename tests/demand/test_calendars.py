@@ -1,4 +1,4 @@
-"""What the calendar says of days: known holidays, and every feature worked by hand."""
+"""Calendar features: known holidays, and every feature worked by hand."""
 
 from datetime import date, timedelta
 

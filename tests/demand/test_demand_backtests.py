@@ -1,4 +1,4 @@
-"""What the demand network is taught and what the backtest judges, of a tiny features.demand."""
+"""Training of the demand network and its backtest, on a tiny features.demand."""
 
 import json
 from datetime import date, timedelta

@@ -307,7 +307,7 @@ def test_birthday_coupons_are_used_in_the_week_up_to_the_birthday(shop, lines):
 
 
 def test_a_higher_price_is_bought_less():
-    """What is drawn by taste falls by the price's power of the elasticity, all else equal."""
+    """Demand by taste falls by the price's power of the elasticity, all else equal."""
     products = products_of(Arguments(10, 400, 100, 1))
     ids = np.nonzero((products.reprice_day < 100) & (products.reprice_factor > 1))[0]
     day = products.reprice_day[ids]

@@ -1,4 +1,4 @@
-"""What is known of products: worked by hand, and by brute force on random days."""
+"""Features of products: worked by hand, and by brute force on random days."""
 
 import random
 from datetime import date, timedelta

@@ -59,7 +59,7 @@ def made(events):
 
 
 def before(each, row):
-    """What a row may know: rows that happened earlier and were delivered no later."""
+    """Rows known to a row: rows that happened earlier and were delivered no later."""
     return [
         other
         for other in each

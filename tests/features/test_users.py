@@ -1,4 +1,4 @@
-"""What is known of users: worked by hand, and by brute force on random days."""
+"""Features of users: worked by hand, and by brute force on random days."""
 
 import random
 from collections import Counter

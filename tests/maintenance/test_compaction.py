@@ -1,4 +1,4 @@
-"""Which stretches of days are compacted; no Spark."""
+"""Ranges of days that are compacted; no Spark."""
 
 from datetime import date, timedelta
 

@@ -1,4 +1,4 @@
-"""Who is on the list, and which texts speak of them; no Spark."""
+"""The list of erased persons, and texts that mention them; no Spark."""
 
 import argparse
 import os
@@ -99,7 +99,7 @@ def test_a_request_that_asks_for_nobody_is_refused(tmp_path, content):
 
 @pytest.mark.parametrize("job", ["maintain", "nightly"])
 def test_the_job_ends_with_2_and_tells_no_id(tmp_path, capsys, job):
-    """Where the file is missing, and where it is given to a job that erases nobody."""
+    """A missing file, and a file given to a job that erases nobody."""
     file = tmp_path / "ids"
     if job == "nightly":
         file.write_text(LONG)

@@ -1,4 +1,4 @@
-"""What is older than its contract keeps it goes, and what something else still needs stays."""
+"""Rows past their retention are deleted; rows that something else needs stay."""
 
 from datetime import timedelta
 

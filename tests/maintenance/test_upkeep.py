@@ -100,7 +100,7 @@ def test_upkeep(shop, caplog):
 
 
 def log_cleaned(lake, table):
-    """What Delta does of itself once entries are old: all before a checkpoint go."""
+    """Delta's own clean-up of old log entries: all before a checkpoint go."""
     logs = lake.spark._jvm.org.apache.spark.sql.delta.DeltaLog
     log = logs.forTable(lake.spark._jsparkSession, lake.path(table))
     log.checkpoint()

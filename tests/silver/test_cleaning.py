@@ -1,4 +1,4 @@
-"""Which delivered rows are judged faulty, and with which reasons."""
+"""Rejection of delivered rows, with its reasons."""
 
 import json
 from datetime import date, datetime

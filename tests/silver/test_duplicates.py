@@ -27,7 +27,7 @@ def at(hour):
 
 
 def events_marked(spark, rows, accepted, look_back_days):
-    """Whether each row is a duplicate; rows of (day, id, file, line, is_valid)."""
+    """True for duplicates; rows of (day, id, file, line, is_valid)."""
     frame = spark.createDataFrame([(on(day), *rest) for day, *rest in rows], EVENTS)
     before = spark.createDataFrame(
         [(on(day), i) for day, i in accepted], "business_date DATE, id STRING"
@@ -45,7 +45,7 @@ def events_marked(spark, rows, accepted, look_back_days):
 
 
 def versions_marked(spark, rows, known):
-    """Whether each row is a duplicate; (day, id, name, price, hour, file, line, is_valid)."""
+    """True for duplicates; (day, id, name, price, hour, file, line, is_valid)."""
     values = [(on(d), i, n, p, at(h), *rest) for d, i, n, p, h, *rest in rows]
     before = [(on(d), i, n, p, at(h)) for d, i, n, p, h in known]
     frame = spark.createDataFrame(values, VERSIONS)
@@ -128,7 +128,7 @@ def test_key_of_two_columns(spark):
 
 
 def events_night_by_night(rows, accepted, look_back_days):
-    """What one night after the other marks, in plain Python."""
+    """Duplicates by one night after the other, in plain Python."""
     newest = {}
     for day, i in accepted:
         newest[i] = max(day, newest.get(i, day))
@@ -274,7 +274,7 @@ def test_version(marked_versions, case):
 
 
 def versions_night_by_night(rows, known):
-    """What one night after the other marks, in plain Python."""
+    """Duplicates by one night after the other, in plain Python."""
     state = {}
     for _, i, *content in sorted(known, key=lambda version: version[0]):
         state[i] = content

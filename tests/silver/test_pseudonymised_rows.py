@@ -82,7 +82,7 @@ def test_column_hashes_and_hides_the_key(spark, capfd):
 
 
 def test_key_does_not_travel_with_the_function(spark):
-    """What Spark stores in the plan is the pickled function; the broadcast stands outside."""
+    """Spark stores the pickled function in the plan; the broadcast stands outside."""
     column_function = pseudonymiser(spark, KEY)
     function = inspect.getclosurevars(column_function).nonlocals["pseudonym"].func
     sent = cloudpickle.dumps(function)

@@ -143,7 +143,7 @@ def test_each_measure_equals_its_definition(measure, seed, k, min_support, asymm
 @pytest.mark.parametrize("measure", MEASURES)
 @pytest.mark.parametrize("seed", range(2))
 def test_more_candidates_than_a_list_holds_by_far(measure, seed):
-    """What a sample of the candidates promises is not always kept: then all are looked at again."""
+    """A sample of the candidates may promise too much: then all are looked at again."""
     rows = random_rows(seed, n_histories=60, n_items=300, largest=WEIGHT_SCALE)
     found = neighbours_of(rows, 300, measures=[measure], k=3, shrinkage=0)
     expected = dense_oracle(rows, 300, 3, 0, 1, measure=measure)

@@ -1,4 +1,4 @@
-"""Which delivered rows speak of an erased person, wherever in a file the person stands."""
+"""Delivered rows that mention an erased person, anywhere in a file."""
 
 import pytest
 

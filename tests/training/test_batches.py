@@ -1,4 +1,4 @@
-"""Which rows a step sees, against lists of rows. No Spark and no TensorFlow."""
+"""Rows of a step, against lists of rows. No Spark and no TensorFlow."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""What names a training, and how a run is divided. No Spark and no TensorFlow."""
+"""Ids of trainings, and the division of a run. No Spark and no TensorFlow."""
 
 from dataclasses import replace
 

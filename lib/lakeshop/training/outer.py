@@ -52,7 +52,7 @@ class GlobalState:
         return cls(layout, variables, optimizer)
 
     def step(self, change: Floats) -> None:
-        """Apply the mean change: to trained weights by the optimiser, to others (statistics) directly."""
+        """Apply the mean change: to trained weights by the optimiser, to statistics directly."""
         pairs = list(zip(self.layout.split(change), self.variables, strict=True))
         trained = [(part, v) for part, v in pairs if v.trainable]
         if trained:
