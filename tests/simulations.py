@@ -43,7 +43,7 @@ class Simulated:
             for text in gzip.decompress(path.read_bytes()).decode().splitlines():
                 yield date.fromisoformat(path.parent.name), text
 
-    def told(self, table: str) -> pd.DataFrame:
+    def read_truth(self, table: str) -> pd.DataFrame:
         """A table of the truth."""
         parts = [pd.read_parquet(path) for path in sorted((self.truth / table).glob("*.parquet"))]
         return pd.concat(parts, ignore_index=True)
@@ -119,8 +119,8 @@ def outcomes(lake: Lake, shop: Simulated) -> tuple[dict[Outcome, int], dict[Outc
     for table, number in runs.groupby("table_name")["duplicates"].sum().items():
         found[str(table).removeprefix("silver."), DUPLICATE, None] = int(number)
     expected: dict[Outcome, int] = {(entity, DUPLICATE, None): 0 for entity in SHAPES}
-    told = shop.told("rows").groupby(["entity", "outcome", "business_date"])["rows"].sum()
-    for (entity, outcome, day), number in told.items():
+    recorded = shop.read_truth("rows").groupby(["entity", "outcome", "business_date"])["rows"].sum()
+    for (entity, outcome, day), number in recorded.items():
         key = entity, outcome, None if outcome == DUPLICATE else day
         expected[key] = expected.get(key, 0) + int(number)
     return found, expected

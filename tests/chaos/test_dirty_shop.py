@@ -22,7 +22,7 @@ def test_dirt_of_all_entities_ends_as_the_truth_says(
     lake = cleaned(spark, shop, tmp_path / "lake")
     found, expected = outcomes(lake, shop)
     wrong = [key for key in {*found, *expected} if found.get(key) != expected.get(key)]
-    rows = shop.told("rows")
+    rows = shop.read_truth("rows")
     assert set(rows["entity"]) == set(SHAPES)
     told = rows.groupby("outcome")["rows"].sum().to_dict()
     assert bool(told.get("quarantined")) == bool(dirt)

@@ -11,7 +11,7 @@ from lakeshop.errors import ConfigError
 from lakeshop.pipeline import read_settings
 
 
-def told(name, first, last, country=None, paydays=()):
+def feature(name, first, last, country=None, paydays=()):
     """One feature of each day."""
     return calendar_features(first, last, country, paydays)[:, NAMES.index(name)].tolist()
 
@@ -26,25 +26,25 @@ def told(name, first, last, country=None, paydays=()):
 )
 def test_a_holiday_its_eve_and_the_day_after(country, day):
     first, last = day - timedelta(days=8), day + timedelta(days=1)
-    assert told("is_holiday", day, day, country) == [1]
-    assert told("is_holiday", day, day, None) == [0]
-    assert told("is_eve", day - timedelta(days=1), day - timedelta(days=1), country) == [1]
-    assert told("is_after", last, last, country) == [1]
-    nearness = told("holiday_nearness", first, last, country)
+    assert feature("is_holiday", day, day, country) == [1]
+    assert feature("is_holiday", day, day, None) == [0]
+    assert feature("is_eve", day - timedelta(days=1), day - timedelta(days=1), country) == [1]
+    assert feature("is_after", last, last, country) == [1]
+    nearness = feature("holiday_nearness", first, last, country)
     assert nearness[-2] == 1
     if country == "US":  # no other holiday is near
         assert nearness == pytest.approx([0, 0, 1 / 7, 2 / 7, 3 / 7, 4 / 7, 5 / 7, 6 / 7, 1, 0])
-        assert sum(told("is_eve", first, last, country)) == 1
+        assert sum(feature("is_eve", first, last, country)) == 1
 
 
 def test_a_holiday_of_one_region_is_none_of_the_country():
-    assert told("is_holiday", date(2026, 8, 15), date(2026, 8, 15), "DE") == [0]  # Bavaria's
+    assert feature("is_holiday", date(2026, 8, 15), date(2026, 8, 15), "DE") == [0]  # Bavaria's
 
 
 def test_paydays():
     first = date(2026, 2, 13)
-    is_payday = told("is_payday", first, date(2026, 3, 1), None, (15, 30))
-    since = told("since_payday", first, date(2026, 3, 1), None, (15, 30))
+    is_payday = feature("is_payday", first, date(2026, 3, 1), None, (15, 30))
+    since = feature("since_payday", first, date(2026, 3, 1), None, (15, 30))
     # February has no 30th: its last day stands for it.
     expected = [0, 0, 1, *[0] * 12, 1, 0]
     assert is_payday == expected
@@ -53,8 +53,8 @@ def test_paydays():
 
 
 def test_without_paydays_no_day_is_near_one():
-    assert told("since_payday", date(2026, 1, 1), date(2026, 1, 2)) == [1, 1]
-    assert told("is_payday", date(2026, 1, 1), date(2026, 1, 2)) == [0, 0]
+    assert feature("since_payday", date(2026, 1, 1), date(2026, 1, 2)) == [1, 1]
+    assert feature("is_payday", date(2026, 1, 1), date(2026, 1, 2)) == [0, 0]
 
 
 def test_place_in_month_and_year():

@@ -215,7 +215,7 @@ def series(worked):
     return lambda product: worked[0].loc[[(product, "*")]].iloc[0]
 
 
-def test_worked_products_are_as_plain_python_says(worked):
+def test_worked_products_equal_plain_python(worked):
     frame, options = worked
     assert_as_expected(frame, worked_shop(), options)
 
@@ -272,7 +272,7 @@ def test_a_product_not_sold_yet_has_zeros_and_no_price(series):
     assert series("newer").units.tolist() == [0]
 
 
-def test_the_end_of_a_product_is_told_as_it_is_known(series):
+def test_the_end_of_a_product_is_carried_as_known(series):
     assert series("leaving").discontinued_on == ago(-5)
     assert series("ending").discontinued_on == DAY
     assert series("back").discontinued_on is None
@@ -331,7 +331,7 @@ def test_a_panel_is_right_aligned(worked):
 
 
 @pytest.mark.parametrize("level", ["product", "product_store", "category_store"])
-def test_random_sales_are_as_plain_python_says(made, level):
+def test_random_sales_equal_plain_python(made, level):
     shop = random_shop(len(level))
     shop["features.product_days"].append(sold("p0", 1, store="opened yesterday"))
     frame, options = made(shop, level, 3 if level == "product_store" else None)

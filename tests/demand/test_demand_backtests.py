@@ -90,9 +90,9 @@ def test_examples_are_what_was_known_and_what_came(rows, small):
         expected = np.hstack([known, targets_of(panel, age, HORIZON)])
         for n, product in enumerate(batch["product_id"]):
             first = (DAY - batch["first_day"][n]).days
-            is_told = n != 3 and first - age >= 6
-            assert ((product, origin) in found.index) == is_told, (product, age)
-            if is_told:
+            is_example = n != 3 and first - age >= 6
+            assert ((product, origin) in found.index) == is_example, (product, age)
+            if is_example:
                 record = found.loc[(product, origin), "record"]
                 np.testing.assert_array_equal(np.asarray(record, np.float32), expected[n])
                 count += 1
@@ -125,9 +125,9 @@ def test_no_example_knows_what_came_after_its_origin(rows, small):
 def test_of_series_that_all_began_after_the_oldest_origin_there_are_the_newer_examples(rows, small):
     """An origin on which a task has no example at all: of a shop with a short history."""
     frame = rows_of(rows, [np.full(k, 2.0) for k in (24, 24, DAYS)]).where("product_id != 'p02'")
-    told = examples(frame.coalesce(1), DAY, 0, small.forecasts).toPandas()
-    assert {(DAY - origin).days for origin in told["origin"]} == {7, 16}
-    assert len(told) == 4
+    made = examples(frame.coalesce(1), DAY, 0, small.forecasts).toPandas()
+    assert {(DAY - origin).days for origin in made["origin"]} == {7, 16}
+    assert len(made) == 4
 
 
 def test_a_sample_has_the_half_with_most_value_as_known_then(rows):

@@ -107,22 +107,20 @@ def test_training_again_trains_nothing(models, series, night):
     assert night.lake.read("ops.rounds").count() == rounds
 
 
-def test_the_backtest_judges_it_and_forecasts_are_what_its_file_says(
-    models, series, night, rows, small
-):
+def test_the_backtest_evaluates_it_and_forecasts_equal_its_file(models, series, night, rows, small):
     tables = {
         "features.demand": series,
         "models.demand": models,
         "ops.backtests": rows("ops.backtests"),
         "silver.stock": rows("silver.stock"),
     }
-    judged = {row["segment"]: row for row in backtests(tables, night).collect()}
-    figures = json.loads(judged["all"]["figures"])
+    backtest = {row["segment"]: row for row in backtests(tables, night).collect()}
+    figures = json.loads(backtest["all"]["figures"])
     assert {"network", "mean_56_and_network"} <= set(figures)
     assert 0 < figures["network"]["wrmsse"] < 3
-    rule = judged["smooth A"].asDict() | {"method": "network", "business_date": DAY}
-    told = inventory_forecasts({**tables, "ops.backtests": rows("ops.backtests", rule)}, night)
-    found = told.orderBy("product_id", "horizon").toPandas()
+    rule = backtest["smooth A"].asDict() | {"method": "network", "business_date": DAY}
+    forecasts = inventory_forecasts({**tables, "ops.backtests": rows("ops.backtests", rule)}, night)
+    found = forecasts.orderBy("product_id", "horizon").toPandas()
     assert set(found["method"]) == {"network"}
     assert not found["is_fallback"].any()
     batch = series.orderBy("product_id").toPandas()
@@ -132,7 +130,7 @@ def test_the_backtest_judges_it_and_forecasts_are_what_its_file_says(
     records = inputs_on(panel_of(batch, DAY, DAYS, HORIZON), groups_of(batch), options)
     widths = [len(names) for names in columns_of(options).inputs.values()]
     parts = np.split(records, np.cumsum(widths)[:-1], axis=1)
-    said = model.predict(dict(zip(columns_of(options).inputs, parts, strict=True)), verbose=0)
-    means = np.asarray(said).reshape(24, -1)[:, :HORIZON]
+    predicted = model.predict(dict(zip(columns_of(options).inputs, parts, strict=True)), verbose=0)
+    means = np.asarray(predicted).reshape(24, -1)[:, :HORIZON]
     np.testing.assert_allclose(found["mean"].to_numpy().reshape(24, HORIZON), means, rtol=1e-3)
     assert found["model_date"].unique().tolist() == [DAY]

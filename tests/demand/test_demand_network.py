@@ -173,14 +173,14 @@ def test_targets_are_what_came_after():
 def network():
     """A tiny one, compiled as the trainer compiles it."""
     small = {"width": 8, "context": 4, "embedding": 2, "decoder": [8, 4], "dropout": 0.2}
-    recipe = ModelSpec(
+    spec = ModelSpec(
         "lakeshop.demand.network:tide",
         FeatureSpec(NAMES, TARGET),
         {**small, "statistics": {**WIDTHS, "horizon": HORIZON}},
         "adam",
         {"class_name": "lakeshop>NegativeBinomial", "config": {}},
     )
-    return compiled_model(recipe)
+    return compiled_model(spec)
 
 
 def test_the_loss_is_that_of_scipy():
@@ -232,7 +232,7 @@ def test_means_and_dispersions_are_above_zero_and_go_with_the_scale(network):
     np.testing.assert_allclose(means, np.tile(parts["scale"], HORIZON), rtol=0.3)
 
 
-def test_it_learns_and_its_file_says_the_same(network):
+def test_it_learns_and_its_file_predicts_the_same(network):
     panel = draw(5, n=60)
     records = inputs(panel.until(HORIZON))
     target = targets_of(panel, HORIZON, HORIZON)

@@ -104,9 +104,11 @@ def published(rows, settings, monkeypatch):
     }
 
     def publish(run, day, subject, figures, source, started):
-        told = figures.collect()
-        found[subject, day] = {(r["method"], r["metric"], r["segment"]): r["value"] for r in told}
-        assert len(told) == len(found[subject, day])
+        reported = figures.collect()
+        found[subject, day] = {
+            (r["method"], r["metric"], r["segment"]): r["value"] for r in reported
+        }
+        assert len(reported) == len(found[subject, day])
 
     def frame(table, first, last):
         read.append((table, first, last))
@@ -154,7 +156,7 @@ def expected(names):
     }
 
 
-def test_a_night_is_judged_as_it_was_published(published):
+def test_a_night_is_evaluated_as_published(published):
     found, read = published({("gold.inventory_forecasts", NIGHT)})
     assert list(found) == [("forecast_published", NIGHT)]
     figures = found["forecast_published", NIGHT]
@@ -166,8 +168,8 @@ def test_a_night_is_judged_as_it_was_published(published):
     }
     classes = {"all": list(SERIES), "smooth": ["even"], "lumpy": ["high", "few"]}
     for segment, names in classes.items():
-        told = {m: v for (_, m, s), v in figures.items() if s == segment}
-        assert told == pytest.approx(expected(names), rel=1e-12)
+        reported = {m: v for (_, m, s), v in figures.items() if s == segment}
+        assert reported == pytest.approx(expected(names), rel=1e-12)
     # Both of lumpy err to one side, but of three units nobody can tell.
     assert figures["lakeshop", "tracking_signal_alarms", "lumpy"] == 1
     assert figures["lakeshop", "wape", "dead"] is None
@@ -177,7 +179,7 @@ def test_a_night_is_judged_as_it_was_published(published):
     }
 
 
-def test_a_backtest_is_told_by_method_and_shown(published, caplog):
+def test_a_backtest_is_reported_by_method(published, caplog):
     with caplog.at_level(logging.INFO):
         found, _ = published({("ops.backtests", LAST)})
     assert list(found) == [("reorder", LAST), ("forecast", LAST)]
@@ -197,20 +199,20 @@ def test_a_backtest_is_told_by_method_and_shown(published, caplog):
     ]
 
 
-def test_nothing_is_told_where_nothing_was_published(published):
+def test_nothing_is_reported_without_a_publication(published):
     assert published({("gold.inventory_forecasts", LAST)}) == ({}, [])
 
 
-def test_a_category_is_judged_by_what_its_products_sold_in_each_store(published, rows):
+def test_a_category_is_evaluated_by_its_products_sales_in_each_store(published, rows):
     entries = [
         {"product_id": name, "category": "pair", "business_date": NIGHT - timedelta(days=9)}
         for name in ("even", "high")
     ]
     moved = {"product_id": "high", "category": "other", "business_date": after(1)}
-    told = {"product_id": "pair", "store_id": "s2", "target_date": after(3), "mean": 4.0}
+    reported = {"product_id": "pair", "store_id": "s2", "target_date": after(3), "mean": 4.0}
     frames = {
         "silver.products": rows("silver.products", *entries, moved),
-        "gold.inventory_forecasts": rows("gold.inventory_forecasts", told),
+        "gold.inventory_forecasts": rows("gold.inventory_forecasts", reported),
     }
     found, _ = published({("gold.inventory_forecasts", NIGHT)}, "category_store", frames)
     figures = found["forecast_published", NIGHT]
@@ -218,7 +220,7 @@ def test_a_category_is_judged_by_what_its_products_sold_in_each_store(published,
     assert figures["lakeshop", "bias", "all"] == pytest.approx((4 - (2 + 1)) / 3)
 
 
-def test_stores_are_judged_apart_and_share_one_stock(rows):
+def test_stores_are_evaluated_apart_and_share_one_stock(rows):
     both = forecast_rows(rows, "s1", ["even"]).union(forecast_rows(rows, "s2", ["even"]))
     stock = rows(
         "silver.stock",
@@ -231,5 +233,7 @@ def test_stores_are_judged_apart_and_share_one_stock(rows):
     units = {(row["store_id"], (row["target_date"] - NIGHT).days): row["units"] for row in judged}
     of = {"s1": (1000, 0, 1000, 1000, 2000, 0, 1000), "s2": (1000, 1000, 2000, 1000, 2000, 0, 1000)}
     out = {("s1", 2), ("s2", 2), ("s1", 3)}
-    wanted = {(s, a): n for s, told in of.items() for a, n in enumerate((*told, 0), start=1)}
+    wanted = {
+        (s, a): n for s, reported in of.items() for a, n in enumerate((*reported, 0), start=1)
+    }
     assert units == {key: n for key, n in wanted.items() if key not in out}

@@ -265,7 +265,9 @@ def test_without_a_backtest_it_is_the_mean_however_the_series_lie(
     night.release()
 
 
-def test_a_series_that_no_method_can_do_is_zero_and_says_so(rows: Rows, settings: Settings) -> None:
+def test_a_series_that_no_method_can_do_is_zero_with_a_reason(
+    rows: Rows, settings: Settings
+) -> None:
     never = {**_series("not sellable"), "demand_class": "dead"}
     tables = {**_tables(rows, {}, 1), "features.demand": rows("features.demand", never)}
     made = inventory_forecasts(tables, _night(settings)).where("horizon = 1")

@@ -47,8 +47,8 @@ def test_the_bytes_do_not_depend_on_how_the_work_is_divided(
     found = files_below(landing, truth)
     assert found.keys() == by_hand.keys()
     assert [name for name in found if found[name] != by_hand[name]] == []
-    told = Simulated(LARGE, landing, truth).told("rows").groupby("entity")["rows"].sum()
-    assert rows == told.to_dict()
+    recorded = Simulated(LARGE, landing, truth).read_truth("rows").groupby("entity")["rows"].sum()
+    assert rows == recorded.to_dict()
 
 
 # -- dirt, as a run sees it -----------------------------------------------------------------------
@@ -69,18 +69,18 @@ def readable(dirty: Simulated, entity: str) -> list[dict[str, object]]:
     return [json.loads(text) for _, text in dirty.lines(entity) if text.endswith("}")]
 
 
-def test_every_dirty_row_ends_as_the_truth_says(lake: Lake, dirty: Simulated) -> None:
-    told = dirty.told("rows")
-    assert set(told["entity"]) == set(SHAPES)
+def test_every_dirty_row_ends_as_the_truth_has_it(lake: Lake, dirty: Simulated) -> None:
+    recorded = dirty.read_truth("rows")
+    assert set(recorded["entity"]) == set(SHAPES)
     for kind in ("malformed", "wrong type", "twice", "again", "late", "unknown product"):
-        assert told[told["kind"] == kind]["rows"].sum() > 0, kind
+        assert recorded[recorded["kind"] == kind]["rows"].sum() > 0, kind
     found, expected = outcomes(lake, dirty)
     assert found == expected
 
 
 def test_unknown_products_are_warned_of(lake: Lake, dirty: Simulated) -> None:
-    told = dirty.told("rows")
-    unknown = told[told["kind"] == "unknown product"]["rows"].sum()
+    recorded = dirty.read_truth("rows")
+    unknown = recorded[recorded["kind"] == "unknown product"]["rows"].sum()
     assert lake.read("silver.transactions").where("NOT is_known_product").count() == unknown
     [warned] = [
         row["warnings"]
@@ -111,11 +111,11 @@ def test_only_pseudonyms_of_users_cards_and_devices_reach_silver(
 def test_stock_labels_and_users_arrive_typed(lake: Lake, dirty: Simulated) -> None:
     stock = lake.read("silver.stock")
     assert {row[0] for row in stock.select("store_id").distinct().collect()} == {"*"}
-    told = dirty.told("demand")
+    recorded = dirty.read_truth("demand")
     # Late counts of the last days are missing.
     on_hand = int(stock.selectExpr("sum(on_hand)").first()[0])
-    assert on_hand == pytest.approx(told["on_hand"].sum(), rel=0.02)
-    frauds = dirty.told("frauds").set_index("transaction_id")["pattern"]
+    assert on_hand == pytest.approx(recorded["on_hand"].sum(), rel=0.02)
+    frauds = dirty.read_truth("frauds").set_index("transaction_id")["pattern"]
     for row in lake.read("silver.fraud_labels").collect():
         assert row["is_fraud"] == (row["transaction_id"] in frauds.index)
         assert row["pattern"] == frauds.get(row["transaction_id"])
@@ -130,7 +130,7 @@ def test_stock_labels_and_users_arrive_typed(lake: Lake, dirty: Simulated) -> No
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"--days": "-3", "--dirt": "0.6"}, "--dirt should lie in 0 to 0.5, received 0.6"),
         ({"--start": "2026-02-30"}, "--start"),
@@ -138,7 +138,7 @@ def test_stock_labels_and_users_arrive_typed(lake: Lake, dirty: Simulated) -> No
     ],
 )
 def test_wrong_arguments_end_with_2_and_write_nothing(
-    tmp_path: Path, changed: Mapping[str, str], said: str
+    tmp_path: Path, changed: Mapping[str, str], message: str
 ) -> None:
     given = {"--users": "10", "--products": "30", "--days": "3", "--seed": "1"} | changed
     command = [sys.executable, str(HOME / "jobs" / "simulate.py")]
@@ -148,5 +148,5 @@ def test_wrong_arguments_end_with_2_and_write_nothing(
         capture_output=True, text=True, timeout=120, check=False, env=dict(os.environ),
     )  # fmt: skip
     assert done.returncode == 2, done.stderr
-    assert said in done.stderr
+    assert message in done.stderr
     assert not (tmp_path / "landing").exists()

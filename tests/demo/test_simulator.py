@@ -44,9 +44,9 @@ def actions(shop: Simulated) -> pd.DataFrame:
 @pytest.fixture(scope="module")
 def demand(shop: Simulated) -> pd.DataFrame:
     """Product-days of the truth, with the lift of their promotion (1 where there is none)."""
-    days = shop.told("demand")
+    days = shop.read_truth("demand")
     since = (pd.to_datetime(days["day"]) - pd.Timestamp(ARGUMENTS.start)).dt.days
-    lifts = shop.told("promotions")
+    lifts = shop.read_truth("promotions")
     first = (pd.to_datetime(lifts["starts_on"]) - pd.Timestamp(ARGUMENTS.start)).dt.days
     days, lifts = days.assign(week=since // 7, since=since), lifts.assign(week=first // 7)
     joined = days.merge(
@@ -95,7 +95,7 @@ def test_activity_is_log_normal_with_the_worlds_parameters():
 
 def test_users_come_as_often_as_they_are_active(shop, lines):
     """Poisson noise and unequal days of membership are part of the answer: compared in tenths."""
-    users = shop.told("users").set_index("user_id")
+    users = shop.read_truth("users").set_index("user_id")
     old = users[pd.to_datetime(users["registered_on"]) < pd.Timestamp(ARGUMENTS.start)]
     orders = lines.groupby("customer")["receipt"].nunique().reindex(old.index).fillna(0)
     tenth = pd.qcut(old["visits_per_day"], 10, labels=False)
@@ -107,7 +107,7 @@ def test_users_come_as_often_as_they_are_active(shop, lines):
 
 
 def test_no_user_buys_before_registering_and_the_youngest_is_of_age(shop, lines):
-    users = shop.told("users").set_index("user_id")
+    users = shop.read_truth("users").set_index("user_id")
     joined = pd.to_datetime(users["registered_on"]).reindex(lines["customer"])
     assert (lines["sold_at"].to_numpy() >= joined.to_numpy()).all()
     assert (joined >= pd.Timestamp(ARGUMENTS.start)).any()
@@ -127,12 +127,12 @@ def test_sales_have_the_long_tail(shop, lines):
     sold = lines.groupby("sku")["line"].nunique().sort_values(ascending=False)
     assert sold.head(40).sum() > 0.35 * sold.sum()  # a tenth of the products
     assert sold.tail(200).sum() > 0.1 * sold.sum()  # the less popular half is bought too
-    popularity = shop.told("products").set_index("product_id")["popularity"]
+    popularity = shop.read_truth("products").set_index("product_id")["popularity"]
     assert sold.corr(popularity.reindex(sold.index), method="spearman") > 0.6
 
 
 def test_products_are_sold_from_their_first_day_to_their_last(shop, lines):
-    products = shop.told("products").set_index("product_id")
+    products = shop.read_truth("products").set_index("product_id")
     day = pd.to_datetime(lines["sold_at"].dt.date)
     starts = pd.to_datetime(products["starts_on"]).reindex(lines["sku"]).to_numpy()
     ends = pd.to_datetime(products["ends_on"]).reindex(lines["sku"])
@@ -143,27 +143,31 @@ def test_products_are_sold_from_their_first_day_to_their_last(shop, lines):
 
 
 def test_the_end_of_a_product_is_announced_a_week_or_a_day_ahead(shop):
-    told = shop.told("products").set_index("product_id")
+    recorded = shop.read_truth("products").set_index("product_id")
     entries = shop.rows("products")
     assert not entries.duplicated(["sku", "drop"]).any()
     drop, starts, ends = (
         pd.to_datetime(days).reset_index(drop=True)
         for days in (
             entries["drop"],
-            told["starts_on"].reindex(entries["sku"]),
-            told["ends_on"].reindex(entries["sku"]),
+            recorded["starts_on"].reindex(entries["sku"]),
+            recorded["ends_on"].reindex(entries["sku"]),
         )
     )
-    is_told = entries["until"].notna()
+    is_announced = entries["until"].notna()
     one_day = pd.Timedelta(days=1)
-    assert (pd.to_datetime(entries["until"]) + one_day)[is_told].tolist() == ends[is_told].tolist()
+    assert (pd.to_datetime(entries["until"]) + one_day)[is_announced].tolist() == ends[
+        is_announced
+    ].tolist()
     first = pd.DataFrame({"sku": entries["sku"], "drop": drop, "starts": starts, "ends": ends})
-    first = first[is_told].groupby("sku").min()
+    first = first[is_announced].groupby("sku").min()
     ahead = (first["ends"] - first["drop"]).dt.days
     assert set(ahead[first["drop"] > first["starts"]]) == {1, 7}
     assert (ahead >= 1).all()
-    within = pd.to_datetime(told["ends_on"]) <= pd.Timestamp(ARGUMENTS.date_of(ARGUMENTS.days - 1))
-    assert set(told.index[within]) <= set(first.index)
+    within = pd.to_datetime(recorded["ends_on"]) <= pd.Timestamp(
+        ARGUMENTS.date_of(ARGUMENTS.days - 1)
+    )
+    assert set(recorded.index[within]) <= set(first.index)
     # What changes afterwards does not take it back.
     in_order = entries.sort_values(["sku", "drop"])
     stays = (
@@ -173,8 +177,8 @@ def test_the_end_of_a_product_is_announced_a_week_or_a_day_ahead(shop):
 
 
 def test_users_buy_by_their_tastes(shop, lines):
-    tastes = shop.told("users").set_index("user_id")["tastes"]
-    of_product = shop.told("products").set_index("product_id")["tastes"]
+    tastes = shop.read_truth("users").set_index("user_id")["tastes"]
+    of_product = shop.read_truth("products").set_index("product_id")["tastes"]
     sample = lines.sample(4000, random_state=1)
     pairs = zip(tastes[sample["customer"]], of_product[sample["sku"]], strict=True)
     shared = np.mean([bool(set(a) & set(b)) for a, b in pairs])
@@ -206,7 +210,10 @@ def test_a_draw_follows_the_weights():
 
 def test_partners_are_bought_together(shop, lines):
     orders = lines.groupby("sku")["receipt"].apply(set)
-    total, pairs = lines["receipt"].nunique(), shop.told("products").dropna(subset="partner_id")
+    total, pairs = (
+        lines["receipt"].nunique(),
+        shop.read_truth("products").dropna(subset="partner_id"),
+    )
     often = set(orders[orders.map(len) >= 40].index)
     lifts, others = [], []
     popular = sorted(often)
@@ -239,7 +246,7 @@ def test_staples_come_back_at_personal_intervals():
 
 
 def test_people_buy_their_staples_again_and_again(shop, lines):
-    staples = shop.told("staples")
+    staples = shop.read_truth("staples")
     own = set(zip(staples["user_id"], staples["product_id"], strict=True))
     times = lines.groupby(["customer", "sku"])["receipt"].nunique()
     is_own = pd.Series([pair in own for pair in times.index], times.index)
@@ -263,7 +270,7 @@ def test_promotions_raise_demand_by_the_truths_lift(demand):
 
 def test_weekdays_and_season_are_visible(shop, demand):
     per_day = demand.groupby("since")["demanded"].sum()
-    factor = shop.told("days")["visits"].to_numpy()
+    factor = shop.read_truth("days")["visits"].to_numpy()
     weekday = (per_day.index.to_numpy() + ARGUMENTS.start.weekday()) % 7
     share = per_day.groupby(weekday).mean()
     expected = pd.Series(factor).groupby(weekday).mean()
@@ -291,7 +298,7 @@ def test_birthdays_and_anniversaries_draw_visits():
 
 def test_birthday_coupons_are_used_in_the_week_up_to_the_birthday(shop, lines):
     gift = lines[lines["voucher"] == "BDAY10"]
-    born = pd.to_datetime(shop.told("users").set_index("user_id")["birth_date"])
+    born = pd.to_datetime(shop.read_truth("users").set_index("user_id")["birth_date"])
     born = born.reindex(gift["customer"]).to_numpy()
     birthday = [(day.month, day.day) for day in pd.DatetimeIndex(born)]
     ahead = [
@@ -351,9 +358,9 @@ def test_sales_are_those_of_the_stock(lines, demand):
         since=(lines["sold_at"].dt.normalize() - pd.Timestamp(ARGUMENTS.start)).dt.days
     )
     pieces = sold.groupby(["sku", "since"])["pieces"].sum()
-    told = demand.set_index(["product_id", "since"])
-    assert pieces.reindex(told.index).fillna(0).astype(int).equals(told["sold"].astype(int))
-    until = told["sold_until"].reindex(pd.MultiIndex.from_frame(sold[["sku", "since"]]))
+    recorded = demand.set_index(["product_id", "since"])
+    assert pieces.reindex(recorded.index).fillna(0).astype(int).equals(recorded["sold"].astype(int))
+    until = recorded["sold_until"].reindex(pd.MultiIndex.from_frame(sold[["sku", "since"]]))
     assert (sold["sold_at"].dt.hour.to_numpy() < until.to_numpy()).all()
 
 
@@ -365,13 +372,13 @@ def test_the_delivered_stock_is_the_truth(shop, demand):
     found = rows.assign(since=since).set_index(["sku", "since"])[
         ["on_shelf", "ordered", "hours_out"]
     ]
-    told = demand.set_index(["product_id", "since"])
-    assert len(found) == len(told)
-    found = found.reindex(told.index)
-    assert (found["on_shelf"] == told["on_hand"]).all()
-    assert (found["ordered"] == told["on_order"]).all()
-    assert (found["hours_out"][told["sold_until"] < 20] > 0).all()
-    assert (found["hours_out"][told["on_hand"] > 0][told["sold_until"] == 24] == 0).all()
+    recorded = demand.set_index(["product_id", "since"])
+    assert len(found) == len(recorded)
+    found = found.reindex(recorded.index)
+    assert (found["on_shelf"] == recorded["on_hand"]).all()
+    assert (found["ordered"] == recorded["on_order"]).all()
+    assert (found["hours_out"][recorded["sold_until"] < 20] > 0).all()
+    assert (found["hours_out"][recorded["on_hand"] > 0][recorded["sold_until"] == 24] == 0).all()
 
 
 def test_a_ledger_by_hand():
@@ -395,7 +402,7 @@ def test_a_ledger_by_hand():
 
 
 def test_fraud_is_rare_and_each_pattern_can_be_recognised(shop, lines):
-    frauds = shop.told("frauds").set_index("transaction_id")["pattern"]
+    frauds = shop.read_truth("frauds").set_index("transaction_id")["pattern"]
     assert frauds.index.is_unique
     assert set(frauds) == {"amount", "terminal", "stolen_card", "coupon_abuse"}
     assert frauds.index.isin(lines["line"]).all()
@@ -432,7 +439,7 @@ def test_labels_come_a_week_after_the_event_or_later(shop, lines):
     assert delay.min() >= pd.Timedelta(days=7)
     assert delay.max() > pd.Timedelta(days=21)
     assert (labels["drop"] == labels["found_at"].dt.date).all()
-    frauds = shop.told("frauds").set_index("transaction_id")
+    frauds = shop.read_truth("frauds").set_index("transaction_id")
     known = frauds[pd.to_datetime(frauds["labelled_on"]) <= labels["found_at"].max().normalize()]
     assert set(labels.index[labels["verdict"]]) == set(known.index)
     assert (
@@ -471,7 +478,7 @@ def test_every_event_is_delivered_on_its_day_and_refunds_follow_their_line(shop,
     assert (original["paid"].to_numpy() == -back["paid"].to_numpy()).all()
     later = pd.to_datetime(back["sold_at"]).to_numpy() - original["sold_at"].to_numpy()
     assert later.min() >= np.timedelta64(2, "D")
-    assert shop.told("rows")["kind"].eq("as it is").all()
+    assert shop.read_truth("rows")["kind"].eq("as it is").all()
 
 
 def test_the_same_again_and_another_by_another_seed(tmp_path):
@@ -495,12 +502,12 @@ def test_dirt_lies_beside_what_the_clean_shop_delivers(tmp_path):
     for entity in ("transactions", "user_actions", "stock", "products", "users"):
         good = {text for _, text in clean.lines(entity)}
         found = {text for _, text in dirty.lines(entity)}
-        told = dirty.told("rows").query("entity == @entity")
+        recorded = dirty.read_truth("rows").query("entity == @entity")
         delivered = sum(1 for _ in dirty.lines(entity))
-        assert told["rows"].sum() == delivered
+        assert recorded["rows"].sum() == delivered
         # Late rows that would come after the last day are missing.
         assert len(good - found) < 0.05 * len(good)
-        bad = told[told["kind"] != "as it is"]["rows"].sum()
+        bad = recorded[recorded["kind"] != "as it is"]["rows"].sum()
         assert bad / delivered == pytest.approx(0.25, abs=0.08)
 
 
@@ -518,7 +525,7 @@ def test_the_simulator_knows_no_spark_but_in_its_shell():
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"users": 0}, "--users should lie in 1 to"),
         ({"products": 3}, "--products should lie in 24 to"),
@@ -529,16 +536,16 @@ def test_the_simulator_knows_no_spark_but_in_its_shell():
         ({"start": date(1900, 1, 1)}, "--start"),
     ],
 )
-def test_impossible_arguments(change, said):
+def test_impossible_arguments(change, message):
     base = {"users": 10, "products": 30, "days": 5, "seed": 1}
     with pytest.raises(ConfigError) as caught:
         assert_possible(Arguments(**(base | change)))
-    assert said in str(caught.value)
+    assert message in str(caught.value)
     assert "Nothing was written" in str(caught.value)
     assert caught.value.exit_code == 2
 
 
-def test_all_impossible_arguments_are_told_at_once():
+def test_all_impossible_arguments_are_named_at_once():
     with pytest.raises(ConfigError, match=r"--users .*; --products .*; --days "):
         assert_possible(Arguments(0, 0, 0, 1))
 
@@ -555,26 +562,26 @@ def test_days_are_given_once_and_end_after_the_start():
 
 
 def test_a_folder_that_holds_anything_else_is_left_alone(tmp_path):
-    asked = Arguments(10, 30, 5, 1)
+    arguments = Arguments(10, 30, 5, 1)
     landing, truth = tmp_path / "landing", tmp_path / "truth"
-    claim(asked, str(landing), str(truth))
-    claim(asked, str(landing), str(truth))
+    claim(arguments, str(landing), str(truth))
+    claim(arguments, str(landing), str(truth))
     with pytest.raises(ConfigError, match="seed 1 there, 2 asked for"):
         claim(Arguments(10, 30, 5, 2), str(landing), str(truth))
     other = tmp_path / "other"
     other.mkdir()
     (other / "drop.csv").write_text("a")
     with pytest.raises(ConfigError, match="Received a folder with other content"):
-        claim(asked, str(other), str(tmp_path / "fresh"))
+        claim(arguments, str(other), str(tmp_path / "fresh"))
     assert not (tmp_path / "fresh").exists()
     (landing / "_simulation.json").write_text("[]")
     with pytest.raises(ConfigError, match="none of ours"):
-        claim(asked, str(landing), str(truth))
+        claim(arguments, str(landing), str(truth))
 
 
 def test_folders_are_local_and_apart(tmp_path):
-    asked = Arguments(10, 30, 5, 1)
+    arguments = Arguments(10, 30, 5, 1)
     with pytest.raises(ConfigError, match="without a scheme"):
-        claim(asked, "s3a://bucket/landing", str(tmp_path))
+        claim(arguments, "s3a://bucket/landing", str(tmp_path))
     with pytest.raises(ConfigError, match="should lie outside the landing folder"):
-        claim(asked, str(tmp_path / "a"), str(tmp_path / "a" / "truth"))
+        claim(arguments, str(tmp_path / "a"), str(tmp_path / "a" / "truth"))

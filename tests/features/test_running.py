@@ -87,7 +87,7 @@ def frauds_known(each, row, days):
     ]
 
 
-def asked(values, each):
+def queried(values, each):
     """The values of the rows that ask, all that is defined."""
     return [v for v, row in zip(values.tolist(), each, strict=True) if row["flags"] & IS_TARGET]
 
@@ -103,17 +103,17 @@ def test_sums_counts_maxima_and_last_times(events):
     value = histories.rows["value"]
     sums = histories.sums((1, 7, 90), np.ones_like(value), value)
     for window, days in enumerate((1, 7, 90)):
-        assert asked(sums[:, window, 0], each) == right(
+        assert queried(sums[:, window, 0], each) == right(
             lambda row, days=days: len(lines_within(each, row, days)), each
         )
-        assert asked(sums[:, window, 1], each) == right(
+        assert queried(sums[:, window, 1], each) == right(
             lambda row, days=days: sum(o["value"] for o in lines_within(each, row, days)), each
         )
-    assert asked(histories.maxima(value), each) == right(
+    assert queried(histories.maxima(value), each) == right(
         lambda row: max((o["value"] for o in lines_within(each, row, HISTORY_DAYS)), default=-1),
         each,
     )
-    assert asked(histories.last_times(), each) == right(
+    assert queried(histories.last_times(), each) == right(
         lambda row: max((o["time"] for o in lines_within(each, row, HISTORY_DAYS)), default=NULL),
         each,
     )
@@ -127,9 +127,9 @@ def test_members_and_frauds(events):
     def members(row):
         return len({o["member"] for o in lines_within(each, row, HISTORY_DAYS)} - {NULL})
 
-    assert asked(histories.members("member"), each) == right(members, each)
+    assert queried(histories.members("member"), each) == right(members, each)
     for days in (7, 90):
-        assert asked(histories.frauds(days), each) == right(
+        assert queried(histories.frauds(days), each) == right(
             lambda row, days=days: len(frauds_known(each, row, days)), each
         )
 

@@ -56,7 +56,7 @@ def test_inputs_that_stay_the_same_do_not_drift(figures):
     assert "score" in moved
 
 
-def test_a_night_is_judged_as_it_was_published(evaluated, figures):
+def test_a_night_is_evaluated_as_published(evaluated, figures):
     told = {m: v for (s, _, m, seg), v in figures.items() if (s, seg) == ("fraud_published", "all")}
     night = evaluated.lake.read("gold.fraud_scores", TRAINING_DAY, TRAINING_DAY).collect()
     scored = [row for row in night if row["score"] is not None]

@@ -153,37 +153,41 @@ def test_days_of_cover_walk_day_by_day() -> None:
 
 
 def test_sentences_say_the_numbers() -> None:
-    def told(demand: Demand, stock: Stock, target: ServiceTarget, counted: Counted = FRESH) -> str:
+    def sentence_of(
+        demand: Demand, stock: Stock, target: ServiceTarget, counted: Counted = FRESH
+    ) -> str:
         return sentences(plan(demand, stock, target), stock, target, [counted])[0]
 
     start = "over 2 days of delivery and 3 until the next order 20 units are expected and "
-    assert told(poisson(4), stock_of(5, on_order=4, pack=12), ServiceTarget(0.95)) == (
+    assert sentence_of(poisson(4), stock_of(5, on_order=4, pack=12), ServiceTarget(0.95)) == (
         f"{start}28 cover 95 % of cases; 5 are on hand and 4 on order: "
         "24 are ordered in packs of 12"
     )
-    assert told(poisson(4), stock_of(30), ServiceTarget(0.95), Counted(1.0, False)) == (
+    assert sentence_of(poisson(4), stock_of(30), ServiceTarget(0.95), Counted(1.0, False)) == (
         f"{start}28 cover 95 % of cases; 30 are on hand, counted 1 day before: nothing is ordered"
     )
     unknown = stock_of(np.nan)
-    assert told(poisson(4), unknown, ServiceTarget(0.95), Counted(np.nan, False)).endswith(
+    assert sentence_of(poisson(4), unknown, ServiceTarget(0.95), Counted(np.nan, False)).endswith(
         "; the shop delivers no stock of it, so no order is planned"
     )
-    assert told(poisson(4), unknown, ServiceTarget(0.95), Counted(40.0, True)).endswith(
+    assert sentence_of(poisson(4), unknown, ServiceTarget(0.95), Counted(40.0, True)).endswith(
         "; stock was last counted 40 days ago, too long to order by"
     )
-    assert told(poisson(0), stock_of(3), ServiceTarget(0.95)).startswith(
+    assert sentence_of(poisson(0), stock_of(3), ServiceTarget(0.95)).startswith(
         "no demand is expected over 2 days"
     )
     assert (
         "6 are ordered in packs of 3, no more than the 8 that sell in its 1 days of life"
-        in told(poisson(4), stock_of(0, life=1, pack=3), ServiceTarget(0.95))
+        in sentence_of(poisson(4), stock_of(0, life=1, pack=3), ServiceTarget(0.95))
     )
-    assert "as both costs are 0" in told(poisson(4), stock_of(0), ServiceTarget(0.9, 0.0, 0.0))
-    assert "as a unit short costs nothing" in told(
+    assert "as both costs are 0" in sentence_of(
+        poisson(4), stock_of(0), ServiceTarget(0.9, 0.0, 0.0)
+    )
+    assert "as a unit short costs nothing" in sentence_of(
         poisson(4), stock_of(0), ServiceTarget(0.9, 0.0, 0.1)
     )
-    assert "costs nothing" in told(poisson(4), stock_of(0), ServiceTarget(0.9, 0.5, 0.0))
-    assert "more would cost more than it saves" in told(
+    assert "costs nothing" in sentence_of(poisson(4), stock_of(0), ServiceTarget(0.9, 0.5, 0.0))
+    assert "more would cost more than it saves" in sentence_of(
         poisson(4), stock_of(20, pack=30), ServiceTarget(0.9, 0.3, 0.02)
     )
 

@@ -42,15 +42,15 @@ def shop(seed: int = 0, growth: float = 0.0) -> tuple[History, dict[int, Demand]
     exposure[3, 80:84] = 0.0
     units[3, 80:84] = 0.0
     dates = np.datetime64("2026-01-01") + np.arange(DAYS).astype("timedelta64[D]")
-    told = {}
+    demand_by_age = {}
     for age in AGES:
         ahead = level[:, DAYS - age : DAYS - age + HORIZON]
-        told[age] = Demand(ahead, np.full_like(ahead, 0.05), np.full(N, 0.01))
-    return History(dates, units, exposure, period_days=1), told
+        demand_by_age[age] = Demand(ahead, np.full_like(ahead, 0.05), np.full(N, 0.01))
+    return History(dates, units, exposure, period_days=1), demand_by_age
 
 
 def by_loop(
-    history: History, told: Mapping[int, Demand], target: ServiceTarget, pack: int = 4
+    history: History, demand_by_age: Mapping[int, Demand], target: ServiceTarget, pack: int = 4
 ) -> tuple[float, float, float]:
     """Fill rate, mean stock and cost of the plan, one series and one day after the other."""
     served_of_all, wanted_of_all, cost = 0.0, 0.0, 0.0
@@ -64,7 +64,7 @@ def by_loop(
         def ordered(
             age: int, hand: float, coming: float, i: int = i, known: Stock = known
         ) -> float:
-            demand = told[age]
+            demand = demand_by_age[age]
             one = Demand(demand.mean[[i]], demand.dispersion[[i]], demand.level_variance[[i]])
             stock = Stock(
                 np.array([hand]), np.array([coming]), known.lead_time[[i]], np.zeros(1),
@@ -97,17 +97,17 @@ def by_loop(
 
 @pytest.mark.parametrize("target", [ServiceTarget(0.9), ServiceTarget(0.5, 0.4, 0.02)])
 def test_the_replay_equals_a_loop_over_series_and_days(target: ServiceTarget) -> None:
-    history, told = shop()
-    found = replayed_plan(history, told, terms(), target)[PLAN]
-    expected = by_loop(history, told, target)
+    history, demand_by_age = shop()
+    found = replayed_plan(history, demand_by_age, terms(), target)[PLAN]
+    expected = by_loop(history, demand_by_age, target)
     names = ("fill_rate", "average_stock", "cost")
     np.testing.assert_allclose([found[name] for name in names], expected, rtol=1e-12)
 
 
 def test_what_is_known_ahead_is_held_in_less_stock_than_a_rule_by_the_past_needs() -> None:
     """Sales double every three weeks: the fixed rule covers what sold, the plan what will."""
-    history, told = shop(growth=math.log(2) / 21)
-    found = replayed_plan(history, told, terms(pack=1), ServiceTarget(0.9))
+    history, demand_by_age = shop(growth=math.log(2) / 21)
+    found = replayed_plan(history, demand_by_age, terms(pack=1), ServiceTarget(0.9))
     ours, other = found[PLAN], found[FIXED_RULE]
     assert ours["fill_rate"] == other["fill_rate"] > 0.9
     assert ours["average_stock"] < other["average_stock"]
@@ -115,9 +115,10 @@ def test_what_is_known_ahead_is_held_in_less_stock_than_a_rule_by_the_past_needs
 
 
 def test_a_higher_service_level_serves_more_and_holds_more() -> None:
-    history, told = shop()
+    history, demand_by_age = shop()
     low, high = (
-        replayed_plan(history, told, terms(), ServiceTarget(level))[PLAN] for level in (0.6, 0.98)
+        replayed_plan(history, demand_by_age, terms(), ServiceTarget(level))[PLAN]
+        for level in (0.6, 0.98)
     )
     assert low["fill_rate"] < high["fill_rate"]
     assert low["average_stock"] < high["average_stock"]
@@ -127,16 +128,18 @@ def test_a_lead_time_that_outlasts_the_days_that_came_is_refused() -> None:
     leads = np.full(N, 21.0)
     leads[0] = 22.0
     assert replayable(terms(leads), AGES).tolist() == [False] + [True] * (N - 1)
-    history, told = shop()
+    history, demand_by_age = shop()
     with pytest.raises(ValueError, match="should arrive in time"):
-        replayed_plan(history, told, terms(leads), ServiceTarget(0.9))
+        replayed_plan(history, demand_by_age, terms(leads), ServiceTarget(0.9))
 
 
 def test_where_nothing_is_demanded_there_is_nothing_to_compare() -> None:
-    history, told = shop()
+    history, demand_by_age = shop()
     nothing = History(history.dates, history.units * 0, history.exposure, period_days=1)
-    told = {age: Demand(d.mean * 0, d.dispersion, d.level_variance) for age, d in told.items()}
-    found = replayed_plan(nothing, told, terms(), ServiceTarget(0.9))
+    demand_by_age = {
+        age: Demand(d.mean * 0, d.dispersion, d.level_variance) for age, d in demand_by_age.items()
+    }
+    found = replayed_plan(nothing, demand_by_age, terms(), ServiceTarget(0.9))
     assert set(found) == {PLAN}
     assert found[PLAN]["cost"] == 0
     assert math.isnan(found[PLAN]["fill_rate"])

@@ -200,7 +200,7 @@ def test_forty_thousand_series_take_seconds() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "told"),
+    ("wrong", "message"),
     [
         ({"mean": np.array([[-1.0]])}, "mean should be 0 or more"),
         ({"level_variance": np.array([np.nan])}, "level_variance should be 0 or more"),
@@ -208,7 +208,7 @@ def test_forty_thousand_series_take_seconds() -> None:
         ({"dispersion": np.zeros((1, 2))}, "should be of equal shape"),
     ],
 )
-def test_what_no_demand_can_have_is_refused(wrong: dict[str, np.ndarray], told: str) -> None:
+def test_what_no_demand_can_have_is_refused(wrong: dict[str, np.ndarray], message: str) -> None:
     fine = {"mean": np.ones((1, 1)), "dispersion": np.ones((1, 1)), "level_variance": np.ones(1)}
-    with pytest.raises(ValueError, match=told):
+    with pytest.raises(ValueError, match=message):
         summarize_demand(Demand(**{**fine, **wrong}), interval_of(1, lead=1, days=1))

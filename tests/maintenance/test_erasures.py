@@ -98,7 +98,7 @@ def test_a_request_that_asks_for_nobody_is_refused(tmp_path, content):
 
 
 @pytest.mark.parametrize("job", ["maintain", "nightly"])
-def test_the_job_ends_with_2_and_tells_no_id(tmp_path, capsys, job):
+def test_the_job_ends_with_2_and_names_no_id(tmp_path, capsys, job):
     """A missing file, and a file given to a job that erases nobody."""
     file = tmp_path / "ids"
     if job == "nightly":

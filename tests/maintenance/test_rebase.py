@@ -73,7 +73,7 @@ def test_what_was_stale_stays_stale(run):
     assert open_days(run) == {(table, D)}
 
 
-def test_what_older_code_made_is_made_anew_when_it_is_asked_for_and_not_before(run):
+def test_results_of_older_code_are_rebuilt_on_request_only(run):
     was = run.ledger.publication(TABLES[2], D)
     run.ledger.record([replace(was, run_id="of older code")])
     rebase(run, CHANGED)
@@ -83,9 +83,9 @@ def test_what_older_code_made_is_made_anew_when_it_is_asked_for_and_not_before(r
 
 def test_the_same_again_changes_nothing(run):
     rebase(run, CHANGED)
-    told = len(run.ledger._new)
+    count = len(run.ledger._new)
     rebase(run, CHANGED)
-    assert len(run.ledger._new) == told
+    assert len(run.ledger._new) == count
 
 
 # -- what retention has removed ------------------------------------------------------------------

@@ -86,10 +86,10 @@ def test_upkeep(shop, caplog):
     assert young.exists()
     assert [draft.exists() for draft in drafts] == [False, True]
     # Said once per table, and kept in ops.runs.
-    said = "maintenance: 1 rows past their retention deleted, 5 files became 2"
-    assert caplog.text.count(said) == 1
+    line = "maintenance: 1 rows past their retention deleted, 5 files became 2"
+    assert caplog.text.count(line) == 1
     rows = shop.lake().read(RUNS).where("job = 'test' AND rows_in = 0").collect()
-    assert sum(said in row["warnings"][0] for row in rows if row["warnings"]) == 1
+    assert sum(line in row["warnings"][0] for row in rows if row["warnings"]) == 1
     # The ledger knows what was there: nothing is stale, no night makes it again.
     ledger = shop.run(LAST).ledger
     removed = ledger.publication(REJECTED, day(91))

@@ -77,7 +77,7 @@ def test_equal_inputs_contribute_equally():
     assert found[0] == pytest.approx([2.0, 2.0, 2.0], abs=1e-6)
 
 
-def test_what_is_said_of_a_row_does_not_depend_on_those_beside_it():
+def test_contributions_of_a_row_do_not_depend_on_other_rows():
     rows, reference = draw(), draw(2, 1)[0]
     whole = contributions(model, rows, reference, KEYS)
     for i in (0, 5):

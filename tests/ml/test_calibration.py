@@ -108,16 +108,16 @@ def test_scores_that_rank_backwards_keep_their_order_at_the_rate(identity):
 
 
 @pytest.mark.parametrize(
-    ("target", "said"), [([], "no row"), ([0, 0, 0], "only class 0"), ([1, 1], "only class 1")]
+    ("target", "message"), [([], "no row"), ([0, 0, 0], "only class 0"), ([1, 1], "only class 1")]
 )
-def test_one_class_is_not_calibrated_and_says_so(identity, target, said):
+def test_one_class_is_not_calibrated_with_a_reason(identity, target, message):
     scores = np.linspace(0.1, 0.9, len(target))
     found = calibrated(identity, scores, target)
     assert not found.is_calibrated
     assert found.reason.startswith("not calibrated:")
-    assert found.reason.endswith(said)
-    asked = np.array([0.001, 0.3, 0.99])
-    assert outputs(found.model, asked) == pytest.approx(asked, rel=1e-4)
+    assert found.reason.endswith(message)
+    inputs = np.array([0.001, 0.3, 0.99])
+    assert outputs(found.model, inputs) == pytest.approx(inputs, rel=1e-4)
 
 
 def test_without_both_classes_the_prior_is_shifted(identity):

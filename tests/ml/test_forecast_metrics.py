@@ -97,7 +97,7 @@ def test_coverage_of_counts_lies_on_both_sides():
     assert found.up_to.tolist() == [0.5, 0.75]
 
 
-def test_what_cannot_be_told_is_nan():
+def test_undefined_metrics_are_nan():
     zeros, nobody = np.zeros((2, 3)), np.zeros((2, 3))
     assert np.isnan(metrics.scales(zeros, ONES)).all()
     assert np.isnan(metrics.scales(ONES, zeros)).all()

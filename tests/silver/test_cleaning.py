@@ -156,7 +156,7 @@ def as_delivered(cases, base):
     return [(name, json.dumps({**base, **changes}), None) for name, (changes, _) in cases.items()]
 
 
-def judge(spark, contracts, entity, columns, raws):
+def validated(spark, contracts, entity, columns, raws):
     """The judged rows by the name of their case."""
     products = spark.createDataFrame(
         [(DELIVERED_ON, "p1")], "business_date DATE, product_id STRING"
@@ -177,12 +177,12 @@ def lines(spark, contracts):
     raws = as_delivered(LINES | blank, LINE)
     raws += [(name, raw, fault) for name, (raw, fault, _) in BROKEN.items()]
     raws.append(("keys absent", without_nulls(LINE | dict.fromkeys(("amount", "user_id"))), None))
-    return judge(spark, contracts, "transactions", LINE, raws)[0]
+    return validated(spark, contracts, "transactions", LINE, raws)[0]
 
 
 @pytest.fixture(scope="module")
 def actions(spark, contracts):
-    return judge(spark, contracts, "user_actions", ACTION, as_delivered(ACTIONS, ACTION))[0]
+    return validated(spark, contracts, "user_actions", ACTION, as_delivered(ACTIONS, ACTION))[0]
 
 
 @pytest.mark.parametrize("case", LINES)
@@ -239,7 +239,7 @@ def test_columns_that_are_not_mapped_are_null_of_their_type(spark, contracts):
         ("good", json.dumps(LINE), None),
         ("no units", json.dumps(LINE | {"quantity": 0}), None),
     ]
-    found, schema = judge(spark, contracts, "transactions", mapped, raws)
+    found, schema = validated(spark, contracts, "transactions", mapped, raws)
     assert found["good"].reasons == found["no units"].reasons == []
     assert [found["no units"][name] for name in UNMAPPED] == [None] * 4
     assert found["good"].unit_price == Decimal("1.5")
@@ -258,7 +258,7 @@ def test_version_without_fault_and_with_two(spark, contracts):
         ("bad", json.dumps(good | {"ends_on": "2026-03-10", "mailer_stores": "-1"}), None),
         ("half a store", json.dumps(good | {"mailer_stores": "0.5"}), None),
     ]
-    found, _ = judge(spark, contracts, "promotions", columns, raws)
+    found, _ = validated(spark, contracts, "promotions", columns, raws)
     assert found["good"].reasons == []
     assert found["bad"].reasons == [
         "period_is_possible: a promotion should not end before it starts",

@@ -61,7 +61,7 @@ def shop():
     return read_settings(HOME / "conf", env="local", shop="simulated").shop
 
 
-def test_simulated_dirt_of_no_one_and_sixty_per_cent_ends_as_the_truth_says(
+def test_simulated_dirt_of_no_one_and_sixty_per_cent_ends_as_the_truth_has_it(
     spark, contracts, shop, settings
 ):
     rows, expected = [], Counter()

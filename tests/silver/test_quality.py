@@ -58,7 +58,7 @@ def test_an_even_balance():
 
 
 @pytest.mark.parametrize("change", [{"accepted": 6}, {"quarantined": 3}, {"duplicates": 2}])
-def test_an_uneven_balance_tells_its_numbers(change):
+def test_an_uneven_balance_names_its_numbers(change):
     with pytest.raises(QualityError) as caught:
         replace(BALANCE, **change).assert_even()
     assert caught.value.exit_code == 1
@@ -101,19 +101,19 @@ UNUSUAL = {
 
 
 @pytest.mark.parametrize("counts", USUAL.values(), ids=USUAL)
-def test_a_share_as_before_is_not_told(counts):
+def test_a_share_as_before_gives_no_warning(counts):
     assert unusual_share(*counts) is None
 
 
 @pytest.mark.parametrize("counts", UNUSUAL.values(), ids=UNUSUAL)
-def test_a_share_far_above_that_before_is_told_with_its_numbers(counts):
+def test_a_share_far_above_the_former_gives_a_warning_with_its_numbers(counts):
     bad, total, bad_before, total_before = counts
-    told = unusual_share(*counts)
-    assert f"{bad} of {total} rows rejected" in told
-    assert f"{bad_before} of {total_before} " in told
+    warning = unusual_share(*counts)
+    assert f"{bad} of {total} rows rejected" in warning
+    assert f"{bad_before} of {total_before} " in warning
 
 
 @given(st.integers(0, 500), st.integers(500, 1000), st.integers(0, 500), st.integers(500, 10_000))
-def test_a_worse_day_is_told_where_a_better_one_is(bad, total, bad_before, total_before):
+def test_a_worse_day_gives_a_warning_beside_a_better_one(bad, total, bad_before, total_before):
     if unusual_share(bad, total, bad_before, total_before):
         assert unusual_share(bad + 1, total, bad_before, total_before)

@@ -37,7 +37,7 @@ def test_rows_of_a_history_come_together_from_all_batches():
     assert histories_of(first, batch(), batch(("h2", "s", 1, 4))) == [{0: 7}, {1: 5, 3: 1}]
 
 
-def test_histories_are_told_apart_by_either_hash():
+def test_histories_differ_by_either_hash():
     rows = batch(("a", "p", 1, 0), ("a", "q", 2, 0), ("b", "r", 3, 0), ("b", "s", 4, 0))
     other = rows.set_column(1, "other_hash", pa.array([0, 5, 0, 0]))
     assert histories_of(rows) == [{0: 1, 1: 2}, {2: 3, 3: 4}]
@@ -50,7 +50,7 @@ def test_a_product_counts_once_by_its_largest_weight():
         assert histories_of(batch(*[rows[n] for n in order])) == [{0: 8, 1: 5}]
 
 
-def test_what_says_nothing_is_left_out():
+def test_uninformative_rows_are_left_out():
     rows = [
         *[("h", None, 5, 1), ("h", "unknown", 5, 1), ("h", "q", 0, 1)],
         ("h", "p", 1, 1),

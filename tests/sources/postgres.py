@@ -95,10 +95,10 @@ def _unprivileged() -> Mapping[str, Any]:
 def _create(binaries: Path, folder: Path, as_user: Mapping[str, Any]) -> None:
     password = folder / "password"
     password.write_text(OWNERS_PASSWORD)
-    told = ["--auth=scram-sha-256", f"--username={OWNER}", f"--pwfile={password}"]
+    options = ["--auth=scram-sha-256", f"--username={OWNER}", f"--pwfile={password}"]
     plain = ["--no-sync", "--locale=C", "--encoding=UTF8"]
     done = subprocess.run(
-        [binaries / "initdb", "-D", folder / "data", *told, *plain],
+        [binaries / "initdb", "-D", folder / "data", *options, *plain],
         cwd="/",
         capture_output=True,
         text=True,

@@ -70,7 +70,7 @@ def content_of(kind, row):
     return text.getvalue().encode()
 
 
-def judged_files(spark, contracts, entity, **contents):
+def checked_files(spark, contracts, entity, **contents):
     """The rows of the files as they are judged, and what was counted of them."""
     contract = contracts["silver.products"]
     rows = [
@@ -90,7 +90,7 @@ def files(request, spark, contracts):
     """All kinds of drift in one format, each as a file of four rows."""
     kind = request.param
     contents = {name: content_of(kind, row) for name, row in FILES.items()}
-    rows, counts = judged_files(spark, contracts, entity_of(kind), **contents)
+    rows, counts = checked_files(spark, contracts, entity_of(kind), **contents)
     return kind, rows, {drift.file: drift for drift in counts.drifts}
 
 
@@ -128,13 +128,13 @@ def test_a_changed_type_is_quarantined_with_its_reason_and_never_null(files):
 # -- evolve ----------------------------------------------------------------------------------------
 
 
-def test_evolve_accepts_the_rows_and_tells_once_for_all_files(files, contracts):
+def test_evolve_accepts_the_rows_and_warns_once_for_all_files(files, contracts):
     kind, rows, drifts = files
     accepted = rows.where("outcome = 'accepted'").groupBy("source_file").count().collect()
     names = ("plain", "new", "missing", "renamed")
     assert {row[0]: row[1] for row in accepted} == dict.fromkeys(names, ROWS)
     harmless = [d for d in drifts.values() if not {"sku", "title"} & set(d.missing)]
-    told = outcome(entity_of(kind), contracts, [*harmless, Drift("other", ("marke",), 3, ())])
+    texts = outcome(entity_of(kind), contracts, [*harmless, Drift("other", ("marke",), 3, ())])
     size = "size" if kind == "csv" else "'size\\n'"
     rest = "map them, or list them under `ignored`"
     expected = [
@@ -143,7 +143,7 @@ def test_evolve_accepts_the_rows_and_tells_once_for_all_files(files, contracts):
     ]
     if kind != "json":
         expected.append("missing columns: brand, in missing and 1 more files")
-    assert sorted(told) == sorted(expected)
+    assert sorted(texts) == sorted(expected)
 
 
 @pytest.mark.parametrize("drift", ["evolve", "discard_row", "freeze"])
@@ -195,7 +195,7 @@ def test_discard_row_quarantines_the_rows_that_drift(spark, contracts, kind):
     if kind == "json":  # of a file's rows those alone that have the new column
         contents["plain"] += json.dumps(PLAIN | {"sku": "q", "colour": "red"}).encode()
     entity = entity_of(kind, "discard_row")
-    rows, counts = judged_files(spark, contracts, entity, **contents)
+    rows, counts = checked_files(spark, contracts, entity, **contents)
     found = {(row[0], *row[1]) for row in rows.select("source_file", "reasons").collect()}
     size = "size" if kind == "csv" else "size\n"
     new = "new column: should be mapped or ignored, received "
@@ -220,13 +220,13 @@ def test_hostile_names_of_columns_are_bounded(spark, contracts):
         + "\n"
         for n in range(30)
     )
-    rows, counts = judged_files(spark, contracts, entity_of("json"), many=many.encode())
+    rows, counts = checked_files(spark, contracts, entity_of("json"), many=many.encode())
     [drift] = counts.drifts
     assert drift.new_rows == 30
     assert len(drift.new) == 20
     assert max(map(len, drift.new)) == 60
-    [told] = outcome(entity_of("json"), contracts, [drift], rows)
-    assert len(told) < 1500
+    [texts] = outcome(entity_of("json"), contracts, [drift], rows)
+    assert len(texts) < 1500
 
 
 PERSON = "Xk3v9TqLw7ZrB2mNp8sYd4Hc"
@@ -237,10 +237,10 @@ PERSON = "Xk3v9TqLw7ZrB2mNp8sYd4Hc"
     ("kind", "content"),
     [("csv", f"{PERSON},p1,1\nq,p2,2\n"), ("json", f'{{"{PERSON}": 1}}\n')],
 )
-def test_what_stands_where_no_column_is_known_is_not_told(spark, contracts, kind, content, drift):
+def test_unknown_headers_are_not_repeated(spark, contracts, kind, content, drift):
     """A file without its header has a person's row there, an object may be keyed by persons."""
     entity = entity_of(kind, drift)
-    rows, counts = judged_files(spark, contracts, entity, strange=content.encode())
+    rows, counts = checked_files(spark, contracts, entity, strange=content.encode())
     assert PERSON not in repr((counts.drifts, collected(rows, "reasons")))
     with pytest.raises(InputError, match="names unlike all of these") as caught:
         outcome(entity, contracts, counts.drifts, rows)
@@ -250,7 +250,7 @@ def test_what_stands_where_no_column_is_known_is_not_told(spark, contracts, kind
 @pytest.mark.parametrize("header", ["a\rb", '"a\nb', "x" * 200_000], ids=["cr", "quote", "long"])
 def test_a_header_that_is_none_makes_its_rows_malformed(spark, contracts, header):
     content = f"{header}\np1,t\n".encode()
-    rows, counts = judged_files(spark, contracts, entity_of("csv"), strange=content)
+    rows, counts = checked_files(spark, contracts, entity_of("csv"), strange=content)
     assert counts.quarantined == counts.rows > 0
     for [reasons] in collected(rows, "reasons"):
         assert any(reason.startswith(("malformed", "missing")) for reason in reasons)
@@ -258,7 +258,7 @@ def test_a_header_that_is_none_makes_its_rows_malformed(spark, contracts, header
 
 def test_a_name_that_stands_twice_in_an_object_spoils_its_row(spark, contracts):
     twice = b'{"sku":"p1","title":"a","title":"b"}\n{"sku":"p2","title":"c","x":{"title":"d"}}\n'
-    rows, counts = judged_files(spark, contracts, entity_of("json"), twice=twice)
+    rows, counts = checked_files(spark, contracts, entity_of("json"), twice=twice)
     assert collected(rows, "source_line", "name", "reasons")[0][2] == [
         "malformed: line should name each column once"
     ]
@@ -267,7 +267,7 @@ def test_a_name_that_stands_twice_in_an_object_spoils_its_row(spark, contracts):
 
 def test_files_without_rows_or_without_a_readable_one_are_no_drift(spark, contracts):
     contents = {"none": b"", "broken": b'{"sku"', "cut.gz": b"\x1f\x8b\x08"}
-    _, counts = judged_files(spark, contracts, entity_of("json"), **contents)
+    _, counts = checked_files(spark, contracts, entity_of("json"), **contents)
     assert counts.drifts == []
     assert (counts.rows, counts.quarantined, counts.unreadable_files) == (2, 2, 1)
 
@@ -321,11 +321,11 @@ def test_a_run_warns_then_freezes_then_stops_for_what_is_required(shop, caplog):
         f"new columns: colour, in 2 rows of products/{next_day}.csv; map them, or list them under "
         "`ignored`"
     )
-    [(_, told)] = collected(
+    [(_, texts)] = collected(
         shop.lake().read("ops.runs").where("table_name = 'silver.products'"),
         *("table_name", "warnings"),
     )
-    assert told == [warning]
+    assert texts == [warning]
     assert warning in caplog.text
     assert all("colour" not in name for name in shop.lake().read_raw(tables[0]).columns)
     raw = collected(shop.lake().read("bronze.products"), "raw")

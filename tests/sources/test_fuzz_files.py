@@ -48,10 +48,10 @@ def assert_all_there(content, rows):
         number: text.removesuffix(b"\r").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
         for number, text in enumerate(content.split(b"\n"), 1)
     }
-    told = {row.number: row for row in rows}
-    assert len(told) == len(rows)
+    by_number = {row.number: row for row in rows}
+    assert len(by_number) == len(rows)
     for number, text in delivered.items():
-        row = told.get(number)
+        row = by_number.get(number)
         if row is None:
             assert not text.decode("utf-8").strip()
         elif row.fault is None:
@@ -60,7 +60,7 @@ def assert_all_there(content, rows):
             with pytest.raises(UnicodeDecodeError):
                 text.decode("utf-8")
             assert row.raw == text.decode("utf-8", errors="backslashreplace")
-    assert told.keys() <= delivered.keys()
+    assert by_number.keys() <= delivered.keys()
 
 
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
@@ -276,7 +276,7 @@ EXTREMES = {
 }
 
 
-def test_spoiled_lines_are_judged_as_another_reader_judges_them(spark):
+def test_spoiled_lines_are_read_as_by_another_reader(spark):
     """Thousands of lines in one frame; the clean of a night must not fail for any."""
     contract = all_contracts(HOME / "schemas")["silver.products"]
     chance = random.Random(7)
@@ -289,10 +289,10 @@ def test_spoiled_lines_are_judged_as_another_reader_judges_them(spark):
     reasons = dict(found.select("source_line", "reasons").collect())
     assert reasons.keys() == set(range(len(texts)))
     malformed = {n for n, why in reasons.items() if any("malformed" in text for text in why)}
-    judged_so = {n for n, text in enumerate(texts[:3000]) if not is_one_object(text)}
-    differ = malformed.symmetric_difference(judged_so) - set(range(3000, len(texts)))
+    expected = {n for n, text in enumerate(texts[:3000]) if not is_one_object(text)}
+    differ = malformed.symmetric_difference(expected) - set(range(3000, len(texts)))
     assert not differ, [texts[n] for n in differ]
-    assert len(judged_so) > 1000
+    assert len(expected) > 1000
     assert all(reasons[n] for n in range(3000, len(texts))), "each of the extremes has a reason"
 
 
@@ -306,7 +306,7 @@ def test_spoiled_csv_lines_all_come_out(spark):
     entity = Entity.model_validate({"path": "x", "format": "csv", "columns": columns})
     raw = spark.createDataFrame(rows, RAW_ROW)
     found = validate(raw, entity, contract, CLEANINGS["products"], CleaningContext({}, "UTC"))
-    judged_rows = found.select("source_line", "product_id", "reasons").collect()
-    assert {row[0] for row in judged_rows} == set(range(len(texts)))
+    validated = found.select("source_line", "product_id", "reasons").collect()
+    assert {row[0] for row in validated} == set(range(len(texts)))
     plain = {n for n, text in enumerate(texts) if text.count(",") != 2 and '"' not in text}
-    assert all(row[2] for row in judged_rows if row[0] in plain), "too few or too many fields"
+    assert all(row[2] for row in validated if row[0] in plain), "too few or too many fields"

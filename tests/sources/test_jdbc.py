@@ -431,7 +431,7 @@ def test_no_server(spark, tmp_path, sales):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ("DROP TABLE till.sales", "should have a table till.sales"),
         ("ALTER TABLE till.sales RENAME amount TO total", "amount is missing"),
@@ -442,9 +442,9 @@ def test_no_server(spark, tmp_path, sales):
         ("INSERT INTO till.sales (id) VALUES (1)", "1 rows without"),
     ],
 )
-def test_a_table_that_is_not_as_it_was(shop, sales, change, told):
+def test_a_table_that_is_not_as_it_was(shop, sales, change, message):
     sales.do(change)
-    assert told in fault_of(shop)
+    assert message in fault_of(shop)
 
 
 def test_a_day_that_has_not_ended(shop):
@@ -503,19 +503,19 @@ def test_a_login_is_seen_nowhere(shop, sales, tmp_path):
     events = tmp_path / "events"
     events.mkdir()
     done = submitted(shop, events)
-    said = [done.stdout + done.stderr]
-    assert done.returncode == 0, said
+    outputs = [done.stdout + done.stderr]
+    assert done.returncode == 0, outputs
     wrong = submitted(shop, events, **{PASSWORD: "canary-wrong"})
-    said.append(wrong.stdout + wrong.stderr)
+    outputs.append(wrong.stdout + wrong.stderr)
     assert wrong.returncode == 1
     assert "password authentication failed" in wrong.stdout
     sales.do("DROP TABLE till.sales")
     gone = submitted(shop, events)
-    said.append(gone.stdout + gone.stderr)
+    outputs.append(gone.stdout + gone.stderr)
     assert gone.returncode == 1
     assert "should have a table till.sales" in gone.stdout
     written = (*events.rglob("*"), *(shop.home / "lake").rglob("*"))
-    texts = [*said, *[path.read_text(errors="replace") for path in written if path.is_file()]]
+    texts = [*outputs, *[path.read_text(errors="replace") for path in written if path.is_file()]]
     assert any("SparkListenerJobStart" in text for text in texts), "events were logged"
     texts.append(str(shop.lake().read(TABLE).collect()))
     for secret in (READER, READERS_PASSWORD, "canary-wrong"):
@@ -532,11 +532,11 @@ def submitted(shop, events, **environment):
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.driver.memory": "1g",
     }
-    told = [part for pair in confs.items() for part in ("--conf", "=".join(pair))]
+    options = [part for pair in confs.items() for part in ("--conf", "=".join(pair))]
     places = ["--conf", shop.home / "conf", "--schemas", shop.home / "schemas"]
     command = [
         *(Path(sys.executable).parent / "spark-submit", "--properties-file"),
-        *(HOME / "conf/spark/local.conf", *told, HOME / "jobs/ingest.py"),
+        *(HOME / "conf/spark/local.conf", *options, HOME / "jobs/ingest.py"),
         *("--date", str(D1), "--shop", "tiny", *places),
     ]
     return subprocess.run(
@@ -586,7 +586,7 @@ def test_where_a_table_lies_changes_no_run_id(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("keys", "told"),
+    ("keys", "message"),
     [
         ({"password": "canary"}, "jdbc.password"),
         ({"url": f"{SERVER}?user=me&password=canary"}, "should hold no user and no password"),
@@ -602,10 +602,10 @@ def test_where_a_table_lies_changes_no_run_id(tmp_path):
         ({"zone": "Europe/Atlantis"}, "time zone"),
     ],
 )
-def test_a_wrong_table_is_refused_and_no_secret_repeated(tmp_path, keys, told):
+def test_a_wrong_table_is_refused_and_no_secret_repeated(tmp_path, keys, message):
     with pytest.raises(ConfigError) as caught:
         configured(tmp_path, {"jdbc": PLAIN | keys, "columns": COLUMNS})
-    assert told in str(caught.value)
+    assert message in str(caught.value)
     assert "canary" not in str(caught.value)
 
 

@@ -249,7 +249,7 @@ def at(*parts):
     return datetime(*parts)
 
 
-def test_times_are_utc_where_nothing_else_is_said(spark):
+def test_times_are_utc_by_default(spark):
     given = ["2026-03-10 08:05:01", "2026-03-10T08:05:01.250", "2026-03-10", "2026-03-10T08:05:01Z"]
     assert values(spark, T.TimestampType(), given) == [
         at(2026, 3, 10, 8, 5, 1),
@@ -334,7 +334,7 @@ def test_the_shipped_shop_is_mapped(settings, contracts):
     assert_mapped("transactions", entity, contracts["silver.transactions"], DERIVED)
 
 
-def test_unknown_and_missing_columns_are_told_together(settings, contracts):
+def test_unknown_and_missing_columns_are_reported_together(settings, contracts):
     entity = settings.shop.entities["transactions"]
     columns = {
         **entity.columns,

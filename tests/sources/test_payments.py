@@ -60,11 +60,11 @@ def test_features_know_a_fraud_a_week_later(run):
     assert rows[3]["user_mean_amount"] == pytest.approx((10.5 + 11.5 + 12.5) / 3)
 
 
-def test_only_judged_payments_teach(run):
+def test_only_labelled_payments_are_examples(run):
     lines, labels = run.lake.read("features.transactions"), run.lake.read("silver.fraud_labels")
-    taught = with_label(lines, labels, LAST, run.settings.fraud).collect()
+    examples = with_label(lines, labels, LAST, run.settings.fraud).collect()
     newest = LAST - timedelta(days=7)
-    assert {row["event_date"] for row in taught} == set(days_between(FIRST, newest))
-    assert {row["transaction_id"]: row["is_fraud"] for row in taught} == {
+    assert {row["event_date"] for row in examples} == set(days_between(FIRST, newest))
+    assert {row["transaction_id"]: row["is_fraud"] for row in examples} == {
         "0": 1.0, "1": 0.0, "2": 0.0
     }  # fmt: skip

@@ -75,7 +75,7 @@ def test_trainings_do_not_see_one_another(lake, checkpoints):
     assert lake.read("ops.rounds").count() == 2
 
 
-def test_a_commit_that_fails_is_told_before_long(checkpoints, monkeypatch):
+def test_a_failed_commit_is_raised_soon(checkpoints, monkeypatch):
     def failing(_checkpoint):
         message = "the disk is full"
         raise OSError(message)

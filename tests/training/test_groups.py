@@ -42,7 +42,7 @@ def test_each_group_is_a_plain_fit_with_a_seed_of_its_own(spark):
     assert {row["reason"] for row in by_id.values()} == {None}
 
 
-def test_a_group_that_cannot_be_trained_says_why(spark):
+def test_a_group_that_cannot_be_trained_has_a_reason(spark):
     values = labelled(40).assign(is_train=lambda v: v.id % 4 > 0, fold=lambda v: v.id % 4 * 0)
     rows = spark.createDataFrame(values)
     empty = rows.withColumn("fold", F.lit(1)).withColumn("is_train", F.lit(False))

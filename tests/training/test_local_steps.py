@@ -25,7 +25,7 @@ def records(rows=300, seed=0, columns=COLUMNS):
     return values
 
 
-def recipe(builder="mlp", optimizer="SGD", rate=0.1, columns=COLUMNS, loss=None, **arguments):
+def spec(builder="mlp", optimizer="SGD", rate=0.1, columns=COLUMNS, loss=None, **arguments):
     given = {"inputs": 4, **arguments} if builder != "two_inputs" else arguments
     config = {"class_name": optimizer, "config": {"learning_rate": rate}}
     wanted = loss or "binary_crossentropy"
@@ -85,14 +85,14 @@ DECAY = {
 @pytest.mark.parametrize(
     ("made", "steps"),
     [
-        (recipe(), [7, 7, 7, 9]),
-        (recipe(rate=DECAY), [7, 7, 7, 9]),
-        (recipe(dropout=0.5), [30]),
-        (recipe(dropout=0.3, optimizer="Adam", rate=0.01), [30]),
-        (recipe("doubled", columns=UNWEIGHTED), [10, 20]),
-        (recipe("two_inputs", columns=TWO, left=3, right=2), [15, 15]),
-        (recipe("autoencoder", columns=LIKE_AN_INPUT, loss="mse"), [4, 26]),
-        (recipe(norm=True), [30]),
+        (spec(), [7, 7, 7, 9]),
+        (spec(rate=DECAY), [7, 7, 7, 9]),
+        (spec(dropout=0.5), [30]),
+        (spec(dropout=0.3, optimizer="Adam", rate=0.01), [30]),
+        (spec("doubled", columns=UNWEIGHTED), [10, 20]),
+        (spec("two_inputs", columns=TWO, left=3, right=2), [15, 15]),
+        (spec("autoencoder", columns=LIKE_AN_INPUT, loss="mse"), [4, 26]),
+        (spec(norm=True), [30]),
     ],
     ids=[
         "sgd",
@@ -123,7 +123,7 @@ PLAIN = {"class_name": "SGD", "config": {"learning_rate": 0.3}}
 def test_four_shards_of_one_step_are_one_process_on_the_joined_batch(outer):
     """Shards of unequal batches, by their rows; 50 steps."""
     shards = [records(rows, seed) for seed, rows in enumerate((32, 32, 20, 5))]
-    made = recipe(activation="sigmoid")
+    made = spec(activation="sigmoid")
     inner = ModelSpec(made.builder, COLUMNS, made.arguments, PLAIN_SGD, batch_size=BATCH)
     weights, _ = rounds(inner, shards, [1] * 50, outer)
     joined = np.concatenate(shards)
@@ -135,7 +135,7 @@ def test_four_shards_of_one_step_are_one_process_on_the_joined_batch(outer):
 
 
 def test_losses_and_validation_are_those_of_fit_and_evaluate():
-    made, values, held_out = recipe(), records(), records(100, seed=1)
+    made, values, held_out = spec(), records(), records(100, seed=1)
     model, losses = fitted(made, values, epochs=1)
     first = flat(compiled_model(made))
     work = RoundTask(made, 0, 0, 10, evaluate=True)
@@ -151,7 +151,7 @@ def test_losses_and_validation_are_those_of_fit_and_evaluate():
 
 def test_the_first_step_of_adam_is_no_longer_after_a_reset():
     """Were its count of steps kept while its moments are reset: 3.16 times the learning rate."""
-    made = recipe("linear", optimizer="Adam", rate=1e-4, loss="mse", columns=UNWEIGHTED)
+    made = spec("linear", optimizer="Adam", rate=1e-4, loss="mse", columns=UNWEIGHTED)
     values = records(BATCH, columns=UNWEIGHTED)
     weights, _ = rounds(made, [values], [400, 1])
     assert np.abs(weights[1] - weights[0]).max() == pytest.approx(1e-4, rel=1e-3)
@@ -159,7 +159,7 @@ def test_the_first_step_of_adam_is_no_longer_after_a_reset():
 
 def test_a_round_repeated_in_a_worn_process_gives_the_same_bits():
     """Dropout goes on from a seed of round and shard, not from what the process did before."""
-    made, values = recipe(dropout=0.5, optimizer="Adam", norm=True), records()
+    made, values = spec(dropout=0.5, optimizer="Adam", norm=True), records()
     first = flat(compiled_model(made))
 
     def outcome(number, shard):
@@ -173,7 +173,7 @@ def test_a_round_repeated_in_a_worn_process_gives_the_same_bits():
 
 
 def test_shards_count_by_their_rows_and_one_without_rows_not_at_all():
-    made = recipe(norm=True)
+    made = spec(norm=True)
     shards = [records(32, 0), records(0), records(8, 2)]
     model = compiled_model(made)
     before = flat(model)
@@ -190,20 +190,20 @@ def test_shards_count_by_their_rows_and_one_without_rows_not_at_all():
 
 def test_a_loss_divided_by_weights_counts_by_weights():
     loss = {"class_name": "BinaryCrossentropy", "config": {"reduction": "mean_with_sample_weight"}}
-    made, values = recipe(loss=loss), records(20)
+    made, values = spec(loss=loss), records(20)
     work = RoundTask(made, 0, 0, 2, evaluate=False)
     outcome = do_steps(work, schedule(20), flat(compiled_model(made)), chunked(values), ())
     assert outcome.weight == pytest.approx(2 * values[:, 5].sum(dtype=np.float64))
 
 
 def test_no_shard_with_rows_changes_nothing():
-    made = recipe()
+    made = spec()
     weights, _ = rounds(made, [records(0)], [1, 1], NESTEROV)
     np.testing.assert_array_equal(weights[1], flat(compiled_model(made)))
 
 
 def test_the_outer_state_is_restored_whole():
-    made, layout = recipe(), Layout.of(compiled_model(recipe()))
+    made, layout = spec(), Layout.of(compiled_model(spec()))
     random = np.random.default_rng(1)
     changes = random.normal(size=(4, sum(layout.sizes)))
     whole = GlobalState.of(layout, changes[0], ADAM)
@@ -213,25 +213,25 @@ def test_the_outer_state_is_restored_whole():
     for master in (whole, again):
         master.step(changes[2])
     np.testing.assert_array_equal(whole.weights, again.weights)
-    assert made.digest() == recipe().digest()
+    assert made.digest() == spec().digest()
 
 
 @pytest.mark.parametrize(
-    ("builder", "said"),
+    ("builder", "message"),
     [
         ("toy_networks:not_a_model", "should return a built, uncompiled Keras model. Received int"),
         ("toy_networks:absent", "every worker can import"),
         ("no_such_module:mlp", "every worker can import"),
     ],
 )
-def test_a_builder_that_gives_no_model_is_told(builder, said):
-    with pytest.raises(ModelError, match=said):
+def test_a_builder_that_gives_no_model_is_refused(builder, message):
+    with pytest.raises(ModelError, match=message):
         compiled_model(ModelSpec(builder, COLUMNS))
 
 
 def test_weights_of_another_model_are_refused():
     with pytest.raises(ValueError, match="belong to another model"):
-        assign(compiled_model(recipe()), np.zeros(3))
+        assign(compiled_model(spec()), np.zeros(3))
 
 
 def test_the_backend_is_keras_with_one_thread():

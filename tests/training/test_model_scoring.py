@@ -23,8 +23,8 @@ def networks(spark):
     ship_networks(spark)
 
 
-def filed(recipe=TOY):
-    model = compiled_model(recipe)
+def filed(spec=TOY):
+    model = compiled_model(spec)
     payload = as_bytes(model)
     return model, payload, sha256_of(payload)
 
@@ -75,16 +75,16 @@ def test_no_value_fails_a_night(spark):
 def test_several_inputs_and_several_outputs(spark):
     values = labelled(20)
     alike = FeatureSpec({"x": ("a", "b")}, ("a", "b"))
-    recipe = replace(TOY, builder="toy_networks:autoencoder", arguments={"inputs": 2}, loss="mse")
-    model, payload, digest = filed(replace(recipe, columns=alike))
+    spec = replace(TOY, builder="toy_networks:autoencoder", arguments={"inputs": 2}, loss="mse")
+    model, payload, digest = filed(replace(spec, columns=alike))
     rows = spark.createDataFrame(values).select("id", "a", "b")
     found = score(rows, payload, digest, alike, ["a2", "b2"]).orderBy("id").toPandas()
     expected = model(values[["a", "b"]].to_numpy(np.float32))
     np.testing.assert_allclose(found[["a2", "b2"]], expected, rtol=1e-6)
     two = FeatureSpec({"left": ("a", "b"), "right": ("c",)}, ("y",))
     arguments = {"left": 2, "right": 1}
-    recipe = replace(TOY, builder="toy_networks:two_inputs", arguments=arguments, columns=two)
-    model, payload, digest = filed(recipe)
+    spec = replace(TOY, builder="toy_networks:two_inputs", arguments=arguments, columns=two)
+    model, payload, digest = filed(spec)
     found = score(spark.createDataFrame(values), payload, digest, two, "s").orderBy("id").toPandas()
     fed = two.inputs_of(values[list(two.stored)].to_numpy(np.float32))
     np.testing.assert_allclose(found["s"], np.asarray(model(fed))[:, 0], rtol=1e-6)

@@ -57,8 +57,8 @@ def test_code_in_a_file_is_refused_and_so_is_what_is_no_model():
 
 def test_layers_of_ones_own_come_from_named_modules():
     columns = FeatureSpec({"x": ("a", "b", "c", "d")}, ("y",))
-    recipe = replace(TOY, builder="toy_networks:doubled", arguments={"inputs": 4}, columns=columns)
-    payload = as_bytes(compiled_model(recipe))
+    spec = replace(TOY, builder="toy_networks:doubled", arguments={"inputs": 4}, columns=columns)
+    payload = as_bytes(compiled_model(spec))
     loaded = model_of(payload, sha256_of(payload), ["toy_networks"])
     assert type(loaded).__name__ == "Doubled"
 

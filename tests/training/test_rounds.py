@@ -44,10 +44,10 @@ def test_one_shard_on_spark_is_plain_fit_to_the_bit(spark, lake):
     values = labelled(300)
     plan = TrainingPlan(shards=1, local_steps=7, epochs=2.1, shuffle=False)
     sgd = replace(TOY, optimizer={"class_name": "SGD", "config": {"learning_rate": 0.5}})
-    recipe = replace(sgd, arguments={"inputs": 4})
-    done = trained(lake, spark.createDataFrame(values), plan, recipe, held_out=None)
+    spec = replace(sgd, arguments={"inputs": 4})
+    done = trained(lake, spark.createDataFrame(values), plan, spec, held_out=None)
     assert [p.local_steps for p in done.history] == [7, 14, 21], "2.1 epochs of 10 batches"
-    model = compiled_model(recipe)
+    model = compiled_model(spec)
     x, y, w = COLUMNS.arrays(in_hash_order(spark, values))
     fit = {"sample_weight": w, "batch_size": 32, "shuffle": False, "verbose": 0}
     model.fit(x, y, epochs=2, **fit)
@@ -181,7 +181,7 @@ def test_more_shards_than_rows_and_validation_now_and_then(spark, lake):
     assert sum(trained_shards) in (1, 2)
 
 
-def test_no_rows_to_train_on_is_told(spark, lake):
+def test_no_training_rows_are_refused(spark, lake):
     rows = spark.createDataFrame(labelled(10)).withColumn("held_out", F.lit(True))
     with pytest.raises(InputError, match="Received none; widen its window"):
         trained(lake, rows, SHORT)
@@ -194,7 +194,7 @@ def test_a_loss_that_is_no_number_names_round_and_shard_and_commits_nothing(spar
     assert not lake.exists("ops.rounds")
 
 
-def test_a_bad_builder_is_told_before_any_task_runs(spark, lake):
+def test_a_bad_builder_is_refused_before_any_task_runs(spark, lake):
     wrong = replace(TOY, builder="toy_networks:not_a_model", arguments={})
     with pytest.raises(ModelError, match="Received int"):
         trained(lake, spark.createDataFrame(labelled(20)), SHORT, wrong)
@@ -222,7 +222,7 @@ def test_tensorboard_reads_what_the_driver_wrote(spark, lake, tmp_path):
     assert done.validation_loss in measured.values()
 
 
-def test_each_round_says_a_line(spark, lake, caplog):
+def test_each_round_logs_a_line(spark, lake, caplog):
     caplog.set_level("INFO", "lakeshop")
     trained(lake, spark.createDataFrame(labelled(100)), replace(SHORT, rounds=2))
     lines = [r.message for r in caplog.records if r.message.startswith("training=")]

@@ -14,10 +14,10 @@ from lakeshop.training.specification import FeatureSpec, TrainingPlan
 PLAN = TrainingPlan(shards=3, batches_per_chunk=1)
 
 
-def chunks_of(rows, plan=PLAN, recipe=TOY, held_out="held_out"):
+def chunks_of(rows, plan=PLAN, spec=TOY, held_out="held_out"):
     """Place and records of each chunk."""
-    shards = packed(rows, recipe, plan, ["id"], held_out=held_out)
-    width = len(recipe.columns.stored)
+    shards = packed(rows, spec, plan, ["id"], held_out=held_out)
+    width = len(spec.columns.stored)
     found = {r["place"]: as_records(r["records"], width) for r in shards.chunks.collect()}
     shards.release()
     return shards, found
@@ -89,7 +89,7 @@ def test_a_round_reads_no_more_than_it_needs(spark):
 
 
 @pytest.mark.parametrize("value", [None, float("nan"), float("inf"), 1e300])
-def test_targets_and_weights_that_are_no_numbers_are_told_with_their_columns(spark, value):
+def test_targets_and_weights_that_are_no_numbers_are_refused_with_their_columns(spark, value):
     rows = spark.createDataFrame(labelled(50)).withColumn(
         "y", F.when(F.col("id") % 10 == 0, F.lit(value).cast("double")).otherwise(F.col("y"))
     )
@@ -113,8 +113,8 @@ def test_whole_numbers_decimals_and_booleans_are_numbers(spark):
         F.lit("0.5").cast("decimal(9,2)").alias("b"),
         F.lit(True).alias("y"),
     )
-    recipe = replace(TOY, columns=FeatureSpec({"x": ("a", "b")}, ("y",)))
-    _, chunks = chunks_of(rows, recipe=recipe, held_out=None)
+    spec = replace(TOY, columns=FeatureSpec({"x": ("a", "b")}, ("y",)))
+    _, chunks = chunks_of(rows, spec=spec, held_out=None)
     assert as_set(np.concatenate(list(chunks.values()))) == {(16_777_216.0, 0.5, 1.0)}
 
 
@@ -129,7 +129,7 @@ def test_rows_of_one_array_are_packed_as_flat_columns_are(spark):
         np.testing.assert_array_equal(found[place], records)
 
 
-def test_an_array_of_another_width_is_told(spark):
+def test_an_array_of_another_width_is_refused(spark):
     width = len(COLUMNS.stored)
     # Told by a worker: Spark wraps the error.
     rows = spark.createDataFrame(labelled(20)).select("id", F.array("a", "b").alias("record"))

@@ -59,7 +59,7 @@ def test_what_is_no_json_is_refused():
         replace(RECIPE, arguments={"inputs": object()}).digest()
 
 
-def test_rounds_cover_the_epochs_and_begin_with_few_steps_where_asked():
+def test_rounds_cover_the_epochs_after_an_optional_warm_up():
     plan = TrainingPlan(local_steps=10, epochs=2.0, warm_up_rounds=3, warm_up_steps=2)
     assert [plan.steps_before(r) for r in range(6)] == [0, 2, 4, 6, 16, 26]
     assert [plan.steps_of(r) for r in range(5)] == [2, 2, 2, 10, 10]

@@ -41,9 +41,9 @@ TOY = ModelSpec(
 )
 
 
-def trained(lake, rows, plan, recipe=TOY, *, held_out="held_out", version="1", board=None):
+def trained(lake, rows, plan, spec=TOY, *, held_out="held_out", version="1", board=None):
     where = CheckpointLocation(lake, DAY, board)
-    return train(recipe, plan, rows, where, key=["id"], data_version=version, held_out=held_out)
+    return train(spec, plan, rows, where, key=["id"], data_version=version, held_out=held_out)
 
 
 def hash_of(weights):

@@ -125,18 +125,20 @@ def test_newcomers_are_compared_with_analogy():
 def test_quantiles_keep_their_promise_on_days_that_they_were_not_made_from(simulated):
     # The forecast's dispersion is 0.02, the true one 0.4.
     days = days_of(simulated, "smooth A", NETWORK, whole_numbers(simulated))
-    told = calibrated(days, LEVELS)
-    assert (np.diff(told, axis=2) >= 0).all()
-    covered = metrics.coverage(days.units, told, days.weight)
+    calibrated_values = calibrated(days, LEVELS)
+    assert (np.diff(calibrated_values, axis=2) >= 0).all()
+    covered = metrics.coverage(days.units, calibrated_values, days.weight)
     assert (covered.below <= LEVELS + 0.02).all()
     assert (covered.up_to >= LEVELS - 0.02).all()
-    asked = np.broadcast_to(LEVELS, told.shape)
-    raw = quantiles(days.mean, days.spread, np.ascontiguousarray(asked), days.is_fractional)
-    as_said = metrics.coverage(days.units, raw, days.weight)
-    assert as_said.below[0] > LEVELS[0] + 0.02, "as forecast they do not, or this shows nothing"
+    requested = np.broadcast_to(LEVELS, calibrated_values.shape)
+    raw = quantiles(days.mean, days.spread, np.ascontiguousarray(requested), days.is_fractional)
+    uncalibrated = metrics.coverage(days.units, raw, days.weight)
+    assert uncalibrated.below[0] > LEVELS[0] + 0.02, (
+        "as forecast they do not, or this shows nothing"
+    )
 
 
-def test_no_origin_is_judged_by_itself(simulated):
+def test_no_origin_evaluates_itself(simulated):
     days = days_of(simulated, "smooth A", NETWORK, whole_numbers(simulated))
     first = days.origin == 0
     other = np.where(first[:, None], 50 + days.units, days.units)
@@ -248,16 +250,16 @@ def test_figures_are_those_of_the_metrics(simulated):
                 "wape_week_4": metrics.wape(units[:, 21:], mean[:, 21:], weight[:, 21:]),
                 "bias_week_2": metrics.bias(units[:, 7:14], mean[:, 7:14], weight[:, 7:14]),
             }
-            told = quantiles(
+            calibrated_values = quantiles(
                 mean,
                 np.full_like(mean, SAID_DISPERSION),
                 np.tile(LEVELS, (*mean.shape, 1)),
                 np.zeros(len(mean), bool),
             )
-            loss = metrics.scaled_pinball(units, told, LEVELS, absolute, weight)
+            loss = metrics.scaled_pinball(units, calibrated_values, LEVELS, absolute, weight)
             expected["scaled_pinball"] = np.nanmean(loss)
-            expected["below_0.9"] = metrics.coverage(units, told, weight).below[5]
-            expected["up_to_0.05"] = metrics.coverage(units, told, weight).up_to[0]
+            expected["below_0.9"] = metrics.coverage(units, calibrated_values, weight).below[5]
+            expected["up_to_0.05"] = metrics.coverage(units, calibrated_values, weight).up_to[0]
             assert {name: figures[name] for name in expected} == pytest.approx(expected), method
     best = found[ALL].figures
     assert best[CHOSEN]["wrmsse"] == pytest.approx(best[NETWORK]["wrmsse"]), "it was chosen"
@@ -273,8 +275,12 @@ def test_own_quantiles_are_those_of_a_series_last_exposed_days(simulated):
         np.testing.assert_array_equal(found[n], expected)
     never = panel_of(np.zeros((1, 5)), np.zeros((1, 5)))
     assert own_quantiles(never, LEVELS).tolist() == [[0.0] * 7]
-    judged = evaluate_backtest(simulated, whole_numbers(simulated), LEVELS, {})["lumpy C"]
-    told = [np.repeat(own_quantiles(o.past, LEVELS)[160:, None], HORIZON, 1) for o in simulated]
+    evaluated = evaluate_backtest(simulated, whole_numbers(simulated), LEVELS, {})["lumpy C"]
+    calibrated_values = [
+        np.repeat(own_quantiles(o.past, LEVELS)[160:, None], HORIZON, 1) for o in simulated
+    ]
     _, units, weight, _, absolute, _, _ = by_hand(simulated, DEFAULT, slice(160, None))
-    loss = metrics.scaled_pinball(units, np.concatenate(told), LEVELS, absolute, weight)
-    assert judged.figures[OWN_QUANTILES]["scaled_pinball"] == pytest.approx(np.nanmean(loss))
+    loss = metrics.scaled_pinball(
+        units, np.concatenate(calibrated_values), LEVELS, absolute, weight
+    )
+    assert evaluated.figures[OWN_QUANTILES]["scaled_pinball"] == pytest.approx(np.nanmean(loss))

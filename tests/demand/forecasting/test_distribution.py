@@ -16,7 +16,7 @@ MEANS = np.array([0.001, 0.05, 0.7, 1.0, 3.3, 20.0, 150.0, 499.0])
 DISPERSIONS = [0.0, 1e-6, 0.05, 0.5, 2.0, 20.0]
 
 
-def asked(mean, dispersion, levels=LEVELS, is_fractional=False):
+def quantiles_of(mean, dispersion, levels=LEVELS, is_fractional=False):
     """Quantiles of one row of means."""
     row = np.atleast_2d(np.asarray(mean, float))
     every = np.broadcast_to(levels, (*row.shape, len(levels)))
@@ -31,7 +31,7 @@ def oracle(mean, dispersion):
 
 @pytest.mark.parametrize("dispersion", DISPERSIONS)
 def test_quantiles_of_counts_are_those_of_scipy(dispersion):
-    found = asked(MEANS, dispersion)
+    found = quantiles_of(MEANS, dispersion)
     for mean, row in zip(MEANS, found, strict=True):
         assert row.tolist() == oracle(mean, dispersion).ppf(LEVELS).tolist()
 
@@ -48,13 +48,13 @@ def test_probabilities_of_counts_are_those_of_scipy(dispersion):
 @pytest.mark.parametrize("mean", [501.0, 5_000.0, 1e6])
 @pytest.mark.parametrize("dispersion", [0.0, 0.01, 1.0])
 def test_large_counts_are_right_within_a_unit_or_a_thousandth_of_their_spread(mean, dispersion):
-    found = asked([mean], dispersion)[0]
+    found = quantiles_of([mean], dispersion)[0]
     expected = oracle(mean, dispersion).ppf(LEVELS)
     deviation = np.sqrt(mean + dispersion * mean**2)
     assert np.abs(found - expected).max() <= max(2, deviation / 200)
     row, units = np.full((1, len(LEVELS)), mean), expected[None]
-    said = cdf(row, np.full_like(row, dispersion), units, np.array([False]))[0]
-    np.testing.assert_allclose(said, oracle(mean, dispersion).cdf(expected), atol=0.003)
+    probability = cdf(row, np.full_like(row, dispersion), units, np.array([False]))[0]
+    np.testing.assert_allclose(probability, oracle(mean, dispersion).cdf(expected), atol=0.003)
 
 
 @pytest.mark.parametrize("dispersion", [0.0, 0.5])
@@ -63,11 +63,11 @@ def test_fractions_are_gamma_with_the_same_mean_and_variance(dispersion):
         scale = 1 + dispersion * mean
         gamma = stats.gamma(mean / scale, scale=scale)
         assert gamma.var() == pytest.approx(mean + dispersion * mean**2)
-        found = asked([mean], dispersion, is_fractional=True)[0]
+        found = quantiles_of([mean], dispersion, is_fractional=True)[0]
         np.testing.assert_allclose(found, gamma.ppf(LEVELS), rtol=1e-9)
         row = np.full((1, len(LEVELS)), mean)
-        said = cdf(row, np.full_like(row, dispersion), found[None], np.array([True]))[0]
-        np.testing.assert_allclose(said, LEVELS, atol=1e-9)
+        probability = cdf(row, np.full_like(row, dispersion), found[None], np.array([True]))[0]
+        np.testing.assert_allclose(probability, LEVELS, atol=1e-9)
 
 
 @settings(max_examples=100, deadline=None)
@@ -78,27 +78,29 @@ def test_fractions_are_gamma_with_the_same_mean_and_variance(dispersion):
     is_fractional=st.booleans(),
 )
 def test_quantiles_never_cross_and_keep_what_they_say(mean, dispersion, levels, is_fractional):
-    found = asked([mean], dispersion, np.array(levels), is_fractional)
+    found = quantiles_of([mean], dispersion, np.array(levels), is_fractional)
     assert (found >= 0).all()
     assert (np.diff(found, axis=1) >= 0).all()
     row = np.full_like(found, mean)
-    said = cdf(row, np.full_like(row, dispersion), found, np.array([is_fractional]))
+    probability = cdf(row, np.full_like(row, dispersion), found, np.array([is_fractional]))
     # Of fractions with hardly any mean the quantile is less than the least number above 0.
     if not is_fractional or mean > 0.1 * (1 + dispersion * mean):
-        assert (said >= np.array(levels) - 1e-6).all()
+        assert (probability >= np.array(levels) - 1e-6).all()
     if not is_fractional:
         assert (found == np.floor(found)).all()
 
 
 def test_nothing_expected_is_nothing_sold_and_what_is_unknown_stays_so():
     for is_fractional in (False, True):
-        assert asked([0.0], 1.0, is_fractional=is_fractional).tolist() == [[0.0] * len(LEVELS)]
+        assert quantiles_of([0.0], 1.0, is_fractional=is_fractional).tolist() == [
+            [0.0] * len(LEVELS)
+        ]
         for mean, dispersion in ((np.nan, 1.0), (1.0, np.nan), (np.inf, 0.0), (-1.0, 0.0)):
-            assert np.isnan(asked([mean], dispersion, is_fractional=is_fractional)).all()
+            assert np.isnan(quantiles_of([mean], dispersion, is_fractional=is_fractional)).all()
     zero = np.zeros((1, 1))
     assert cdf(zero, zero, zero, np.array([True])).tolist() == [[1.0]]
     assert cdf(zero, zero, zero, np.array([False])).tolist() == [[1.0]]
-    np.testing.assert_array_equal(asked(MEANS, -3.0), asked(MEANS, 0.0))
+    np.testing.assert_array_equal(quantiles_of(MEANS, -3.0), quantiles_of(MEANS, 0.0))
 
 
 def test_the_interval_of_a_count_is_its_own_probability_and_a_fraction_has_none():
@@ -112,7 +114,7 @@ def test_the_interval_of_a_count_is_its_own_probability_and_a_fraction_has_none(
 @pytest.mark.parametrize("levels", [[0.5, 0.4], [0.5, 1.0], [-0.1, 0.5], [np.nan, 0.5]])
 def test_levels_that_are_none_are_an_error(levels):
     with pytest.raises(ValueError, match=r"should ascend from 0 or more to less than 1"):
-        asked([1.0], 0.0, np.array(levels))
+        quantiles_of([1.0], 0.0, np.array(levels))
 
 
 def test_a_series_does_not_depend_on_those_beside_it():

@@ -43,15 +43,17 @@ def quantiles_at(levels, mean, dispersion):
     return quantiles(mean, np.full_like(mean, dispersion), every, np.zeros(N, bool))
 
 
-@pytest.mark.parametrize(("said", "biased"), [(0.0, 1.0), (3.0, 1.0), (0.8, 1.5), (0.0, 0.7)])
-def test_a_wrong_forecast_is_right_after_calibration_on_fresh_days(said, biased):
+@pytest.mark.parametrize(
+    ("forecast_dispersion", "biased"), [(0.0, 1.0), (3.0, 1.0), (0.8, 1.5), (0.0, 0.7)]
+)
+def test_a_wrong_forecast_is_right_after_calibration_on_fresh_days(forecast_dispersion, biased):
     units, mean = sold(1, 0.8, biased)
-    moved = level_map(histogram_of(units, mean, said), LEVELS)
+    moved = level_map(histogram_of(units, mean, forecast_dispersion), LEVELS)
     fresh, _ = sold(2, 0.8)
-    found = coverage(fresh, quantiles_at(moved, mean, said), np.ones_like(fresh))
+    found = coverage(fresh, quantiles_at(moved, mean, forecast_dispersion), np.ones_like(fresh))
     assert (found.below <= LEVELS + 0.02).all()
     assert (found.up_to >= LEVELS - 0.02).all()
-    before = coverage(fresh, quantiles_at(LEVELS, mean, said), np.ones_like(fresh))
+    before = coverage(fresh, quantiles_at(LEVELS, mean, forecast_dispersion), np.ones_like(fresh))
     is_right = (before.below <= LEVELS + 0.02) & (before.up_to >= LEVELS - 0.02)
     assert not is_right.all()
 

@@ -16,7 +16,7 @@ def noise(seed, spread=0.3):
 BASE = 1 + np.abs(noise(0))
 
 
-def test_a_clearly_better_method_is_chosen_and_the_reason_says_by_how_much():
+def test_a_clearly_better_method_is_chosen_with_its_margin_as_reason():
     found = choose({"mean_56": BASE, "tsb": 0.9 * BASE, "croston_sba": BASE + 1}, EVEN)
     assert found.method == "tsb"
     assert found.reason.startswith("tsb beats mean_56 by 10.0 % (standard error 0.")

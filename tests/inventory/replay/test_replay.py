@@ -74,27 +74,27 @@ def test_without_lead_time_an_order_is_sold_in_the_next_period() -> None:
     assert found.served.tolist() == [4, 1]
 
 
-def test_a_policy_is_told_what_arrives_when() -> None:
-    told = []
+def test_a_policy_sees_future_arrivals() -> None:
+    seen = []
 
     def watch(state: State, history: History) -> np.ndarray:
-        told.append((state.on_hand[0], state.in_transit[0].tolist(), history.periods))
-        return np.array([7.0 + len(told)])
+        seen.append((state.on_hand[0], state.in_transit[0].tolist(), history.periods))
+        return np.array([7.0 + len(seen)])
 
     replay(history_of([1, 1, 1, 1, 1, 1]), start_of(5, 2, 3), VN2, watch, first=1)
-    assert told == [(5, [2, 3], 1), (6, [3, 8], 2), (8, [8, 9], 3)]
+    assert seen == [(5, [2, 3], 1), (6, [3, 8], 2), (8, [8, 9], 3)]
 
 
 def test_between_reviews_nothing_is_ordered() -> None:
-    told = []
+    seen = []
 
     def watch(state: State, history: History) -> np.ndarray:
-        told.append(history.periods)
+        seen.append(history.periods)
         return np.array([4.0])
 
     rules = replace(VN2, lead=1, review=2)
     found = replay(history_of([2] * 8), start_of(2), rules, watch, first=1)
-    assert told == [1, 3, 5]
+    assert seen == [1, 3, 5]
     assert found.orders.tolist() == [[4, 4, 4]]
     # Decided after periods 0, 2 and 4, so there from periods 2, 4 and 6 on.
     assert found.stock.tolist() == [0, 2, 0, 2, 0, 2, 0]
@@ -111,7 +111,7 @@ def test_ours_orders_for_the_whole_review() -> None:
     assert newsvendor(replace(VN2, review=2)) == pytest.approx(1 / 1.4)
 
 
-def test_the_number_of_rounds_can_be_told() -> None:
+def test_the_number_of_rounds_can_be_given() -> None:
     history = history_of([1] * 9)
     found = replay(history, start_of(0), VN2, ordering(1, 1), first=1, rounds=2)
     assert found.served.sum() == 2
@@ -203,15 +203,15 @@ def test_season_keys_are_those_of_the_calendar() -> None:
 
 
 @pytest.mark.parametrize(
-    ("start", "first", "told"),
+    ("start", "first", "message"),
     [
         (start_of(0), 0, "first should lie within the 3 periods"),
         (start_of(0), 3, "first should lie within the 3 periods"),
         (start_of(0, 1, 1, 1), 1, "At most 2 periods' orders"),
     ],
 )
-def test_what_cannot_be_replayed_is_refused(start: State, first: int, told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_what_cannot_be_replayed_is_refused(start: State, first: int, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         replay(history_of([1, 1, 1]), start, VN2, fixed_rule(1, 1), first=first)
 
 
