@@ -100,7 +100,7 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
         np.array(options.quantiles),
         _last(tables["ops.backtests"], night),
     )
-    rules = {segment: judged.rule for segment, judged in found.items() if judged.rule}
+    rules = {segment: judged.policy for segment, judged in found.items() if judged.policy}
     backtest = Backtest(rows, whole.panel, origins, rules)
     found |= extended(backtest, tables, night)
     return spark.createDataFrame(_rows(found, len(origins)), BACKTEST)
@@ -151,7 +151,7 @@ def _last(backtests: DataFrame, night: BuildContext) -> dict[str, str]:
 def _rows(found: Mapping[str, SegmentBacktest], origins: int) -> Sequence[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
     for segment, judged in found.items():
-        rule = judged.rule
+        rule = judged.policy
         of_rule: tuple[object, ...] = (None,) * 5
         if rule is not None:
             factors = (float(rule.variance_factor), float(rule.level_variance))

@@ -35,7 +35,7 @@ def demand(tables: Tables, context: BuildContext) -> DataFrame:
     known = catalogue(tables["silver.products"], day)
     sold = sales(tables["features.product_days"], known, day, options)
     series = context.cache(
-        kept(
+        forecast_series(
             sold,
             attributes(known, options.level),
             day,
@@ -76,7 +76,7 @@ _ARRIVING = (
 )
 
 
-def kept(
+def forecast_series(
     sold: DataFrame, known: DataFrame, day: date, options: DemandSettings, *, include_inactive: bool
 ) -> DataFrame:
     """The series with `is_active`, and their first day as days before `day`: `first_age`.

@@ -24,7 +24,7 @@ from lakeshop.demand.examples import KEY, sampled
 from lakeshop.demand.forecaster import LoadedNetwork
 from lakeshop.demand.forecasting.candidates import uses_network
 from lakeshop.demand.forecasting.methods import DEFAULT
-from lakeshop.demand.forecasting.policies import Forecast, SegmentPolicy, forecast, rules_for
+from lakeshop.demand.forecasting.policies import Forecast, SegmentPolicy, forecast, policies_for
 from lakeshop.demand.forecasting.pooling import Pooled
 from lakeshop.demand.reasons import reasons
 from lakeshop.demand.settings import DemandSettings
@@ -64,7 +64,7 @@ def quantile_name(level: float) -> str:
 class ForecastInputs:
     """Inputs common to all series."""
 
-    rules: Mapping[str, SegmentPolicy]
+    policies: Mapping[str, SegmentPolicy]
     shared: Pooled | None
     network: LoadedNetwork | None
     model_date: date | None
@@ -72,15 +72,15 @@ class ForecastInputs:
 
 def _inputs(tables: Tables, series: DataFrame, context: BuildContext) -> ForecastInputs:
     options = context.settings.section(DemandSettings)
-    rules = _rules(tables["ops.backtests"], options)
-    if not rules:
+    policies = _rules(tables["ops.backtests"], options)
+    if not policies:
         context.warn(f"no backtest of demand yet: forecasts are by {DEFAULT}")
     sample = sampled(series, options.backtest.series, 0).orderBy(*KEY).toPandas()
     shared = series_of(sample, context.day, options).pooled() if len(sample) else None
-    needs = any(uses_network(rule.method) for rule in rules.values())
+    needs = any(uses_network(policy.method) for policy in policies.values())
     row = champion(tables["models.demand"], MODEL_NAME) if needs else None
     network = None if row is None else LoadedNetwork.of(row)
-    return ForecastInputs(rules, shared, network, None if row is None else row[BUSINESS_DATE])
+    return ForecastInputs(policies, shared, network, None if row is None else row[BUSINESS_DATE])
 
 
 def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPolicy]:
@@ -131,13 +131,13 @@ def forecasts_of(
     assert inputs.shared is not None, "a sample exists wherever a series does"
     series = series_of(batch, day, options)
     levels = np.array(options.quantiles)
-    rules = rules_for(inputs.rules, series.segments, levels)
-    names = {rule.method for rule in rules.values()} | {DEFAULT}
+    policies = policies_for(inputs.policies, series.segments, levels)
+    names = {policy.method for policy in policies.values()} | {DEFAULT}
     candidates = series.candidate_forecasts(inputs.shared, inputs.network, names, options)
     is_fractional = batch["is_fractional"].to_numpy(np.bool_)
-    found = forecast(candidates, series.segments, rules, is_fractional)
+    found = forecast(candidates, series.segments, policies, is_fractional)
     sold = on_sale(batch, day, options.horizon_days)
-    texts = reasons(series.panel, series.segments, found, rules, sold)
+    texts = reasons(series.panel, series.segments, found, policies, sold)
     return _table(batch, series, found, sold, options).assign(reason=texts)
 
 

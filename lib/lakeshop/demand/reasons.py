@@ -26,7 +26,11 @@ WORDS = {
 
 
 def reasons(
-    panel: Panel, segments: Names, found: Forecast, rules: Mapping[str, SegmentPolicy], sold: Floats
+    panel: Panel,
+    segments: Names,
+    found: Forecast,
+    policies: Mapping[str, SegmentPolicy],
+    sold: Floats,
 ) -> list[str]:
     """A sentence for each series and day ahead, all days of a series one after the other.
 
@@ -34,10 +38,10 @@ def reasons(
         panel: n series.
         segments: of each series.
         found: their forecasts.
-        rules: by segment.
+        policies: by segment.
         sold: float64[n, H], 0 on days after a series was discontinued.
     """
-    about = _about(panel, segments, found, rules)
+    about = _about(panel, segments, found, policies)
     days = [panel.day + timedelta(days=n + 1) for n in range(panel.horizon)]
     ahead = slice(panel.days, None)
     mailer, display = panel.mailer[:, ahead], panel.display[:, ahead]
@@ -63,7 +67,7 @@ def method_words(method: str) -> str:
 
 
 def _about(
-    panel: Panel, segments: Names, found: Forecast, rules: Mapping[str, SegmentPolicy]
+    panel: Panel, segments: Names, found: Forecast, policies: Mapping[str, SegmentPolicy]
 ) -> list[str]:
     units = panel.units[:, -DAYS:]
     exposure = panel.exposure[:, -DAYS:]
@@ -79,7 +83,7 @@ def _about(
         if found.failed[n]:
             parts.append(f"{found.failed[n]} could not do it")
         else:
-            parts.append(f"as for {segment}: {rules[segment].reason}")
+            parts.append(f"as for {segment}: {policies[segment].reason}")
         texts.append("; ".join(parts))
     return texts
 

@@ -7,7 +7,7 @@ import numpy as np
 from lakeshop.demand.backtests import Backtest
 from lakeshop.demand.forecasting.backtest import BacktestOrigin, SegmentBacktest
 from lakeshop.demand.forecasting.panel import Panel
-from lakeshop.demand.forecasting.policies import SegmentPolicy, forecast, rules_for
+from lakeshop.demand.forecasting.policies import SegmentPolicy, forecast, policies_for
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.inventory.demand import Demand
@@ -35,7 +35,7 @@ def reorder_segment(
         context: the training day.
     """
     rows, panel, origins = backtest.rows, backtest.panel, backtest.origins
-    counts, rules, night = tables["silver.stock"], backtest.rules, context
+    counts, policies, night = tables["silver.stock"], backtest.rules, context
     held = rows[list(SERIES_KEY)].merge(
         stock_of(counts, night.day).toPandas(), on=list(SERIES_KEY), how="left"
     )
@@ -52,7 +52,7 @@ def reorder_segment(
     chosen = np.flatnonzero(is_counted)
     levels = np.array(night.settings.section(DemandSettings).quantiles)
     demand = {
-        age: _demand(origin, rules_for(rules, origin.segments, levels)).take(chosen)
+        age: _demand(origin, policies_for(policies, origin.segments, levels)).take(chosen)
         for age, origin in origins.items()
     }
     aim = ServiceTarget(options.service_level, options.shortage_cost, options.holding_cost_per_day)
@@ -61,10 +61,10 @@ def reorder_segment(
     return {REORDER: SegmentBacktest(None, len(chosen), figures)}
 
 
-def _demand(origin: BacktestOrigin, rules: Mapping[str, SegmentPolicy]) -> Demand:
+def _demand(origin: BacktestOrigin, policies: Mapping[str, SegmentPolicy]) -> Demand:
     """Forecast demand of each series."""
     is_fractional = np.zeros(len(origin.segments), np.bool_)
-    forecasts = forecast(origin.forecasts, origin.segments, rules, is_fractional)
+    forecasts = forecast(origin.forecasts, origin.segments, policies, is_fractional)
     return Demand.of(forecasts.mean, forecasts.variance, forecasts.level_variance)
 
 

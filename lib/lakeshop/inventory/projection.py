@@ -87,7 +87,7 @@ def _order_each(
             moments[1] = moments[0] / step + dispersions[i] * moments[0] * moments[0]
             stock = _projected(moments[:, :lead], on_hand[i] / step, in_transit[i] / step, held)
             _add_missing(short, moments[:, lead:], stock, chances[i, node])
-        orders[i] = _first_that_lasts(short, level) * step
+        orders[i] = _first_sufficient(short, level) * step
     return orders
 
 
@@ -124,7 +124,7 @@ def _add_missing(short: Floats, moments: Floats, stock: Floats, weight: float) -
 
 
 @compiled
-def _first_that_lasts(short: Floats, level: float) -> int:
+def _first_sufficient(short: Floats, level: float) -> int:
     running = 0.0
     for k in range(short.size):
         running += short[k]

@@ -62,14 +62,14 @@ def summarize_demand(
         for given in (levels, points)
     ]
     check(demand, interval)
-    answers = _ask_each(
+    summaries = _summarize_each(
         (demand.mean, demand.dispersion, demand.level_variance),
         (interval.lead_time, interval.deviation, interval.days),
         interval.is_after_arrival,
         queries[0],
         queries[1],
     )
-    return DemandSummary(*answers)
+    return DemandSummary(*summaries)
 
 
 def cdf(demand: Demand, interval: Interval, counts: ArrayLike) -> Floats:
@@ -80,7 +80,7 @@ def cdf(demand: Demand, interval: Interval, counts: ArrayLike) -> Floats:
 
 
 @compiled
-def _ask_each(
+def _summarize_each(
     demand: tuple[Floats, Floats, Floats],
     interval: tuple[Floats, Floats, Integers],
     is_after: bool,

@@ -10,7 +10,7 @@ from lakeshop.contracts.model import BUSINESS_DATE, Contract
 from lakeshop.contracts.types import holds
 from lakeshop.engine.run import Run
 from lakeshop.privacy.erasure_list import Erased
-from lakeshop.sources.mentions import IS_ERASED, speaks_of, texts_in, with_erased
+from lakeshop.sources.mentions import IS_ERASED, mentions_erased, texts_in, with_erased
 from lakeshop.storage.lake import Lake
 
 BRONZE, QUARANTINE = "bronze", "quarantine"
@@ -53,7 +53,7 @@ def marked(run: Run, table: str, erased: Erased) -> DataFrame:
     kinds = contract.schema(*person_columns(contract))
     texts = F.concat(*[texts_in(F.col(field.name), field.dataType) for field in kinds])
     nobody = F.array().cast("array<string>")
-    is_erased = speaks_of(run.lake.spark, erased)(nobody, texts, F.lit(False))
+    is_erased = mentions_erased(run.lake.spark, erased)(nobody, texts, F.lit(False))
     rows = rows.withColumn(IS_ERASED, is_erased)
     return _with_those_of_bronze(run, rows, name, erased) if layer == QUARANTINE else rows
 

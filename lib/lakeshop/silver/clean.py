@@ -50,7 +50,7 @@ CLEANINGS: Mapping[str, Cleaning] = {
     "stock": Cleaning(stock, STOCK_DERIVED),
     "fraud_labels": Cleaning(fraud_labels, FRAUD_LABELS_DERIVED),
 }
-# Who somebody is, by the shop's own ids: of the user, the card or account, the device.
+# Ids of persons at the shop: of the user, the card or account, the device.
 IDENTIFIERS = ("user_id", "payment_id", "device_id")
 
 

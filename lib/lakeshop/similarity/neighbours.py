@@ -146,7 +146,7 @@ def packed_histories(
     parts = max(options.blocks, -(-int(events["events"].sum()) // EVENTS_AT_ONCE))
     rows = hashed.repartition(parts, "hash").mapInArrow(pack, ROW)
     kept = cache(rows)
-    # Packs all parts side by side; whoever reads them later reads one after the other.
+    # Packs all parts in parallel; later readers read one after the other.
     sums = [F.sum(F.length("entries")), F.sum("cut_histories"), F.sum("cut_interactions")]
     size, *cut = (total or 0 for total in kept.agg(*sums).toArrow().to_pylist()[0].values())
     name = f"{spark.sparkContext.applicationId}-{next(_COPIES)}"

@@ -112,7 +112,7 @@ def numbered(batches: Iterable[pa.RecordBatch], catalogue: Catalogue) -> Interac
     Raises:
         ValueError: a weight is NULL, no integer, below 0 or above WEIGHT_SCALE.
     """
-    # One of each to begin with, so that there is something to join.
+    # Start with empty arrays: concatenation needs at least one.
     hashes = [np.empty((0, 2), np.int64)]
     items, weights, ages = [np.empty(0, np.int32)], [np.empty(0, np.int64)], [np.empty(0, np.int32)]
     for batch in batches:

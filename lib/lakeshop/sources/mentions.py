@@ -50,7 +50,7 @@ def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> 
     is_broken = F.col(MALFORMED) | F.col("fault").isNotNull() | _lacks_users(entity)
     users = F.array(*[F.col(TEXT)[name] for name in by_user.columns])
     texts = F.array("raw", "fault", "header")
-    is_erased = speaks_of(rows.sparkSession, erased)(users, texts, is_broken)
+    is_erased = mentions_erased(rows.sparkSession, erased)(users, texts, is_broken)
     return parsed.withColumn(IS_ERASED, is_erased).select(*rows.columns, IS_ERASED)
 
 
@@ -73,10 +73,10 @@ def user_origins(shop: Shop) -> Mapping[str, ColumnMapping]:
     return {f"user_{number}": origin for number, origin in enumerate(origins)}
 
 
-Speaks = Callable[[Column, Column, Column], Column]
+Mentions = Callable[[Column, Column, Column], Column]
 
 
-def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
+def mentions_erased(spark: SparkSession, erased: Erased) -> Mentions:
     """A column function: true where users or texts, arrays both, mention an erased person.
 
     Users are the shop's own ids. A text may also be a pseudonym; the third column is true where
@@ -86,7 +86,7 @@ def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
     shared = spark.sparkContext.broadcast(erased)
 
     @pandas_udf("boolean")  # type: ignore[call-overload,untyped-decorator,unused-ignore]
-    def spoken(users: pd.Series, texts: pd.Series, is_broken: pd.Series) -> pd.Series:
+    def mentioned(users: pd.Series, texts: pd.Series, is_broken: pd.Series) -> pd.Series:
         gone = shared.value
         is_one = cache(gone.is_one)  # who acts once mostly does again
 
@@ -104,7 +104,7 @@ def speaks_of(spark: SparkSession, erased: Erased) -> Speaks:
             for who, what, broken in zip(users, texts, is_broken, strict=True)
         )
 
-    return spoken  # type: ignore[no-any-return,unused-ignore]
+    return mentioned  # type: ignore[no-any-return,unused-ignore]
 
 
 def _no_texts() -> Column:

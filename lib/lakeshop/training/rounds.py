@@ -89,7 +89,7 @@ def train(
         if not (history and history[-1].is_finished):
             shards = packed(rows, spec, plan, key, held_out=held_out)
             try:
-                history = _go_on(spec, plan, shards, checkpoints, history, where)
+                history = _resume_rounds(spec, plan, shards, checkpoints, history, where)
             finally:
                 shards.release()
         weights, _ = checkpoints.weights(history[-1].round)
@@ -101,7 +101,7 @@ def train(
         checkpoints.close()
 
 
-def _go_on(
+def _resume_rounds(
     spec: ModelSpec,
     plan: TrainingPlan,
     shards: Shards,

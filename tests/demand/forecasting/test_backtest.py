@@ -17,7 +17,7 @@ from lakeshop.demand.forecasting.backtest import (
     level_variance,
     levels_of,
     own_quantiles,
-    rule_of,
+    segment_policy,
     variance_factor,
 )
 from lakeshop.demand.forecasting.candidates import BY_ANALOGY, NETWORK, MeanForecast
@@ -196,7 +196,7 @@ def test_the_variance_is_set_right_by_past_errors():
     assert variance_factor(sure) == 0.25
     lost = paths(chance, 500, mean=mean, units=1000 * mean)
     assert variance_factor(lost) == 8
-    rule = rule_of(days, ModelSelection("m", "r"), LEVELS)
+    rule = segment_policy(days, ModelSelection("m", "r"), LEVELS)
     assert (rule.method, rule.reason) == ("m", "r")
     assert rule.variance_factor == variance_factor(days)
     np.testing.assert_array_equal(rule.levels, levels_of(days, rule.variance_factor, LEVELS))
@@ -234,7 +234,7 @@ def test_figures_are_those_of_the_metrics(simulated):
     assert set(found) == {"smooth A", "smooth B", "lumpy C", ALL}
     assert found["smooth B"].series == 10
     assert found[ALL].series == 220
-    assert found[ALL].rule is None
+    assert found[ALL].policy is None
     for segment, rows in (("smooth B", slice(150, 160)), (ALL, slice(None))):
         for method in (DEFAULT, NETWORK):
             mean, units, weight, squared, absolute, seasonal, value = by_hand(

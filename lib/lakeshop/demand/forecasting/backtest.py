@@ -125,7 +125,7 @@ class Days:
     scales: Floats
     is_fractional: Bools
 
-    def but(self, origin: int) -> "Days":
+    def without_origin(self, origin: int) -> "Days":
         """Without one origin."""
         return self.where(self.origin != origin)
 
@@ -153,7 +153,7 @@ def days_of(
     return Days(*[np.concatenate(column) for column in zip(*parts, strict=True)])
 
 
-def rule_of(days: Days, choice: ModelSelection, levels: Floats) -> SegmentPolicy:
+def segment_policy(days: Days, choice: ModelSelection, levels: Floats) -> SegmentPolicy:
     """Policy of a segment, from its method's past forecasts."""
     factor = variance_factor(days)
     return SegmentPolicy(
@@ -208,7 +208,7 @@ def calibrated(days: Days, levels: Floats) -> Floats:
     found = np.zeros((*days.mean.shape, levels.size))
     band = week_band(1 + np.arange(days.mean.shape[1]))
     for origin in np.unique(days.origin).tolist():
-        others, rows = days.but(origin), days.origin == origin
+        others, rows = days.without_origin(origin), days.origin == origin
         factor = variance_factor(others)
         requested = levels_of(others, factor, levels)[band]
         own = days.where(rows)
@@ -222,7 +222,7 @@ def calibrated(days: Days, levels: Floats) -> Floats:
 class SegmentBacktest:
     """A segment: its policy (None for all segments together), its series, and metrics by method."""
 
-    rule: SegmentPolicy | None
+    policy: SegmentPolicy | None
     series: int
     figures: Mapping[str, Figures]
 
@@ -249,7 +249,7 @@ def evaluate_backtest(
         figures = {CHOSEN: _figures(days, levels, values)}
         figures |= _of_methods(origins, segment, is_fractional, levels)
         series = len(np.unique(days.series))
-        found[segment] = SegmentBacktest(rule_of(days, choice, levels), series, figures)
+        found[segment] = SegmentBacktest(segment_policy(days, choice, levels), series, figures)
     figures = {CHOSEN: _figures(_joined(whole), levels, np.concatenate([t for _, t in whole]))}
     figures |= _of_methods(origins, None, is_fractional, levels)
     return {**found, ALL: SegmentBacktest(None, len(is_fractional), figures)}

@@ -53,23 +53,23 @@ def segments(classes: Names, abc: Names) -> Names:
     return np.char.add(np.char.add(classes, " "), abc)
 
 
-def default_rule(segment: str, levels: Floats) -> SegmentPolicy:
+def default_policy(segment: str, levels: Floats) -> SegmentPolicy:
     """Policy of a segment without a backtest."""
     method = BY_ANALOGY if segment.startswith(NEW) else DEFAULT
     return SegmentPolicy(method, "no backtest knows series like this one", np.tile(levels, (4, 1)))
 
 
-def rules_for(
-    rules: Mapping[str, SegmentPolicy], found: Names, levels: Floats
+def policies_for(
+    policies: Mapping[str, SegmentPolicy], found: Names, levels: Floats
 ) -> dict[str, SegmentPolicy]:
     """A policy for each segment that occurs."""
-    return {s: rules.get(s, default_rule(s, levels)) for s in np.unique(found).tolist()}
+    return {s: policies.get(s, default_policy(s, levels)) for s in np.unique(found).tolist()}
 
 
 def forecast(
     forecasts: Mapping[str, MeanForecast],
     found: Names,
-    rules: Mapping[str, SegmentPolicy],
+    policies: Mapping[str, SegmentPolicy],
     is_fractional: Bools,
 ) -> Forecast:
     """Forecast each series by its segment's policy; fall back where its method fails.
@@ -77,17 +77,17 @@ def forecast(
     Args:
         forecasts: of the candidates: methods of the policies, and the default.
         found: the segment of each series; each has a policy.
-        rules: policies by segment.
+        policies: by segment.
         is_fractional: true for series with fractional units.
     """
-    chosen, method, failed = _chosen(forecasts, found, rules)
+    chosen, method, failed = _chosen(forecasts, found, policies)
     factor, shift = (
-        np.array([getattr(rules[s], name) for s in found.tolist()], np.float64)
+        np.array([getattr(policies[s], name) for s in found.tolist()], np.float64)
         for name in ("variance_factor", "level_variance")
     )
     spread = rescaled(chosen, factor)
     band = week_band(1 + np.arange(chosen.mean.shape[1]))
-    levels = np.stack([rules[s].levels for s in found.tolist()])[:, band]
+    levels = np.stack([policies[s].levels for s in found.tolist()])[:, band]
     return Forecast(
         mean=chosen.mean,
         variance=chosen.mean + spread * chosen.mean**2,
@@ -107,10 +107,10 @@ def rescaled(candidate: MeanForecast, factor: Floats) -> Floats:
 
 
 def _chosen(
-    forecasts: Mapping[str, MeanForecast], found: Names, rules: Mapping[str, SegmentPolicy]
+    forecasts: Mapping[str, MeanForecast], found: Names, policies: Mapping[str, SegmentPolicy]
 ) -> tuple[MeanForecast, Names, Names]:
     """Forecast of each series' method, else the default's, else zero."""
-    methods = np.array([rules[s].method for s in found.tolist()], dtype=object)
+    methods = np.array([policies[s].method for s in found.tolist()], dtype=object)
     shape = forecasts[DEFAULT].mean.shape
     mean, spread = np.full(shape, np.nan), np.full(shape, np.nan)
     used = methods.copy()
