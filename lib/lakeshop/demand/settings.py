@@ -10,10 +10,10 @@ from lakeshop.demand.calendar import Country
 
 
 class Backtest(FrozenModel):
-    """How methods are compared: `origins` nights, `stride_days` apart, each over the horizon.
+    """Comparison of methods: `origins` days, `stride_days` apart, each over the horizon.
 
-    The newest origin is a horizon before the training day. Of more than `series` series the half
-    with most value are taken, and as many others.
+    The newest origin is a horizon before the training day. Samples have at most about `series`
+    series: the half of highest value, and as many others.
     """
 
     origins: Annotated[int, Field(ge=4)]
@@ -22,10 +22,11 @@ class Backtest(FrozenModel):
 
 
 class GlobalModelConfig(FrozenModel):
-    """What the network of all series learns from, and how it is built.
+    """Training examples and architecture of the network of all series.
 
-    Examples are a series as known on one of `origins` earlier days, `stride_days` apart, and what
-    came after. Of more than `series` series the half with most value are taken, and as many others.
+    Examples are a series as known on one of `origins` earlier days, `stride_days` apart, and its
+    demand afterwards. Samples have at most about `series` series: the half of highest value, and as
+    many others.
     """
 
     origins: PositiveInt
@@ -35,11 +36,11 @@ class GlobalModelConfig(FrozenModel):
 
 
 class DemandSettings(FrozenModel):
-    """Which series are forecast, from what, how far.
+    """Forecast series, their history and horizon.
 
-    `level` says what a series is. A series without a sale for `active_days` is no longer forecast.
-    `country` (ISO 3166) has its public holidays, `paydays` are days of the month.
-    `opening_hours` turns hours sold out into a share of the day.
+    `level` defines a series. A series without a sale for `active_days` is no longer forecast.
+    `country` (ISO 3166) has its public holidays, `paydays` are days of the month. `opening_hours`
+    turns hours sold out into a share of the day.
     """
 
     level: Literal["product", "product_store", "category_store"]

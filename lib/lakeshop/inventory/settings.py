@@ -8,10 +8,10 @@ from lakeshop.config.base import FrozenModel, Share
 
 
 class InventorySettings(FrozenModel):
-    """How stock is reordered where the stock entity does not say it of a product.
+    """Defaults of the reorder plan, used where the stock entity has no value for a product.
 
-    With both costs the service level is that of the newsvendor; costs are shares of the price,
-    that of a unit short and that of a unit left over one day.
+    With both costs the service level is the newsvendor's. Costs are shares of the price: of a unit
+    short, and of a unit left over one day.
     """
 
     review_days: PositiveInt

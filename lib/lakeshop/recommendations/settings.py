@@ -34,7 +34,7 @@ class NewTerms(FrozenModel):
 
 
 class RecommendationSettings(FrozenModel):
-    """How users' lists are made."""
+    """Parameters of users' lists."""
 
     list_length: PositiveInt
     active_days: PositiveInt
@@ -44,7 +44,7 @@ class RecommendationSettings(FrozenModel):
 
 
 def faults(settings: Settings) -> Iterator[str]:
-    """Say what of the configuration does not fit together."""
+    """Name the inconsistencies of the configuration."""
     known = settings.similarity.measures_of_users
     chosen = settings.section(RecommendationSettings).new_measure
     if chosen not in known:

@@ -171,8 +171,8 @@ def _unusual_share(run: Run, name: str, first: date, rejected: int, rows: int) -
     rejected_before, rows_before = (
         run.ledger.rows(f"{layer}.{name}", since, until) for layer in ("quarantine", "bronze")
     )
-    told = unusual_share(rejected, rows, rejected_before, rows_before)
-    return (told,) if told else ()
+    warning = unusual_share(rejected, rows, rejected_before, rows_before)
+    return (warning,) if warning else ()
 
 
 def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
