@@ -1,4 +1,4 @@
-"""gold and the days after it -> ops.metrics: metrics of an earlier night."""
+"""gold and the days after it -> ops.metrics: metrics of an earlier run."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Upkeep: old rows removed, files compacted and cleared; or persons erased from every layer."""
+"""Maintenance: old rows removed, files compacted and cleared; or persons erased everywhere."""
 
 import sys
 

@@ -1,6 +1,6 @@
-"""The whole night, stage after stage, in one Spark application.
+"""The whole nightly run, stage after stage, in one Spark application.
 
-Skips what is published from the same inputs, redoes days that became stale, ends with a summary.
+Skips days published from the same inputs, rebuilds stale days, ends with a summary.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""features, similarity -> gold: the tables that people open in the morning."""
+"""features, similarity -> gold: the tables of the morning."""
 
 import sys
 
