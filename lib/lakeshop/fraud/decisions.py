@@ -1,8 +1,8 @@
-"""What becomes of fraud scores: pass, review or block.
+"""Decisions on fraud scores: pass, review or block.
 
-Those who review can look at so many customers a day; so alerts are bounded by customers, not
-lines (as the card precision of Le Borgne et al. 2022). Or a look has a price, and is worth it
-where the expected loss is larger. What is almost certainly fraud is blocked without a look.
+Reviewers have time for a number of customers a day. So the budget bounds customers, not lines (as
+the card precision of Le Borgne et al. 2022). Alternatively a review has a cost, and lines with a
+larger expected loss are reviewed. Lines that are almost certainly fraud are blocked at once.
 """
 
 from pyspark.sql import Column, DataFrame
@@ -10,21 +10,22 @@ from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from lakeshop.fraud.settings import Fraud
+from lakeshop.ml.alerts import RISKIEST_FIRST
 
 
 def with_decision(scored: DataFrame, options: Fraud, *, least: float = 0.0) -> DataFrame:
     """Add expected_loss, customer_rank and decision to the lines of one day.
 
-    A customer ranks by the largest of their lines, ties by id. By budget a line is reviewed
-    where its customer is among the `alerts_per_day` first and it is no less risky than the
-    last of them; by cost where its expected loss reaches the cost of a look. Lines without
-    score pass, and by budget those that are no riskier than `least`.
+    Customers rank in the order of `RISKIEST_FIRST`. By budget a line is reviewed if its customer
+    is among the `alerts_per_day` first and it is no less risky than the last of them. By cost it is
+    reviewed if its expected loss reaches the cost of a review. Lines without score pass, and by
+    budget those that are no riskier than `least`.
 
     Args:
         scored: lines with score, probability (either may be NULL), amount, user_id (NULL for a
             guest, whose order is a customer of its own), order_id.
         options: the policy.
-        least: by budget, lines no riskier than that are not worth a look.
+        least: by budget, lines no riskier than this value pass.
     """
     loss = F.round(F.col("probability") * F.col("amount").cast("double"), 4)
     valued = scored.withColumn("expected_loss", loss).withColumns(
@@ -39,7 +40,7 @@ def with_decision(scored: DataFrame, options: Fraud, *, least: float = 0.0) -> D
 
 
 def _risk(options: Fraud) -> Column:
-    """What customers rank by."""
+    """Risk of a line, by which its customer ranks."""
     if options.rank_by == "score":
         return F.col("score")
     return F.when(F.col("score").isNotNull(), F.coalesce("expected_loss", "score"))
@@ -48,12 +49,13 @@ def _risk(options: Fraud) -> Column:
 def _ranks(valued: DataFrame, alerts: int) -> DataFrame:
     """customer_rank of each customer with a score, and the `_limit` of risk for an alert."""
     everybody = W.partitionBy()  # one task, of the day's customers
-    best_first = everybody.orderBy(F.desc("_best"), F.asc("_customer"))
+    ranks = {"risk": "_best", "customer": "_customer"}
+    order = [F.asc(ranks[name]) if up else F.desc(ranks[name]) for name, up in RISKIEST_FIRST]
     return (
         valued.where(F.col("_risk").isNotNull())
         .groupBy("_customer")
         .agg(F.max("_risk").alias("_best"))
-        .withColumn("customer_rank", F.row_number().over(best_first))
+        .withColumn("customer_rank", F.row_number().over(everybody.orderBy(*order)))
         .withColumn("_limit", F.min(F.when(_is_among(alerts), F.col("_best"))).over(everybody))
         .drop("_best")
     )

@@ -1,12 +1,11 @@
-"""The histories of five entities, each in one pass over a frame of numbers.
+"""The histories of five entities, each in one pass over a frame of integers.
 
-Ids are 64-bit hashes, so that a row is 18 integers: two entities of a million have one hash
-with a chance of 3e-8. Each pass brings an entity's rows together, and adds the features that it
-finds to what the passes before have found, as float64 in one binary column: moving bytes is
-cheaper than columns, and rows that are only history carry none.
+Ids are 64-bit hashes: two of a million entities collide with a chance of 3e-8. A pass brings an
+entity's rows together and computes its features. They are appended to those of earlier passes, as
+float64 in one binary column. Bytes move faster than columns, and rows of history carry none.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -27,23 +26,35 @@ from lakeshop.features.windows import (
     is_flagged,
     with_ranks,
 )
-from lakeshop.fraud.columns import Floats, Prior
-from lakeshop.fraud.entity_columns import FUNCTIONS, NAMES
-from lakeshop.fraud.user_columns import LOG_ONE
-from lakeshop.ml.arrays import Bools
+from lakeshop.fraud.features import FEATURES, RAW
+from lakeshop.fraud.terms import ORDER, Prior
+from lakeshop.ml.arrays import Bools, Floats
 
-EARLY_LABEL_DAYS = 30  # a label older than its line by more is not heeded
+EARLY_LABEL_DAYS = 30  # a label older than its line by more is ignored
 
-# What no pass after this entity's reads.
-_DONE_AFTER = {"user": ("order", "cents", "units", "logs"), "product": ("product", "price")}
+# By entity, in their order: the histories whose features its pass computes.
+PASSES: Mapping[str, tuple[str, ...]] = {
+    name: (name, ORDER) if name == "user" else (name,)
+    for name in FEATURES.histories
+    if name != ORDER
+}
+ALL_NAMES = FEATURES.names(*FEATURES.histories)
+IDS = {
+    "user": ("user_id",),
+    "store": ("store_id",),
+    "product": ("product_id",),
+    "payment": ("payment_id",),
+    "device": ("device_id",),
+    ORDER: ("order_id", "user_id", BUSINESS_DATE),
+}
+ALWAYS_READ = {"key", "user", "time", "delivered", "flags", "known", "until"}
 PACKED = "features"
-ALL_NAMES = tuple(name for names in NAMES.values() for name in names)
 CHUNK = 2**16  # rows of a batch, some 20 MB of features
 _IS_PURCHASE = "quantity >= 0 AND amount >= 0"
 
 
 def per_line(transactions: DataFrame, first: date) -> DataFrame:
-    """The numbers of each line that histories need; lines delivered before `first` do not ask."""
+    """One row of integers per line; lines delivered before `first` are no targets."""
     flags = (
         _bit(IS_TARGET, F.col(BUSINESS_DATE) >= F.lit(first))
         + _bit(IS_HISTORY, F.expr(_IS_PURCHASE))
@@ -54,10 +65,10 @@ def per_line(transactions: DataFrame, first: date) -> DataFrame:
 
 
 def per_fraud(transactions: DataFrame, labels: DataFrame, delay_days: int) -> DataFrame:
-    """The same numbers of each line for each time that it was known to be fraud.
+    """One row of integers per interval in which a line was known to be fraud.
 
-    From the day of the first label that says so, but no earlier than `delay_days` after the
-    line, until the day of the label that takes it back. Frauds are few and are broadcast.
+    An interval begins with the first label of fraud, at least `delay_days` after the line. It ends
+    with the label that revokes it. Frauds are few and are broadcast.
     """
     accused = labels.where("is_fraud").select("transaction_id").distinct()
     versions = labels.join(F.broadcast(accused), on="transaction_id", how="left_semi").select(
@@ -83,25 +94,17 @@ def _bit(bit: int, holds: Column) -> Column:
 
 
 def _numbers(transactions: DataFrame, flags: Column, *, known: Column, until: Column) -> DataFrame:
-    def hashed(*names: str) -> Column:
-        return F.when(F.col(names[0]).isNotNull(), F.xxhash64(*names))
-
-    paid = F.greatest(F.col("amount"), F.lit(0)).cast("double")
+    ids = {
+        name: F.when(F.col(columns[0]).isNotNull(), F.xxhash64(*columns))
+        for name, columns in IDS.items()
+    }
     numbers = {
         "key": F.xxhash64("transaction_id"),
-        "user": hashed("user_id"),
-        "store": hashed("store_id"),
-        "product": hashed("product_id"),
-        "payment": hashed("payment_id"),
-        "device": hashed("device_id"),
-        "order": hashed("order_id", "user_id", BUSINESS_DATE),
+        **ids,
         "time": F.unix_micros("occurred_at"),
         "delivered": F.unix_date(BUSINESS_DATE),
         "flags": flags,
-        "cents": F.col("amount") * 100,
-        "units": F.col("quantity") * 1000,
-        "price": F.col("unit_price") * 10_000,
-        "logs": F.round(F.log1p(paid) * LOG_ONE),
+        **{name: F.expr(sql) for name, sql in RAW.items()},
         "known": known,
         "until": until,
     }
@@ -109,14 +112,14 @@ def _numbers(transactions: DataFrame, flags: Column, *, known: Column, until: Co
 
 
 def with_histories(rows: DataFrame, prior: Prior) -> DataFrame:
-    """The key of each row that asks, and the features of all entities: one pass per entity.
+    """The key of each target row, and the features of all entities: one pass per entity.
 
-    Rows without the entity are spread by what they have instead.
+    Rows without the entity are spread by another id.
     """
-    carried, last = rows.columns, list(FUNCTIONS)[-1]
-    for entity in FUNCTIONS:
-        together = F.coalesce(entity, "order" if entity == "user" else "key")
-        carried = [name for name in carried if name not in (*_DONE_AFTER.get(entity, ()), PACKED)]
+    *_, last = PASSES
+    for entity in PASSES:
+        together = F.coalesce(entity, ORDER if entity == "user" else "key")
+        carried = carried_after(entity, rows.columns)
         schema = ", ".join([*(f"`{name}` BIGINT" for name in carried), f"{PACKED} BINARY"])
         if entity == last:
             schema = ", ".join(["key BIGINT", *(f"{name} DOUBLE" for name in ALL_NAMES)])
@@ -125,19 +128,27 @@ def with_histories(rows: DataFrame, prior: Prior) -> DataFrame:
     return rows
 
 
+def carried_after(entity: str, columns: Sequence[str]) -> list[str]:
+    """Those of the columns that the passes after an entity's need."""
+    passes = list(PASSES)
+    later = [history for name in passes[passes.index(entity) + 1 :] for history in PASSES[name]]
+    needed = ALWAYS_READ.union(*map(FEATURES.columns_read, later))
+    return [name for name in columns if name in needed]
+
+
 def add_features(
     entity: str, prior: Prior, carried: Sequence[str], batches: Iterator[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
-    """One task's pass: all rows of its entities, with more features where they ask.
+    """One task's pass: all rows of its entities, with more features at the targets.
 
     Args:
-        entity: see `entity_columns.FUNCTIONS`.
+        entity: a key of `PASSES`.
         prior: of the risks.
         carried: columns that later passes read; none in the last pass.
         batches: rows, in any order.
 
     Yields:
-        The rows with their features packed; in the last pass, the features of those that ask.
+        The rows with their features packed; in the last pass, the features of the targets.
     """
     received = [batch for batch in batches if batch.num_rows]
     if not received:
@@ -145,44 +156,45 @@ def add_features(
     table = pa.Table.from_batches(received).combine_chunks()
     numbers = [name for name in table.column_names if name != PACKED]
     rows = {name: table[name].fill_null(NULL).to_numpy() for name in numbers}
-    asks = is_flagged(rows, IS_TARGET)
-    found = FUNCTIONS[entity](with_ranks(rows), prior)
-    features = np.stack([found[name][asks] for name in NAMES[entity]], axis=1)
+    is_target = is_flagged(rows, IS_TARGET)
+    ranked = with_ranks(rows)
+    found = [column for name in PASSES[entity] for column in FEATURES.columns(name, ranked, prior)]
+    features = np.stack(found, axis=1)
     if PACKED in table.column_names:
-        before = ALL_NAMES.index(NAMES[entity][0])
-        found_before = unpacked(table[PACKED], int(asks.sum()), before)
+        before = ALL_NAMES.index(FEATURES.names(entity)[0])
+        found_before = unpacked(table[PACKED], int(is_target.sum()), before)
         features = np.hstack([found_before, features])
     if carried:
-        table = table.select(carried).append_column(PACKED, packed(features, asks))
+        table = table.select(carried).append_column(PACKED, packed(features, is_target))
     else:
         columns = [pa.array(column, mask=np.isnan(column)) for column in features.T]
-        table = pa.table([table["key"].filter(pa.array(asks)), *columns], ["key", *ALL_NAMES])
+        table = pa.table([table["key"].filter(pa.array(is_target)), *columns], ["key", *ALL_NAMES])
     yield from table.to_batches(max_chunksize=CHUNK)
 
 
-def packed(features: Floats, asks: Bools) -> pa.ChunkedArray:
-    """float64[n_asking, n_features] as bytes of each row that asks, NULL for others."""
-    row_bytes, ends = features.shape[1] * 8, np.cumsum(asks)
+def packed(features: Floats, is_target: Bools) -> pa.ChunkedArray:
+    """float64[n_targets, n_features] as bytes of each target row, NULL for other rows."""
+    row_bytes, ends = features.shape[1] * 8, np.cumsum(is_target)
     chunks, done = [], 0
-    for start in range(0, asks.size, CHUNK):
-        asking = asks[start : start + CHUNK]
-        offsets = np.append(0, np.cumsum(asking)) * row_bytes
-        end = int(ends[start + asking.size - 1])
+    for start in range(0, is_target.size, CHUNK):
+        part = is_target[start : start + CHUNK]
+        offsets = np.append(0, np.cumsum(part)) * row_bytes
+        end = int(ends[start + part.size - 1])
         buffers = [
-            pa.py_buffer(np.packbits(asking, bitorder="little")),
+            pa.py_buffer(np.packbits(part, bitorder="little")),
             pa.py_buffer(offsets.astype(np.int32)),
             pa.py_buffer(features[done:end].tobytes()),
         ]
-        chunks.append(pa.Array.from_buffers(pa.binary(), asking.size, buffers))
+        chunks.append(pa.Array.from_buffers(pa.binary(), part.size, buffers))
         done = end
     return pa.chunked_array(chunks, pa.binary())
 
 
-def unpacked(features: pa.ChunkedArray, n_asking: int, n_features: int) -> Floats:
-    """What was packed, float64[n_asking, n_features]."""
+def unpacked(features: pa.ChunkedArray, n_targets: int, n_features: int) -> Floats:
+    """Inverse of `packed`: float64[n_targets, n_features]."""
     parts = [np.empty(0, np.uint8)]
     for chunk in features.chunks:
         offsets = np.frombuffer(chunk.buffers()[1], np.int32)
         held = offsets[chunk.offset], offsets[chunk.offset + len(chunk)]
         parts.append(np.frombuffer(chunk.buffers()[2] or b"", np.uint8)[slice(*held)])
-    return np.concatenate(parts).view(np.float64).reshape(n_asking, n_features)
+    return np.concatenate(parts).view(np.float64).reshape(n_targets, n_features)

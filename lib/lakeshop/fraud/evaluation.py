@@ -1,9 +1,9 @@
-"""Fraud in ops.metrics: how good our models and the baselines are, and what drifts.
+"""Figures of fraud in ops.metrics: quality of our models and the baselines, and drift.
 
-`fraud`, filed under a training day: the weeks before it, each scored by models of its time, our
-networks and the baselines side by side. `fraud_drift`, filed under a night: how far its inputs
-and scores have moved since the model's lines of validation. `fraud_published`, filed under a
-night once its lines are judged: how good it was, as it was published.
+Subject `fraud` is filed under a training day. It has the weeks before, each scored by models of
+its time, our networks beside the baselines. `fraud_drift` is filed under a night: the distance of
+its inputs and scores from the model's lines of validation. `fraud_published` is filed under a
+night once its lines are mature: the quality of the scores as published.
 """
 
 from datetime import date, timedelta
@@ -16,14 +16,14 @@ from pyspark.sql import functions as F
 from lakeshop.dates import days_between, newest_weekday
 from lakeshop.engine.metrics import FIGURE, EvaluationContext
 from lakeshop.engine.transforms import latest_versions
-from lakeshop.fraud.examples import TARGET, known_labels, with_label
+from lakeshop.fraud.features import INPUTS
 from lakeshop.fraud.figures import fraud_figures
 from lakeshop.fraud.methods import scores_by_method
 from lakeshop.fraud.prequential import first_day_read, folds
 from lakeshop.fraud.promotion import is_supervised
 from lakeshop.fraud.report import report_fraud
 from lakeshop.fraud.settings import Fraud
-from lakeshop.fraud.training import INPUTS, KEY, MODEL_NAME, sampled
+from lakeshop.fraud.training import KEY, MODEL_NAME, TARGET, known_labels, sampled, with_label
 from lakeshop.ml.drift import population_stability_index
 from lakeshop.storage.run_log import LOG
 from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION
@@ -37,7 +37,7 @@ GROUPS = {"group_age": "age_band", "group_region": "region"}
 
 
 def evaluate(context: EvaluationContext) -> None:
-    """Publish what can be said of fraud on the days of the context."""
+    """Publish the figures of fraud that the days of the context allow."""
     _compare(context, newest_weekday(context.settings.training.weekday_number, context.last))
     if context.is_made(SCORES, context.last):
         _drift(context, context.last)
@@ -60,11 +60,11 @@ def _compare(context: EvaluationContext, day: date) -> None:
     labels = context.read(LABELS, None, day)
     rows = context.cache(folds(lines, labels, day, options))
     tested = rows.where(~F.col(IS_TRAIN)).join(scores_by_method(rows, options), on=[FOLD, KEY])
-    told = with_segments(tested, labels, context.read("silver.users", None, day), day)
-    judged = told.withColumns(
+    segmented = with_segments(tested, labels, context.read("silver.users", None, day), day)
+    scored = segmented.withColumns(
         {"score": F.col(PREDICTION), "is_probability": F.lit(True), "week": F.col(FOLD)}
     )
-    figures = context.cache(by_method(judged, options.alerts_per_day))
+    figures = context.cache(by_method(scored, options.alerts_per_day))
     context.publish(day, MODEL_NAME, figures, source)
     report_fraud(f"{day}", context.found[-1].figures, options.alerts_per_day)
 
@@ -88,10 +88,10 @@ def with_segments(lines: DataFrame, labels: DataFrame, users: DataFrame, day: da
     )
 
 
-def by_method(judged: DataFrame, k: int) -> DataFrame:
+def by_method(scored: DataFrame, k: int) -> DataFrame:
     """method, metric, segment, value: the figures of each method."""
     needed = ("method", "target", "score", "is_probability", "day", "customer", "pattern")
-    week = ["week"] if "week" in judged.columns else []
+    week = ["week"] if "week" in scored.columns else []
 
     def figures(lines: pd.DataFrame) -> pd.DataFrame:
         found = pd.DataFrame(fraud_figures(lines, k), columns=["metric", "segment", "value"])
@@ -99,7 +99,7 @@ def by_method(judged: DataFrame, k: int) -> DataFrame:
             ["method", "metric", "segment", "value"]
         ]
 
-    chosen = judged.select(*needed, *week, *GROUPS)
+    chosen = scored.select(*needed, *week, *GROUPS)
     return chosen.groupBy("method").applyInPandas(figures, FIGURE)
 
 
@@ -140,7 +140,7 @@ def _warn_of_drift(moved: dict[str, float], day: date) -> None:
 
 
 def _published(context: EvaluationContext, scored: date, day: date) -> None:
-    """A night's own scores, once its lines are judged."""
+    """Figures of a night's published scores, once its lines are mature."""
     known = context.contents(LABELS, None, day), context.contents(LINES, scored, scored)
     source = context.content(SCORES, scored), *known
     if context.is_published(scored, f"{MODEL_NAME}_published", source):
@@ -150,7 +150,8 @@ def _published(context: EvaluationContext, scored: date, day: date) -> None:
         context.read(LINES, scored, scored), labels, day, context.settings.section(Fraud)
     )
     found = context.read(SCORES, scored, scored).select(KEY, "score", "probability", "method")
-    told = with_segments(lines, labels, context.read("silver.users", None, day), day)
-    judged = told.join(found, on=KEY).withColumn("is_probability", F.col("probability").isNotNull())
-    figures = by_method(judged, context.settings.section(Fraud).alerts_per_day)
+    segmented = with_segments(lines, labels, context.read("silver.users", None, day), day)
+    is_probability = F.col("probability").isNotNull()
+    joined = segmented.join(found, on=KEY).withColumn("is_probability", is_probability)
+    figures = by_method(joined, context.settings.section(Fraud).alerts_per_day)
     context.publish(scored, f"{MODEL_NAME}_published", figures, source)

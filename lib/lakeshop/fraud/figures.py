@@ -1,4 +1,4 @@
-"""The figures of one way of finding fraud, of all its lines and of parts of them. No Spark."""
+"""Figures of one method of finding fraud, over all its lines and by segment. No Spark."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from lakeshop.ml.alerts import false_positive_rates, precision_at
+from lakeshop.ml.alerts import among_riskiest, false_positive_rates, precision_at
 from lakeshop.ml.classification import (
     average_precision,
     expected_calibration_error,
@@ -21,14 +21,14 @@ ALL = "all"
 
 
 def fraud_figures(lines: pd.DataFrame, k: int) -> list[Figure]:
-    """Metric, segment and value; NaN where a figure cannot be told.
+    """Metric, segment and value; NaN where a figure is not defined.
 
     Args:
-        lines: target, score, is_probability (bool), day, customer, and segments to look at:
+        lines: target, score, is_probability (bool), day, customer, and segments:
             week, pattern, and columns named `group_<name>`; a row per order line.
         k: customers that are alerted a day.
     """
-    is_alert = alerted(lines, k)
+    is_alert = among_riskiest(lines["day"], lines["customer"], lines["score"], k)
     return [
         *[(metric, ALL, value) for metric, value in _ranking(lines, k)],
         ("calibration_error", ALL, _calibration(lines)),
@@ -36,15 +36,6 @@ def fraud_figures(lines: pd.DataFrame, k: int) -> list[Figure]:
         *_by_pattern(lines, is_alert),
         *_by_group(lines, is_alert),
     ]
-
-
-def alerted(lines: pd.DataFrame, k: int) -> NDArray[np.bool_]:
-    """Whether a line's customer is among the k riskiest of the day, ties by id."""
-    best = lines.groupby(["day", "customer"], sort=True)["score"].max().dropna().reset_index()
-    first = best.sort_values(["day", "score", "customer"], ascending=[True, False, True])
-    chosen = first.groupby("day").head(k)[["day", "customer"]].assign(_alert=True)
-    found = lines[["day", "customer"]].merge(chosen, on=["day", "customer"], how="left")
-    return np.asarray(found["_alert"].notna() & lines["score"].notna().to_numpy())
 
 
 def _ranking(lines: pd.DataFrame, k: int) -> Iterator[tuple[str, float]]:
@@ -80,7 +71,7 @@ def _by_pattern(lines: pd.DataFrame, is_alert: NDArray[np.bool_]) -> Iterator[Fi
 
 
 def _by_group(lines: pd.DataFrame, is_alert: NDArray[np.bool_]) -> Iterator[Figure]:
-    """False alarms by group, and their evenness: the smallest rate over the largest."""
+    """False-positive rates by group, and their evenness: the smallest over the largest."""
     for column in [name for name in lines if str(name).startswith("group_")]:
         name = str(column).removeprefix("group_")
         groups = lines[column].to_numpy(object)

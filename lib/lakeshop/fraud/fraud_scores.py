@@ -1,9 +1,8 @@
-"""gold.fraud_scores: how likely each order line of the day is fraud, and what to do about it.
+"""gold.fraud_scores: probability of fraud and decision of each order line of the day.
 
-The newest model promoted by the business date scores the features of the day. Before there is
-one, a line is compared with what its customer pays (`amount_deviation`): standard deviations of
-its log amount above the mean of the customer's own. Alerts carry up to three reasons, each with
-the numbers of the line it is about.
+The newest model promoted by the business date scores the features of the day. Without a model, a
+line is compared with its customer's own amounts (`amount_deviation`): standard deviations of its
+log amount above their mean. Alerts carry up to three reasons with the numbers of their line.
 """
 
 from pyspark.sql import Column, DataFrame, Row
@@ -11,8 +10,8 @@ from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.fraud.decisions import with_decision
-from lakeshop.fraud.explanations import reasons_of
 from lakeshop.fraud.promotion import is_supervised
+from lakeshop.fraud.reasons import reasons_of
 from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.training import MODEL_NAME
 from lakeshop.training.registry import LAYER_MODULES, champion
@@ -20,7 +19,7 @@ from lakeshop.training.scoring import score
 from lakeshop.training.specification import FeatureSpec
 
 WITHOUT_MODEL = "amount_deviation"
-DIGITS = 6  # of a score: more would not be the same on another processor
+DIGITS = 6  # of a score: further ones differ between processors
 MOST_REASONS = 3
 
 
@@ -40,7 +39,7 @@ def fraud_scores(tables: Tables, night: BuildContext) -> DataFrame:
 
 
 def by_model(lines: DataFrame, model: Row) -> DataFrame:
-    """Add score, probability (of a model that was taught by labels), method and which model."""
+    """Add score, probability (of a supervised model), method and the model's day and digest."""
     columns = FeatureSpec({"features": tuple(model["inputs"])}, ())
     found = score(
         lines, bytes(model["model"]), model["sha256"], columns, "_found", modules=LAYER_MODULES
@@ -59,7 +58,7 @@ def by_model(lines: DataFrame, model: Row) -> DataFrame:
 
 
 def by_amount(lines: DataFrame, min_history: int) -> DataFrame:
-    """Add as score how far a line lies above what its customer pays, where that is known."""
+    """Add as score the deviation above the customer's amounts, where these are known."""
     is_known = ~F.col("is_refund") & (F.col("user_count") >= min_history)
     above = F.greatest(F.round("amount_z", DIGITS), F.lit(0.0))
     return lines.withColumns(
@@ -74,15 +73,15 @@ def by_amount(lines: DataFrame, min_history: int) -> DataFrame:
 
 
 def with_reasons(decided: DataFrame, why: Column) -> DataFrame:
-    """Add the reasons of alerts; one that no feature speaks for is an alert by its rank alone."""
+    """Add the reasons of alerts; an alert without any has its rank as reason."""
     rank = F.format_string("customer %d by risk of the day", "customer_rank")
-    told = F.when(F.size(why) > 0, why).otherwise(F.array(rank))
+    stated = F.when(F.size(why) > 0, why).otherwise(F.array(rank))
     nothing = F.array().cast("array<string>")
-    return decided.withColumn("reasons", F.when(is_alert(), told).otherwise(nothing))
+    return decided.withColumn("reasons", F.when(is_alert(), stated).otherwise(nothing))
 
 
 def is_alert() -> Column:
-    """Whether a line is to be looked at or blocked."""
+    """True for lines to review or to block."""
     return F.col("decision") != "pass"
 
 

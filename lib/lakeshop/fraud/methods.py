@@ -1,33 +1,38 @@
-"""Scores of the last weeks' lines by models of their time: our networks beside the baselines.
+"""Methods of scoring the folds of `fraud.prequential`: our networks beside the baselines.
 
-Every fold is one group of rows, and every method fits each fold in a task of its own; see
-`trainers.prequential` for what a fold knows.
+A fold is one group of rows, and each method fits each fold in a task of its own. The baselines
+are LightGBM and logistic regression, of optional packages (`lakeshop[baselines]`). Where a package
+is not installed, a night reports without it.
 """
 
 from collections.abc import Callable, Mapping
 from functools import reduce
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.fraud.baselines import Baseline, installed
-from lakeshop.fraud.examples import TARGET
+from lakeshop.fraud.features import FEATURES, INPUTS
+from lakeshop.fraud.network import statistics
 from lakeshop.fraud.prequential import WEIGHT
 from lakeshop.fraud.settings import Fraud
-from lakeshop.fraud.statistics import statistics
-from lakeshop.fraud.training import INPUTS, KEY, MODEL_NAME, sampled
+from lakeshop.fraud.terms import ORDER
+from lakeshop.fraud.training import KEY, MODEL_NAME, TARGET, sampled
 from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION, fit_per_group
 from lakeshop.training.networks import recipe_of, steps_of
 from lakeshop.training.specification import FeatureSpec
 
-# What a line says by itself, before anything is known of who and where.
-RAW = (
-    *("line_amount", "quantity", "unit_price", "discount_share", "hour", "is_night", "is_weekend"),
-    *("has_coupon", "order_lines", "order_amount", "order_units", "order_coupons"),
-)
+Floats = NDArray[np.float64]
+Baseline = Callable[[Floats, Floats, Floats, Floats], Floats]
+ROUNDS = 300
+STOP_AFTER = 30  # rounds without a better validation
+SEED = 1
+# Inputs of the line and its order alone, without any history.
+RAW = (*(feature.name for feature in FEATURES.line), *FEATURES.names(ORDER))
 READS: Mapping[str, tuple[str, ...]] = {
     "lightgbm": INPUTS,
     "logistic_regression": INPUTS,
@@ -41,7 +46,7 @@ def scores_by_method(rows: DataFrame, options: Fraud) -> DataFrame:
     """method, fold, transaction_id, prediction of each line that a fold is tested on.
 
     Args:
-        rows: folds as of `trainers.prequential.folds`.
+        rows: folds as of `prequential.folds`.
         options: the networks.
     """
     known, lines = _known(rows)
@@ -64,13 +69,13 @@ def scores_by_method(rows: DataFrame, options: Fraud) -> DataFrame:
 
 
 def _known(rows: DataFrame) -> tuple[dict[str, Any], int]:
-    """What the training lines of the oldest fold say of the inputs, and how many they are.
+    """Statistics and number of the training lines of the oldest fold.
 
-    No fold is told of a later one.
+    So no fold depends on a later one.
     """
-    taught = rows.where(F.col(IS_TRAIN))
-    oldest = taught.agg(F.min(FOLD).alias(FOLD))
-    of_oldest = taught.join(F.broadcast(oldest), on=FOLD, how="left_semi")
+    training = rows.where(F.col(IS_TRAIN))
+    oldest = training.agg(F.min(FOLD).alias(FOLD))
+    of_oldest = training.join(F.broadcast(oldest), on=FOLD, how="left_semi")
     lines = of_oldest.count()
     values = sampled(of_oldest, lines).select(*INPUTS).toPandas().to_numpy(np.float64)
     return statistics(values), lines
@@ -96,3 +101,73 @@ def _fitter(fit: Baseline, inputs: list[str]) -> Callable[[pd.DataFrame], pd.Dat
         return result
 
     return fitted
+
+
+def lightgbm(values: Floats, target: Floats, weight: Floats, test: Floats) -> Floats:
+    """Scores of test rows by gradient-boosted trees (Ke et al. 2017), missing values as they are.
+
+    The last tenth of the rows, in the order of time, stops the training early.
+
+    Args:
+        values: inputs, rows x columns, in order of time.
+        target: 1 for fraud, 0 else.
+        weight: of each row.
+        test: rows to score.
+    """
+    import lightgbm as lgb
+
+    cut = len(values) - len(values) // 10
+    parameters = {
+        "objective": "binary",
+        "metric": "average_precision",
+        "learning_rate": 0.05,
+        "num_leaves": 31,
+        "min_data_in_leaf": 50,
+        "feature_fraction": 0.8,
+        "bagging_fraction": 0.8,
+        "bagging_freq": 1,
+        "seed": SEED,
+        "deterministic": True,
+        "force_row_wise": True,
+        "num_threads": 1,
+        "verbosity": -1,
+    }
+    known = lgb.Dataset(values[:cut], target[:cut], weight=weight[:cut])
+    held_out = known.create_valid(values[cut:], target[cut:], weight=weight[cut:])
+    if 0 < target[cut:].sum() < len(target) - cut:
+        stop = lgb.early_stopping(STOP_AFTER, verbose=False)
+        trees = lgb.train(parameters, known, ROUNDS, valid_sets=[held_out], callbacks=[stop])
+    else:  # one class only: no early stopping
+        trees = lgb.train(parameters, known, ROUNDS // 3)
+    return np.asarray(trees.predict(test), dtype=np.float64)
+
+
+def logistic_regression(values: Floats, target: Floats, weight: Floats, test: Floats) -> Floats:
+    """Scores of test rows by logistic regression on standardised inputs, missing ones as the mean.
+
+    Arguments as of `lightgbm`; the order of rows has no meaning.
+    """
+    from sklearn.impute import SimpleImputer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    steps = (SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression())
+    fitted = make_pipeline(*steps).fit(
+        _finite(values), target, logisticregression__sample_weight=weight
+    )
+    return np.asarray(fitted.predict_proba(_finite(test))[:, 1], dtype=np.float64)
+
+
+def _finite(values: Floats) -> Floats:
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def installed() -> Mapping[str, Baseline]:
+    """The baselines whose packages are installed, by the name of their method."""
+    needs = {
+        "lightgbm": ("lightgbm", lightgbm),
+        "logistic_regression": ("sklearn", logistic_regression),
+        "logistic_regression_raw": ("sklearn", logistic_regression),
+    }
+    return {name: fit for name, (package, fit) in needs.items() if find_spec(package)}

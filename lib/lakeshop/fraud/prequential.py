@@ -1,9 +1,9 @@
-"""Prequential evaluation: what each of the last weeks would have been told by models of its time.
+"""Folds of the prequential evaluation: each of the last weeks, scored by models of its time.
 
-A week is a fold. Its models learn from what was known on the night before it began, labels
-included, and are judged on its lines by what is known now (Gama et al. 2013; with the delay of
-labels as in Le Borgne et al. 2022). Weeks end with the newest mature day, so that every line
-is judged.
+A week is a fold. Its models learn from lines and labels known on the night before the week began.
+They are evaluated on the week's lines with the labels known now (Gama et al. 2013; with the delay
+of labels as in Le Borgne et al. 2022). Weeks end with the newest mature day, so that every line
+has a label or counts as genuine.
 """
 
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.engine.transforms import is_nth
-from lakeshop.fraud.examples import TARGET, newest_mature_day, with_label
 from lakeshop.fraud.settings import Fraud
+from lakeshop.fraud.training import TARGET, newest_mature_day, with_label
 from lakeshop.training.groups import FOLD, IS_TRAIN
 
 WEIGHT = "weight"
@@ -34,7 +34,7 @@ class Week:
 
     @property
     def eve(self) -> date:
-        """The night before it: what its models may know."""
+        """The night before it, whose labels and lines its models know."""
         return self.first - timedelta(days=1)
 
 
@@ -54,7 +54,7 @@ def folds(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -> Dat
     Args:
         lines: rows of features.transactions up to `day`.
         labels: versions of silver.fraud_labels.
-        day: the night whose knowledge judges.
+        day: the night whose labels evaluate.
         options: maturity, days of training, weeks and lines of the report.
     """
     parts = [_fold(lines, labels, day, week, options) for week in weeks_before(day, options)]
@@ -68,11 +68,11 @@ def _fold(lines: DataFrame, labels: DataFrame, day: date, week: Week, options: F
     )
     learned = with_label(seen, labels, week.eve, options)
     within = F.col("event_date").between(F.lit(week.first), F.lit(week.last))
-    judged = with_label(lines.where(within), labels, day, options)
+    tested = with_label(lines.where(within), labels, day, options)
     return (
         thinned(learned, options.report_lines)
         .withColumn(IS_TRAIN, F.lit(True))
-        .unionByName(judged.withColumns({IS_TRAIN: F.lit(False), WEIGHT: F.lit(1.0)}))
+        .unionByName(tested.withColumns({IS_TRAIN: F.lit(False), WEIGHT: F.lit(1.0)}))
         .withColumn(FOLD, F.lit(week.first))
     )
 

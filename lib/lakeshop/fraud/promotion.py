@@ -1,4 +1,4 @@
-"""Which of today's candidates is used from now on, judged on the same lines as the present one."""
+"""Promotion of a candidate to champion, compared with the present one on the same lines."""
 
 import json
 from collections.abc import Sequence
@@ -31,14 +31,14 @@ def promoted(
 ) -> list[Model]:
     """The candidates, the best as champion where it is not worse than the present one.
 
-    Taught by labels, they are judged by average precision on the same slice. Without, the first
-    candidate follows on a model that knew none either, but never on one that was taught.
+    Supervised candidates are compared by average precision on the same slice. An unsupervised one
+    may replace an unsupervised champion, but never a supervised one.
 
     Args:
         candidates: rows of models.fraud, `metrics` as a mapping.
         present: the champion so far.
         held_out: the lines of validation.
-        is_taught: whether the candidates know labels.
+        is_taught: true for supervised candidates.
     """
     before = figures(held_out, scores_of_row(present, held_out)) if present else {}
     if is_taught:
@@ -48,24 +48,24 @@ def promoted(
     else:
         best = candidates[0]
         is_new = present is None or not is_supervised(present)
-    told = {"is_taught": is_taught, "present": before}
+    known = {"is_taught": is_taught, "present": before}
     return [
         {
             **row,
             "is_champion": is_new and row is best,
-            "metrics": json.dumps({**row["metrics"], **told}),
+            "metrics": json.dumps({**row["metrics"], **known}),
         }
         for row in candidates
     ]
 
 
 def is_supervised(row: Row) -> bool:
-    """Whether a row of models.fraud is of a model whose scores are probabilities."""
+    """True for a row of models.fraud whose scores are probabilities."""
     return bool(json.loads(row["metrics"])["is_taught"])
 
 
 def scores_of_row(row: Row, held_out: Slice) -> Floats:
-    """What an earlier model says of the slice; NaN where it reads inputs that are no more."""
+    """Scores of the slice by an earlier model; NaN if it reads an input that no longer exists."""
     if not set(row["inputs"]) <= set(held_out.names):
         return np.full(len(held_out.target), np.nan)
     places = [held_out.names.index(name) for name in row["inputs"]]
@@ -80,7 +80,7 @@ def scores(model: Any, inputs: Floats) -> Floats:
 
 
 def figures(held_out: Slice, found: Floats) -> dict[str, float | None]:
-    """How well scores rank the lines of validation."""
+    """Metrics of the scores of the validation lines."""
     return {
         "average_precision": average_precision(held_out.target, found),
         "roc_auc": roc_auc(held_out.target, found),

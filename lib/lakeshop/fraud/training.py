@@ -1,15 +1,21 @@
-"""Fraud: networks learn from labels or, where there are none, from what is usual.
+"""Training of the fraud models: supervised where labels are known, else unsupervised.
 
-Where labels are known, the networks of `fraud.labelled` are trained on mature lines; the best of
-them on the validation slice becomes champion if it is not worse there than the present one.
-Where none are, as in a new shop, those of `fraud.unlabelled` learn what is usual. Either way one
-file leads from raw features to a score from 0 to 1: a calibrated probability, or the share of
-lines that are less unusual.
+With labels, the networks of `fraud.labelled` are trained on mature lines. The best one on the
+validation slice becomes champion if it is not worse there than the present champion. Without
+labels, as in a new shop, the networks of `fraud.unlabelled` learn to recognise usual lines.
+One file leads from raw features to a score from 0 to 1: a calibrated probability, or the share
+of lines that are less unusual.
+
+Two clocks count: the time of a line, and the day of its label. A fraud is labelled weeks after
+the line, and most genuine lines never are. So a line without label is genuine only after
+`maturity_days`. Younger lines are left out, labelled or not, since only frauds among them would
+be known.
 """
 
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -17,14 +23,13 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 
 from lakeshop.config.training import NetworkConfig
+from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import is_nth
-from lakeshop.fraud.entities import ALL_NAMES
-from lakeshop.fraud.examples import IS_VALIDATION, TARGET, examples
+from lakeshop.engine.transforms import is_nth, latest_versions
+from lakeshop.fraud.features import INPUTS
+from lakeshop.fraud.network import statistics
 from lakeshop.fraud.promotion import Slice, figures, promoted, scores
 from lakeshop.fraud.settings import Fraud
-from lakeshop.fraud.statistics import statistics
-from lakeshop.fraud.transactions import LINE
 from lakeshop.ml.calibration import calibrated, percentiles
 from lakeshop.training.networks import plan_of, recipe_of, steps_of, where_of
 from lakeshop.training.registry import Model, as_bytes, as_table, champion, earlier, sha256_of
@@ -33,7 +38,8 @@ from lakeshop.training.rounds import train as train_rounds
 from lakeshop.training.specification import FeatureSpec
 
 MODEL_NAME = "fraud"
-INPUTS = (*LINE, *ALL_NAMES)
+TARGET = "is_fraud"
+IS_VALIDATION = "is_validation"
 COLUMNS = FeatureSpec({"features": INPUTS}, (TARGET,))
 KEY = "transaction_id"
 QUANTILES = np.linspace(0, 1, 201)
@@ -42,10 +48,10 @@ MAX_STATISTICS_ROWS = 200_000  # training lines of which quantiles are taken
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """What all candidates of a day learn from.
+    """Lines that all candidates of a day are trained and validated on.
 
-    `rows` has key, inputs, target and whether a line is held out; `extent` of both parts rows,
-    frauds, first and last event date; `known` is what the training lines say of the inputs.
+    `rows` has key, inputs, target and `is_validation`. `extent` has rows, frauds, first and last
+    event date of both parts. `known` has the statistics of the training lines' inputs.
     """
 
     rows: DataFrame
@@ -54,36 +60,38 @@ class TrainingSet:
     held_out: Slice
 
     @property
-    def is_taught(self) -> bool:
-        """Whether both classes are known in both parts."""
+    def has_both_classes(self) -> bool:
+        """True if both parts have frauds and genuine lines."""
         return all(0 < part["frauds"] < part["rows"] for part in self.extent.values())
 
 
 def train(tables: Tables, night: BuildContext) -> DataFrame:
     """Return the rows of models.fraud of a training day: candidates, at most one champion."""
     options = night.settings.section(Fraud)
-    lesson = _lesson(tables, night)
-    if lesson is None:
+    training_set = _training_set(tables, night)
+    if training_set is None:
         night.warn("no fraud model: mature lines should fill days of training and of validation")
         return as_table([], night)
-    if not lesson.is_taught:
-        night.warn("fraud is learned without labels: training or validation days know one class")
-    networks = options.labelled if lesson.is_taught else options.unlabelled
-    candidates = [_candidate(lesson, night, *named) for named in networks.items()]
+    if not training_set.has_both_classes:
+        night.warn("fraud is learned without labels: training or validation days have one class")
+    networks = options.labelled if training_set.has_both_classes else options.unlabelled
+    candidates = [_candidate(training_set, night, *named) for named in networks.items()]
     present = champion(earlier(tables["models.fraud"], night), MODEL_NAME)
-    found = promoted(candidates, present, lesson.held_out, is_taught=lesson.is_taught)
+    found = promoted(
+        candidates, present, training_set.held_out, is_taught=training_set.has_both_classes
+    )
     return as_table(found, night)
 
 
-def _lesson(tables: Tables, night: BuildContext) -> TrainingSet | None:
+def _training_set(tables: Tables, night: BuildContext) -> TrainingSet | None:
     lines, labels = tables["features.transactions"], tables["silver.fraud_labels"]
     chosen = examples(lines, labels, night.day, night.settings.section(Fraud))
     rows = night.cache(chosen.select(KEY, "event_date", IS_VALIDATION, TARGET, *INPUTS))
     extent = {row[IS_VALIDATION]: row for row in _extent(rows).collect()}
     if set(extent) != {False, True}:
         return None
-    taught = rows.where(~F.col(IS_VALIDATION))
-    known = statistics(_slice(sampled(taught, extent[False]["rows"])).inputs)
+    training = rows.where(~F.col(IS_VALIDATION))
+    known = statistics(_slice(sampled(training, extent[False]["rows"])).inputs)
     return TrainingSet(rows, extent, known, _slice(rows.where(IS_VALIDATION)))
 
 
@@ -97,7 +105,7 @@ def _extent(rows: DataFrame) -> DataFrame:
 
 
 def sampled(rows: DataFrame, count: int) -> DataFrame:
-    """Every n-th row by a hash of its id, so that there are not many more than MOST."""
+    """Every n-th row by a hash of its id, so that few more than MAX_STATISTICS_ROWS are left."""
     return rows.where(is_nth(KEY, max(1, count // MAX_STATISTICS_ROWS)))
 
 
@@ -108,13 +116,13 @@ def _slice(rows: DataFrame) -> Slice:
 
 
 def _candidate(
-    lesson: TrainingSet, night: BuildContext, method: str, network: NetworkConfig
+    training_set: TrainingSet, night: BuildContext, method: str, network: NetworkConfig
 ) -> Model:
-    """A trained network as it would be used, and how good it is on the lines held out."""
-    trained = _trained(lesson, night, method, network)
-    held_out, model = lesson.held_out, trained.model()
+    """A trained network, calibrated, with its metrics on the lines held out."""
+    trained = _trained(training_set, night, method, network)
+    held_out, model = training_set.held_out, trained.model()
     plain = scores(model, held_out.inputs)
-    if lesson.is_taught:
+    if training_set.has_both_classes:
         model = calibrated(model, plain, held_out.target).model
     else:
         model = percentiles(model, plain)
@@ -125,31 +133,80 @@ def _candidate(
         "method": method,
         "is_champion": False,
         "inputs": list(INPUTS),
-        "usual": lesson.known["center"],
+        "usual": training_set.known["center"],
         "model": payload,
         "sha256": sha256_of(payload),
         "metrics": figures(held_out, found),
         "parameters": json.dumps({"recipe": asdict(trained.spec), "plan": asdict(plan)}),
         "score_quantiles": np.nanquantile(found, QUANTILES).tolist(),
         "training_id": trained.training_id,
-        "trained_rows": lesson.extent[False]["rows"],
-        "trained_from": lesson.extent[False]["first"],
-        "trained_to": lesson.extent[True]["last"],
+        "trained_rows": training_set.extent[False]["rows"],
+        "trained_from": training_set.extent[False]["first"],
+        "trained_to": training_set.extent[True]["last"],
     }
 
 
 def _trained(
-    lesson: TrainingSet, night: BuildContext, method: str, network: NetworkConfig
+    training_set: TrainingSet, night: BuildContext, method: str, network: NetworkConfig
 ) -> Trained:
-    """A network trained on the lesson; lines held out say when to stop only where it asks them."""
-    shards, asks = night.settings.training.shards, network.patience is not None
-    steps = steps_of(network, lesson.extent[False]["rows"], shards)
+    """A trained network; with `patience` the lines held out stop its training early."""
+    shards, stops_early = night.settings.training.shards, network.patience is not None
+    steps = steps_of(network, training_set.extent[False]["rows"], shards)
     return train_rounds(
-        recipe_of(network, COLUMNS, lesson.known, f"{MODEL_NAME} {method}", steps),
+        recipe_of(network, COLUMNS, training_set.known, f"{MODEL_NAME} {method}", steps),
         plan_of(network, shards),
-        lesson.rows if asks else lesson.rows.where(~F.col(IS_VALIDATION)),
+        training_set.rows if stops_early else training_set.rows.where(~F.col(IS_VALIDATION)),
         where_of(night, MODEL_NAME, method),
         key=[KEY],
         data_version=f"{night.day} {night.provenance.content}",
-        held_out=IS_VALIDATION if asks else None,
+        held_out=IS_VALIDATION if stops_early else None,
     )
+
+
+def known_labels(labels: DataFrame, day: date) -> DataFrame:
+    """transaction_id, is_fraud, pattern: the newest label of each line as known on a day.
+
+    Args:
+        labels: versions of silver.fraud_labels.
+        day: later labels are unknown.
+    """
+    known = latest_versions(labels.where(F.col(BUSINESS_DATE) <= F.lit(day)), ["transaction_id"])
+    return known.select("transaction_id", "is_fraud", "pattern")
+
+
+def with_label(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -> DataFrame:
+    """Lines that are mature on a day, with `is_fraud` as known on that day, 1.0 or 0.0.
+
+    Args:
+        lines: rows of features.transactions; refunds are left out.
+        labels: versions of silver.fraud_labels.
+        day: labels count as known on its night.
+        options: `maturity_days`, and `label_delay_days` before which no label counts.
+    """
+    mature = lines.where(
+        ~F.col("is_refund") & (F.col("event_date") <= F.lit(newest_mature_day(day, options)))
+    )
+    is_known = F.date_add("event_date", options.label_delay_days) <= F.lit(day)
+    is_fraud = F.coalesce(F.col(TARGET) & is_known, F.lit(False))
+    labelled = mature.join(known_labels(labels, day), on="transaction_id", how="left")
+    return labelled.withColumn(TARGET, is_fraud.cast("double")).drop("pattern")
+
+
+def examples(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -> DataFrame:
+    """Labelled lines with `is_validation`: the newest `validation_days` of the mature ones.
+
+    The `train_days` before them hold the training lines, by event date.
+    """
+    last = newest_mature_day(day, options)
+    first_validation = last - timedelta(days=options.validation_days - 1)
+    first = first_validation - timedelta(days=options.train_days)
+    return (
+        with_label(lines, labels, day, options)
+        .where(F.col("event_date") >= F.lit(first))
+        .withColumn(IS_VALIDATION, F.col("event_date") >= F.lit(first_validation))
+    )
+
+
+def newest_mature_day(day: date, options: Fraud) -> date:
+    """The last event date whose lines all count as fraudulent or genuine."""
+    return day - timedelta(days=options.maturity_days)

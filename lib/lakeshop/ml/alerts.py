@@ -1,4 +1,4 @@
-"""How good alerts are that somebody has to look at: so many customers a day, and whom they hit.
+"""Quality of alerts that people review: the riskiest customers of a day, and whom they hit.
 
 Pure NumPy, independent of the order of rows.
 """
@@ -12,6 +12,22 @@ from numpy.typing import ArrayLike, NDArray
 from lakeshop.ml.classification import check_scores
 
 Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+# Order of a day's customers, the riskiest first: column, ascending. `risk` is the largest of the
+# customer's lines; text ascends by code points. Ranks in SQL sort by the same columns.
+RISKIEST_FIRST = (("risk", False), ("customer", True))
+
+
+class CustomerDays(NamedTuple):
+    """Customers with a score of each day: day from 0, rank of the day from 1.
+
+    `of_line` is the place of each line's customer and day.
+    """
+
+    days: Integers
+    rank: Integers
+    of_line: Integers
 
 
 class TopCustomers(NamedTuple):
@@ -61,33 +77,63 @@ def precision_at(
     if k < 1:
         msg = f"k should be at least 1. Received {k}. Change the configuration."
         raise ValueError(msg)
-    days, best, is_hit = _customer_days(day, customer, target, score)
-    if not days.size:
+    check_scores(target, score)
+    is_one, scores = np.asarray(target, np.float64), np.asarray(score, np.float64)
+    has_both = ~np.isnan(is_one) & ~np.isnan(scores)
+    found = customer_days(
+        np.asarray(day)[has_both], np.asarray(customer)[has_both], scores[has_both]
+    )
+    if not found.days.size:
         unknown = float("nan")
         return TopCustomers(unknown, unknown, unknown, np.empty(0), np.empty(0))
-    order = np.lexsort((np.arange(len(days)), -best, days))
-    begins = np.searchsorted(days, np.arange(days.max() + 1))
-    rank = np.arange(len(days)) - begins[days]
-    hits = np.bincount(days, weights=is_hit[order] & (rank < k)).astype(np.float64)
-    frauds = np.minimum(np.bincount(days, weights=is_hit), k)
+    is_hit = np.bincount(found.of_line, weights=is_one[has_both]) > 0
+    hits = np.bincount(found.days, weights=is_hit & (found.rank <= k)).astype(np.float64)
+    frauds = np.minimum(np.bincount(found.days, weights=is_hit), k)
     share = float(hits.sum() / frauds.sum()) if frauds.any() else float("nan")
     return TopCustomers(hits.mean() / k, frauds.mean() / k, share, hits / k, frauds / k)
 
 
-def _customer_days(
-    day: ArrayLike, customer: ArrayLike, target: ArrayLike, score: ArrayLike
-) -> tuple[NDArray[np.int64], Floats, NDArray[np.bool_]]:
-    """Day from 0, largest score and whether any fraud of each customer and day, in their order."""
-    check_scores(target, score)
-    is_one, scores = np.asarray(target, np.float64), np.asarray(score, np.float64)
-    has_both = ~np.isnan(is_one) & ~np.isnan(scores)
-    _, days = np.unique(np.asarray(day)[has_both], return_inverse=True)
-    names, customers = np.unique(np.asarray(customer)[has_both].astype(str), return_inverse=True)
+def among_riskiest(
+    day: ArrayLike, customer: ArrayLike, score: ArrayLike, k: int
+) -> NDArray[np.bool_]:
+    """True for scored lines whose customer is among the k riskiest of the day.
+
+    Args:
+        day: of each line.
+        customer: id of each line's customer, text.
+        score: of each line; NaN is no score.
+        k: customers a day.
+    """
+    scores = np.asarray(score, np.float64)
+    has_score = ~np.isnan(scores)
+    found = customer_days(
+        np.asarray(day)[has_score], np.asarray(customer)[has_score], scores[has_score]
+    )
+    is_among = np.zeros(scores.size, np.bool_)
+    is_among[has_score] = found.rank[found.of_line] <= k
+    return is_among
+
+
+def customer_days(day: ArrayLike, customer: ArrayLike, score: Floats) -> CustomerDays:
+    """Rank of each customer of each day in the order of `RISKIEST_FIRST`.
+
+    Args:
+        day: of each line.
+        customer: id of each line's customer, text.
+        score: of each line, never NaN.
+    """
+    _, days = np.unique(np.asarray(day), return_inverse=True)
+    names, customers = np.unique(np.asarray(customer).astype(str), return_inverse=True)
     pairs, of_line = np.unique(days * max(1, len(names)) + customers, return_inverse=True)
-    best = np.full(len(pairs), -np.inf)
-    np.maximum.at(best, of_line, scores[has_both])
-    is_hit = np.bincount(of_line, weights=is_one[has_both], minlength=len(pairs)) > 0
-    return pairs // max(1, len(names)), best, is_hit
+    day_of, customer_of = np.divmod(pairs, max(1, len(names)))
+    risk = np.full(len(pairs), -np.inf)
+    np.maximum.at(risk, of_line, score)
+    columns = {"risk": risk, "customer": customer_of}
+    keys = [columns[name] if ascending else -columns[name] for name, ascending in RISKIEST_FIRST]
+    order = np.lexsort((*keys[::-1], day_of))
+    rank = np.empty(len(pairs), np.int64)
+    rank[order] = np.arange(len(pairs)) - np.searchsorted(day_of, day_of[order]) + 1
+    return CustomerDays(day_of, rank, of_line)
 
 
 def false_positive_rates(
