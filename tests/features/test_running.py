@@ -1,7 +1,6 @@
 """Running sums against loops over all lines, on histories small enough for many clashes."""
 
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +19,8 @@ from lakeshop.features.windows import (
     order_of,
     with_ranks,
 )
-from lakeshop.fraud.columns import Prior
-from lakeshop.fraud.entity_columns import FUNCTIONS, NAMES
+from lakeshop.fraud.features import FEATURES
+from lakeshop.fraud.terms import Prior
 
 EVENT = st.tuples(
     st.integers(0, 2),  # entity
@@ -163,16 +162,6 @@ def test_first_places_of_windows():
     assert running.first_after(entities, times, 4).tolist() == [3, 4, 4, 4, 6, 6]
 
 
-@pytest.mark.parametrize("entity", list(FUNCTIONS))
-def test_each_function_gives_the_columns_it_names(entity):
-    plain = ("user", "store", "product", "payment", "device", "order", "cents", "units", "price")
-    rows = {name: np.ones(2, np.int64) for name in (*plain, "logs", "known", "until", "delivered")}
-    rows |= {"time": np.array([0, 1]), "flags": np.array([IS_HISTORY | IS_TARGET] * 2)}
-    found = FUNCTIONS[entity](with_ranks(rows), Prior(50, 0.005))
-    assert sorted(found) == sorted(NAMES[entity])
-    assert {values.size for values in found.values()} == {2}
-
-
 def test_a_hot_entity_is_not_quadratic():
     """100,000 lines of one store, all of one user and delivered on one day, some very late."""
     n = 100_000
@@ -184,8 +173,9 @@ def test_a_hot_entity_is_not_quadratic():
         "user": np.ones(n, np.int64),
     }
     lines["delivered"][::3] = 90
-    found = FUNCTIONS["store"](
-        with_ranks(lines | {"known": lines["time"], "until": lines["time"]}), Prior(50, 0.005)
+    rows = with_ranks(lines | {"known": lines["time"], "until": lines["time"]})
+    found = dict(
+        zip(FEATURES.names("store"), FEATURES.columns("store", rows, Prior(50, 0.005)), strict=True)
     )
     on_time = np.arange(n) % 3 != 0
     seen_before = np.where(on_time, np.cumsum(on_time) - on_time, np.arange(n))

@@ -1,4 +1,4 @@
-"""Who is looked at, by budget and by cost, against a loop over customers."""
+"""Decisions by budget and by cost, against a loop over customers and against NumPy."""
 
 import random
 from decimal import Decimal
@@ -9,6 +9,7 @@ from pyspark.sql import DataFrame, SparkSession
 from lakeshop.config.settings import Settings
 from lakeshop.fraud.decisions import with_decision
 from lakeshop.fraud.settings import Fraud
+from lakeshop.ml.alerts import among_riskiest, precision_at
 
 LINE = (
     "transaction_id STRING, order_id STRING, user_id STRING, amount DECIMAL(12,2), "
@@ -73,7 +74,7 @@ def test_a_score_of_nothing_is_no_alert_where_the_budget_is_large(spark, setting
     assert found == {"t1": (2, "pass"), "t2": (1, "review")}
 
 
-def test_by_cost_a_look_must_be_worth_it(spark, settings):
+def test_by_cost_a_review_must_be_worth_it(spark, settings):
     rows = [
         ("t1", "u1", 100, 0.06, 0.06),  # expected loss 6
         ("t2", "u2", 10, 0.4, 0.4),  # 4
@@ -116,3 +117,21 @@ def test_budget_equals_a_loop(spark, settings, seed):
     }
     frame = lines(spark, *rows).repartition(3)
     assert decisions(with_decision(frame, options(settings, alerts_per_day=3))) == wanted
+
+
+@pytest.mark.parametrize("k", [1, 4, 9])
+def test_the_table_and_its_evaluation_agree_on_ties(spark, settings, k):
+    """Customers of equal risk, with ids that sort by code points: digits, capitals, others."""
+    users = ["b", "a", "B", "A", "10", "9", "\u00e9", "\uff5e", "\U0001f600", None]
+    rows = [(f"t{n}", users[n % 10], 1, 0.5 if n % 7 else 0.25, None) for n in range(20)]
+    decided = with_decision(lines(spark, *rows), options(settings, alerts_per_day=k)).collect()
+    by_table = {r["transaction_id"]: r["customer_rank"] <= k for r in decided}
+    customers = [user or f"o{i}" for i, user, *_ in rows]
+    scores = [score for *_, score, _ in rows]
+    is_among = among_riskiest(["d"] * len(rows), customers, scores, k)
+    assert by_table == {row[0]: bool(found) for row, found in zip(rows, is_among, strict=True)}
+    for row, found in zip(rows, is_among, strict=True):
+        customer = row[1] or f"o{row[0]}"
+        target = [float(name == customer) for name in customers]
+        top = precision_at(["d"] * len(rows), customers, target, scores, k)
+        assert top.precision == pytest.approx(found / k)

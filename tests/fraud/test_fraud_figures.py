@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from frauds import TRAINING_DAY
-from lakeshop.fraud.baselines import installed
+from lakeshop.fraud.methods import installed
 from lakeshop.pipeline import build_tables
 
 
@@ -27,7 +27,7 @@ def figures(evaluated):
     return {(r["subject"], r["method"], r["metric"], r["segment"]): r["value"] for r in rows}
 
 
-def test_every_method_is_judged_on_the_same_lines(figures):
+def test_every_method_is_evaluated_on_the_same_lines(figures):
     methods = {m for (s, m, _, _) in figures if s == "fraud"}
     assert methods == {"tabm", "baseline_mlp", *installed()}
     for name in ("lines", "frauds"):
@@ -56,12 +56,14 @@ def test_inputs_that_stay_the_same_do_not_drift(figures):
     assert "score" in moved
 
 
-def test_a_night_is_evaluated_as_published(evaluated, figures):
-    told = {m: v for (s, _, m, seg), v in figures.items() if (s, seg) == ("fraud_published", "all")}
+def test_a_night_is_evaluated_as_it_was_published(evaluated, figures):
+    found = {
+        m: v for (s, _, m, seg), v in figures.items() if (s, seg) == ("fraud_published", "all")
+    }
     night = evaluated.lake.read("gold.fraud_scores", TRAINING_DAY, TRAINING_DAY).collect()
     scored = [row for row in night if row["score"] is not None]
-    assert told["lines"] == len(scored)
-    assert told["frauds"] == sum(evaluated.truth[row["transaction_id"]] for row in scored)
+    assert found["lines"] == len(scored)
+    assert found["frauds"] == sum(evaluated.truth[row["transaction_id"]] for row in scored)
 
 
 def test_evaluating_again_writes_nothing(evaluated):

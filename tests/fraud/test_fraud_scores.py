@@ -89,9 +89,9 @@ def test_alerts_have_reasons_and_others_none(by_model):
 def test_scores_do_not_depend_on_partitions(fraud_nights, by_model):
     lines = fraud_nights.lake.read("features.transactions", NIGHT, NIGHT).repartition(7)
     again = scored(fraud_nights, lines)
-    told = ("score", "customer_rank", "decision", "reasons")
-    assert {i: [row[c] for c in told] for i, row in again.items()} == {
-        i: [row[c] for c in told] for i, row in by_model.items()
+    columns = ("score", "customer_rank", "decision", "reasons")
+    assert {i: [row[c] for c in columns] for i, row in again.items()} == {
+        i: [row[c] for c in columns] for i, row in by_model.items()
     }
 
 

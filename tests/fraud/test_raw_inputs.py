@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fraud_rows import rows
 
-from lakeshop.fraud.statistics import statistics
+from lakeshop.fraud.network import statistics
 from lakeshop.training.backend import configured
 
 INPUTS, _ = rows(1000)
@@ -62,7 +62,7 @@ def test_no_value_gives_anything_but_numbers(layers, value):
         assert np.isfinite(layer(np.full((2, 6), value, np.float32)).numpy()).all()
 
 
-def test_what_training_never_saw_of_an_input_does_not_matter(layers):
+def test_values_never_seen_in_training_do_not_matter(layers):
     usual = np.array([[1, 1, 1, 7, np.nan, 1]], np.float32)
     strange = usual.copy()
     strange[0, 3], strange[0, 4] = 8.0, 5.0  # a constant that moves, one that was never there

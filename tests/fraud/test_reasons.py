@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from lakeshop.fraud.families import FAMILIES, family_of, players_of
+from lakeshop.fraud.features import FEATURES, INPUTS
 from lakeshop.fraud.reasons import reasons
-from lakeshop.fraud.statements import STATEMENTS
+
+FAMILIES = tuple(FEATURES.families)
 
 LINE = {
     "line_amount": 84.10,
@@ -45,7 +46,7 @@ LINE = {
     "device_users": 0.0,
     "is_first_device": 1.0,
 }
-SAID = {
+SENTENCES = {
     "amount": "amount 84.10 is 6.2 times this customer's usual 13.55",
     "quantity": "quantity 2 is 1.8 times what this customer usually buys",
     "price": "the price 42.05 is 0.55 times the product's usual one",
@@ -61,15 +62,15 @@ SAID = {
 }
 
 
-def said(family, **changes):
+def sentence(family, **changes):
     found = reasons({**LINE, **changes}, {family: 1.0})
     assert len(found) <= 1
     return found[0] if found else None
 
 
-@pytest.mark.parametrize("family", SAID)
+@pytest.mark.parametrize("family", SENTENCES)
 def test_a_sentence_has_the_lines_own_numbers(family):
-    assert said(family) == SAID[family]
+    assert sentence(family) == SENTENCES[family]
 
 
 @pytest.mark.parametrize(
@@ -102,12 +103,12 @@ def test_a_sentence_has_the_lines_own_numbers(family):
         ("device", {"device_users": 1.0}, "the device was used by 1 other customer in 90 days"),
     ],
 )
-def test_what_holds_is_said(family, changes, expected):
-    assert said(family, **changes).startswith(expected)
+def test_the_first_sentence_that_holds_is_the_reason(family, changes, expected):
+    assert sentence(family, **changes).startswith(expected)
 
 
 @pytest.mark.parametrize("missing", [None, math.nan, math.inf])
-def test_of_values_that_are_missing_nothing_is_said(missing):
+def test_missing_values_give_no_reason(missing):
     assert reasons(dict.fromkeys(LINE, missing), dict.fromkeys(FAMILIES, 1.0), k=20) == []
     assert reasons({}, dict.fromkeys(FAMILIES, 1.0), k=20) == []
 
@@ -121,58 +122,54 @@ def test_any_one_value_may_be_missing(gone):
 
 def test_the_largest_contributions_come_first_and_negative_ones_not_at_all():
     given = {"store": 0.2, "amount": 3.0, "time": -5.0, "device": 0.16, "order": 0.4, "price": 0.0}
-    assert reasons(LINE, given) == [SAID["amount"], SAID["order"], SAID["store"]]
-    assert reasons(LINE, given, k=1) == [SAID["amount"]]
+    assert reasons(LINE, given) == [SENTENCES["amount"], SENTENCES["order"], SENTENCES["store"]]
+    assert reasons(LINE, given, k=1) == [SENTENCES["amount"]]
     assert len(reasons(LINE, given, k=9)) == 4
     assert reasons(LINE, {}) == []
-    assert SAID["device"] not in reasons(LINE, {**given, "device": 0.1}, k=9), "hardly counted"
+    assert SENTENCES["device"] not in reasons(LINE, {**given, "device": 0.1}, k=9), "hardly counted"
 
 
 def test_equal_contributions_go_by_name_and_unknown_ones_count_as_none():
     given = {"time": 1.0, "amount": 1.0, "store": math.nan}
     assert reasons(LINE, given) == reasons(LINE, dict(reversed(given.items())))
-    assert reasons(LINE, given) == [SAID["amount"], SAID["time"]]
+    assert reasons(LINE, given) == [SENTENCES["amount"], SENTENCES["time"]]
 
 
 def test_a_family_of_which_nothing_is_known_makes_room_for_the_next():
     values = {**LINE, "hour": None}
-    assert reasons(values, {"time": 2.0, "amount": 1.0}, k=1) == [SAID["amount"]]
+    assert reasons(values, {"time": 2.0, "amount": 1.0}, k=1) == [SENTENCES["amount"]]
 
 
-def test_an_input_of_no_family_speaks_for_itself():
-    assert family_of("terminal_age") == "terminal_age"
+def test_an_input_without_declaration_is_its_own_family():
+    assert FEATURES.family_of("terminal_age") == "terminal_age"
     assert reasons({"terminal_age": 3.25}, {"terminal_age": 1.0}) == ["terminal age is 3.25"]
 
 
-def test_every_input_has_one_family_and_every_family_statements(contracts):
-    columns = contracts["features.transactions"].columns
-    inputs = [column.name for column in columns if column.type.simpleString() == "double"]
-    named = [column for of_family in FAMILIES.values() for column in of_family]
-    assert sorted(named) == sorted(inputs)
-    assert set(STATEMENTS) == set(FAMILIES)
+def test_every_family_has_a_sentence():
+    for family, features in FEATURES.families.items():
+        assert any(feature.sentence for feature in features), family
+    assert set(SENTENCES) == set(FAMILIES)
 
 
 def test_players_hold_every_input_once():
-    names, players = players_of(["hour", "line_amount", "is_night", "new", "amount_z"])
+    names, players = FEATURES.players_of(["hour", "line_amount", "is_night", "new", "amount_z"])
     assert names == ("time", "amount", "new")
     assert players == ((0, 2), (1, 4), (3,))
-    columns = [column for of_family in FAMILIES.values() for column in of_family]
-    places = [place for player in players_of(columns)[1] for place in player]
-    assert sorted(places) == list(range(len(columns)))
+    places = [place for player in FEATURES.players_of(INPUTS)[1] for place in player]
+    assert sorted(places) == list(range(len(INPUTS)))
 
 
-def test_statements_use_inputs_alone():
-    """A misspelt column would silently never be said."""
-    asked = set()
+def test_sentences_read_inputs_alone():
+    """A misspelt column would silently never be a reason."""
+    read = set()
 
-    class Asking(dict):
+    class Recorder(dict):
         def get(self, key, default=None):
-            asked.add(key)
+            read.add(key)
             return super().get(key, default)
 
     for changes in ({}, dict.fromkeys(LINE, 0.0), {"user_mean_amount": None}):
         for family in FAMILIES:
-            reasons(Asking({**LINE, **changes}), {family: 1.0})
-    known = {column for of_family in FAMILIES.values() for column in of_family}
-    assert asked - known <= set(FAMILIES)
-    assert all(re.fullmatch(r"[a-z_0-9]+", column) for column in known)
+            reasons(Recorder({**LINE, **changes}), {family: 1.0})
+    assert read - set(INPUTS) <= set(FAMILIES)
+    assert all(re.fullmatch(r"[a-z_0-9]+", column) for column in INPUTS)

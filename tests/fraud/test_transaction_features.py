@@ -150,8 +150,8 @@ def test_a_range_in_one_go_is_each_day_with_what_was_known(made, zone):
     alone = {}
     for day in (FIRST + timedelta(days=n) for n in range(5)):
         known = [x for x in lines if day - LOOK_BACK <= x["business_date"] <= day]
-        judged = [x for x in labels if day - LABELS_LOOK_BACK <= x["business_date"] <= day]
-        alone |= made(known, judged, day, day)
+        labelled = [x for x in labels if day - LABELS_LOOK_BACK <= x["business_date"] <= day]
+        alone |= made(known, labelled, day, day)
     assert alone == made(lines, labels)
 
 
@@ -180,7 +180,7 @@ def test_the_first_line_of_a_user_has_no_history(made, zone):
     assert found["t3"]["is_first_store"] == 0
 
 
-def test_later_labels_change_what_is_said_of_frauds_alone(made, zone):
+def test_later_labels_change_features_of_frauds_alone(made, zone):
     lines, labels = random_shop(6, zone)
     later = [
         x | {"business_date": x["business_date"] + timedelta(days=30)}

@@ -7,7 +7,7 @@ import pytest
 from conftest import HOME
 from lakeshop.dates import days_between
 from lakeshop.engine.run import Run
-from lakeshop.fraud.examples import with_label
+from lakeshop.fraud.training import with_label
 from lakeshop.pipeline import EVERY_APPLICATION, STAGES, all_contracts, build_tables, read_settings
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger

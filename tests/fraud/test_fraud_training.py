@@ -1,14 +1,16 @@
-"""Models of a training day: with labels, without, again, and which of them are used."""
+"""Models of a training day, and the lines that they are trained on."""
 
 import json
 from datetime import timedelta
 
 import numpy as np
 import pytest
+from pyspark.sql import DataFrame
 
+from fraud.labelled_lines import DAY, ago, labels, lines, options_of
 from frauds import TRAINING_DAY, fraud_shop
 from lakeshop.fraud.promotion import Slice, figures, promoted, scores
-from lakeshop.fraud.training import INPUTS
+from lakeshop.fraud.training import INPUTS, examples, newest_mature_day, with_label
 from lakeshop.training.registry import LAYER_MODULES, champion, model_of, sha256_of
 
 
@@ -66,23 +68,23 @@ def unlabelled(spark, tmp_path_factory):
     return shop
 
 
-def test_without_labels_what_is_unusual_is_learned(unlabelled):
+def test_without_labels_an_autoencoder_is_trained(unlabelled):
     (row,) = models(unlabelled).values()
     assert (row["method"], row["is_champion"]) == ("autoencoder", True)
     assert json.loads(row["metrics"])["is_taught"] is False
-    told = unlabelled.lake.read("ops.runs").where("table_name = 'models.fraud'").collect()
-    assert any("without labels" in text for r in told for text in r["warnings"])
+    runs = unlabelled.lake.read("ops.runs").where("table_name = 'models.fraud'").collect()
+    assert any("without labels" in text for r in runs for text in r["warnings"])
     quantiles = row["score_quantiles"]
     assert quantiles == sorted(quantiles)
     assert quantiles[100] == pytest.approx(0.5, abs=0.02)
 
 
-def test_too_few_days_train_no_model_and_say_so(spark, tmp_path):
+def test_too_few_days_train_no_model_and_warn(spark, tmp_path):
     shop = fraud_shop(spark, tmp_path / "lake", train_days=40, maturity_days=70)
     shop.train()
     assert models(shop) == {}
-    told = shop.lake.read("ops.runs").where("table_name = 'models.fraud'").first()
-    assert "no fraud model" in told["warnings"][0]
+    run = shop.lake.read("ops.runs").where("table_name = 'models.fraud'").first()
+    assert "no fraud model" in run["warnings"][0]
 
 
 def candidate(method, precision):
@@ -107,15 +109,68 @@ def test_a_candidate_must_not_be_worse_than_the_present_one(monkeypatch, precisi
     assert json.loads(row["metrics"])["present"]["average_precision"] == 0.5
 
 
-@pytest.mark.parametrize("was_taught", [True, False])
-def test_a_model_without_labels_never_follows_on_one_that_was_taught(monkeypatch, was_taught):
+@pytest.mark.parametrize("was_supervised", [True, False])
+def test_an_unsupervised_model_never_replaces_a_supervised_one(monkeypatch, was_supervised):
     monkeypatch.setattr("lakeshop.fraud.promotion.scores_of_row", lambda *_: np.zeros(4))
-    present = {"metrics": json.dumps({"is_taught": was_taught})}
+    present = {"metrics": json.dumps({"is_taught": was_supervised})}
     (row,) = promoted([candidate("a", None)], present, HELD_OUT, is_taught=False)
-    assert row["is_champion"] is not was_taught
+    assert row["is_champion"] is not was_supervised
 
 
-def test_a_present_model_of_other_inputs_cannot_be_told_and_gives_way():
+def test_a_present_model_of_other_inputs_is_replaced():
     present = {"inputs": ["gone"], "metrics": json.dumps({"is_taught": True})}
     (row,) = promoted([candidate("a", 0.1)], present, HELD_OUT, is_taught=True)
     assert row["is_champion"]
+
+
+@pytest.fixture
+def options(settings):
+    return options_of(settings.fraud)
+
+
+def by_line(frame: DataFrame, *columns: str) -> dict[str, tuple[object, ...]]:
+    return {r["transaction_id"]: tuple(r[c] for c in columns) for r in frame.collect()}
+
+
+def test_a_young_line_is_not_genuine_and_an_old_one_without_label_is(spark, options):
+    found = with_label(
+        lines(spark, ("old", 10), ("young", 9), ("old fraud", 12), ("young fraud", 2)),
+        labels(spark, ("old fraud", 3, True), ("young fraud", 1, True)),
+        DAY,
+        options,
+    )
+    assert by_line(found, "is_fraud") == {"old": (0.0,), "old fraud": (1.0,)}
+
+
+def test_a_label_counts_from_the_day_it_was_known(spark, options):
+    known = labels(spark, ("a", 5, True), ("b", 4, True), ("b", 1, False), ("c", 6, False))
+    of_lines = lines(spark, ("a", 40), ("b", 40), ("c", 40))
+    on = {
+        days: by_line(with_label(of_lines, known, ago(days), options), "is_fraud")
+        for days in (6, 5, 4, 1)
+    }
+    assert on[6] == {"a": (0.0,), "b": (0.0,), "c": (0.0,)}
+    assert on[5] == {"a": (1.0,), "b": (0.0,), "c": (0.0,)}
+    assert on[4] == {"a": (1.0,), "b": (1.0,), "c": (0.0,)}
+    assert on[1] == {"a": (1.0,), "b": (0.0,), "c": (0.0,)}  # revised
+
+
+def test_labels_delivered_with_the_lines_wait_for_their_delay(spark, options):
+    """A public data set tells at once what a shop would learn a week later."""
+    late = options.model_copy(update={"label_delay_days": 15})
+    known = labels(spark, ("a", 12, True), ("b", 20, True))
+    found = with_label(lines(spark, ("a", 12), ("b", 20)), known, DAY, late)
+    assert by_line(found, "is_fraud") == {"a": (0.0,), "b": (1.0,)}
+
+
+def test_refunds_are_no_examples(spark, options):
+    refunds = lines(spark, ("r", 20), refund=True)
+    assert with_label(refunds, labels(spark), DAY, options).isEmpty()
+
+
+def test_the_newest_mature_days_are_for_validation(spark, options):
+    of_lines = lines(spark, *[(f"t{days}", days) for days in range(0, 60)])
+    found = by_line(examples(of_lines, labels(spark), DAY, options), "is_validation")
+    assert newest_mature_day(DAY, options) == ago(10)
+    assert {i for i, (v,) in found.items() if v} == {f"t{days}" for days in range(10, 15)}
+    assert {i for i, (v,) in found.items() if not v} == {f"t{days}" for days in range(15, 35)}
