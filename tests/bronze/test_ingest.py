@@ -67,26 +67,28 @@ def test_rows_are_filed_raw_with_file_and_line(shop):
     ]
 
 
-def test_a_missing_required_drop_publishes_nothing_and_names_its_path(shop):
+def test_missing_required_drops_are_named_and_the_other_days_loaded(shop):
     delivered(shop)
     for day in (D2, D3):
         for path in (shop.landing / "transactions").glob(f"{day}*"):
             path.unlink()
-    with pytest.raises(InputError) as caught:
-        ingested(shop.run(D1, D3))
-    assert caught.value.exit_code == 1
-    text = str(caught.value)
+    run = shop.run(D1, D3)
+    ingested(run)
+    (failure,) = run.failures
+    assert (failure.table, failure.first, failure.last) == ("bronze.transactions", D2, D3)
+    text = failure.reason
     assert f"{shop.landing}/transactions/{D2}.jsonl*" in text
     assert f"{shop.landing}/transactions/{D3}.jsonl*" in text
     assert str(D1) not in text
-    assert "nothing was published" in text
-    assert not any(shop.lake().exists(table) for table in (*TABLES, "ops.runs"))
+    assert [row[0] for row in rows_of(shop)] == [D1] * len(rows_of(shop))
+    assert run.ledger.failed_days("bronze.transactions", None, None) == [D2, D3]
+    assert run.ledger.publication("bronze.user_actions", D3)
 
 
 def test_of_many_missing_drops_five_are_shown(shop):
-    with pytest.raises(InputError) as caught:
-        ingested(shop.run(D1, D1 + timedelta(days=29)))
-    text = str(caught.value)
+    run = shop.run(D1, D1 + timedelta(days=29))
+    ingested(run)
+    text = run.failures[0].reason
     assert text.count("transactions/2026-03") == 5
     assert "and 25 more" in text
 

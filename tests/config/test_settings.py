@@ -11,7 +11,7 @@ from conftest import HOME
 from lakeshop.config.settings import Pseudonyms
 from lakeshop.config.shop import ColumnMapping
 from lakeshop.errors import ConfigError
-from lakeshop.pipeline import read_settings
+from lakeshop.pipeline import configuration, read_settings
 
 KEY = "k" * 16 + "0123456789abcdef"
 
@@ -93,15 +93,17 @@ def test_an_unknown_key_is_refused_with_its_path(conf, keys, where):
         ({"similarity": {"action_weights": {"purchase": 3}}}, "similarity.action_weights.purchase"),
         ({"similarity": {"shrinkage": math.inf}}, "similarity.shrinkage"),
         ({"similarity": {"asymmetry": 1.5}}, "similarity.asymmetry"),
-        (
-            {"recommendations": {"new_measure": "user_lift"}},
-            "one of user_cosine, user_linear, received 'user_lift'",
-        ),
     ],
 )
 def test_measures_and_weights_that_do_not_exist_are_refused(conf, keys, text):
     overlaid(conf / "local.yaml", **keys)
     assert text in fault_of(conf)
+
+
+def test_recommendations_by_a_measure_that_is_not_made_are_refused(conf):
+    overlaid(conf / "local.yaml", recommendations={"new_measure": "user_lift"})
+    with pytest.raises(ConfigError, match="one of user_cosine, user_linear, received 'user_lift'"):
+        configuration(conf, HOME / "schemas", env="local", shop="complete_journey")
 
 
 def test_recommendations_by_another_measure_that_is_made(conf):

@@ -25,6 +25,8 @@ from lakeshop.sources.mapping import TEXT, typed, with_text
 from lakeshop.sources.mentions import without_erased
 from lakeshop.storage.publications import digest_of
 
+SHOWN = 5  # paths of missing drops
+
 Delivered = dict[date, list[DeliveredFile]]
 
 
@@ -54,12 +56,14 @@ def ingest(run: Run, check: Callable[[Run, str], None] = lambda run, name: None)
     run.side_by_side({f"bronze.{n}": partial(load_entity, n, entity) for n, entity in entities})
 
 
-def _not_delivered(run: Run, entity: Entity, day: date | None) -> InputError:
-    """Return the error of a day, or a history, of a required entity without a drop."""
+def _not_delivered(run: Run, entity: Entity, days: Sequence[date | None]) -> InputError:
+    """Return the error of days, or of a history, of a required entity without a drop."""
+    paths = [f"{run.settings.shop.landing}/{pattern_of(entity, day)}" for day in days]
+    more = f"\n  and {len(paths) - SHOWN} more" if len(paths) > SHOWN else ""
+    listed = "\n  ".join(paths[:SHOWN])
     msg = (
-        "The drop of a required entity should be delivered. Looked for and not found: "
-        f"{run.settings.shop.landing}/{pattern_of(entity, day)}. Deliver it, or an empty file "
-        "where the shop had nothing, and run again."
+        "The drops of required entities should be delivered. Looked for and not found:\n  "
+        f"{listed}{more}\nDeliver them, or empty files where the shop had nothing, and run again."
     )
     return InputError(msg)
 
@@ -72,8 +76,8 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
     delivered = {day: _drops(run, entity, day) for day in days}
     prints = {day: _print(run, drops) for day, drops in delivered.items()}
     missing = [day for day in days if entity.required and not delivered[day]]
-    for day in missing:
-        run.fail((table,), day, day, _not_delivered(run, entity, day))
+    for first, last in contiguous_ranges(missing):
+        run.fail((table,), first, last, _not_delivered(run, entity, days_between(first, last)))
     new = [d for d in days if d not in missing and _is_new(run, table, d, prints)]
     for first, last in contiguous_ranges(new):
         try:
@@ -128,7 +132,7 @@ def _load_history(run: Run, name: str, entity: Entity) -> None:
     started = time.monotonic()
     drops = _drops(run, entity, None)
     if not drops and entity.required:
-        raise _not_delivered(run, entity, None)
+        raise _not_delivered(run, entity, [None])
     if not drops:
         return  # an optional entity without history keeps what nights have filed
     rows = read_drops(run.lake.spark, drops, entity, _limits(run))
