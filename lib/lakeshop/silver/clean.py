@@ -181,7 +181,7 @@ def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
     tables = read_inputs(run.lake, run.ledger, contract, first, last)
     around = CleaningContext(tables, run.settings.shop.zone)
     entity = run.settings.shop.entities[name]
-    raw = run.lake.read(f"bronze.{name}", first, last)
+    raw = tables[f"bronze.{name}"]
     rows = validate(raw, entity, contract, CLEANINGS[name], around)
     rows = rows.withColumn(VALID, F.size(REASONS) == 0)
     before = tables[contract.name].where(F.col(BUSINESS_DATE) < F.lit(first))
