@@ -152,7 +152,8 @@ def ours(path: str, n: int, method: str) -> Prepared:
     }
 
     def work() -> None:
-        night = BuildContext(DAY, settings)
+        contract = contracts["gold.inventory_forecasts"]
+        night = BuildContext(DAY, settings, contract=contract)
         series = spark.read.format("delta").load(path)
         rows = inventory_forecasts({**tables, "features.demand": series}, night)
         rows.write.format("delta").mode("overwrite").save("forecasts")

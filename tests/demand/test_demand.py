@@ -175,7 +175,8 @@ def made(spark, contracts, settings):
         tables = {name: frame(name, rows) for name, rows in shop.items()}
         if n_partitions:
             tables = {name: rows.repartition(n_partitions) for name, rows in tables.items()}
-        night = BuildContext(DAY, settings.model_copy(update={"demand": options}))
+        with_options = settings.model_copy(update={"demand": options})
+        night = BuildContext(DAY, with_options, contract=contracts["features.demand"])
         frames = demand(tables, night).toPandas()
         night.release()
         assert sorted(["business_date", *frames.columns]) == sorted(

@@ -18,7 +18,6 @@ from lakeshop.engine.context import BuildContext
 
 DAY = date(2026, 3, 9)  # a Monday, on which models are trained
 DAYS, HORIZON = 140, 28
-MODELS = "name STRING, business_date DATE, model BINARY, sha256 STRING"
 KEY = ["product_id", "store_id"]
 
 
@@ -143,11 +142,11 @@ def test_a_sample_has_the_half_with_most_value_as_known_then(rows):
         assert best in {row["product_id"] for row in chosen}, "what it sold later does not count"
 
 
-def backtested(rows, small, spark, units, last=(), stock=()):
-    night = BuildContext(DAY, small)
+def backtested(rows, small, contracts, units, last=(), stock=()):
+    night = BuildContext(DAY, small, contract=contracts["ops.backtests"])
     tables = {
         "features.demand": rows_of(rows, units),
-        "models.demand": spark.createDataFrame([], MODELS),
+        "models.demand": rows("models.demand"),
         "ops.backtests": rows("ops.backtests", *last),
         "silver.stock": rows("silver.stock", *stock),
     }
@@ -155,12 +154,12 @@ def backtested(rows, small, spark, units, last=(), stock=()):
     return found, night.warnings
 
 
-def test_a_backtest_gives_a_rule_for_each_segment(rows, small, spark, contracts):
+def test_a_backtest_gives_a_rule_for_each_segment(rows, small, contracts):
     assert oldest_origin(small.forecasts) == HORIZON + 3 * 7
     week = {"segment": "smooth A", "method": "mean_28", "levels": [0.5] * 28, "figures": "{}"}
     last = [{**week, "business_date": DAY - timedelta(days=7)}]
     last.append({**week, "business_date": DAY - timedelta(days=14), "method": "tsb"})
-    found, warnings = backtested(rows, small, spark, shop(), last)
+    found, warnings = backtested(rows, small, contracts, shop(), last)
     assert warnings == []
     assert "all" in found
     assert found["all"]["method"] is None
@@ -184,7 +183,7 @@ def test_a_backtest_gives_a_rule_for_each_segment(rows, small, spark, contracts)
     assert names <= set(found["all"].asDict())
 
 
-def test_where_stock_is_counted_the_plan_is_replayed_beside_a_fixed_rule(rows, small, spark):
+def test_where_stock_is_counted_the_plan_is_replayed_beside_a_fixed_rule(rows, small, contracts):
     counted = [
         {
             **{"business_date": DAY, "event_date": DAY, "store_id": f"s{store}"},
@@ -194,7 +193,7 @@ def test_where_stock_is_counted_the_plan_is_replayed_beside_a_fixed_rule(rows, s
         for n, lead in ((2, 3), (4, 2), (5, 3), (6, 3), (7, 40), (8, 3))
         for store in range(2)
     ]
-    found, _ = backtested(rows, small, spark, shop(), stock=counted)
+    found, _ = backtested(rows, small, contracts, shop(), stock=counted)
     plan = found["reorder"]
     assert (plan["method"], plan["origins"], plan["series"]) == (None, 4, 3), (
         "one is too new, one lead is too long, one expires"
@@ -204,11 +203,11 @@ def test_where_stock_is_counted_the_plan_is_replayed_beside_a_fixed_rule(rows, s
     assert figures["plan"]["fill_rate"] == figures["fixed_rule"]["fill_rate"] > 0.9
     # Seven to nine units a day last for a review of a week, and then half of that is left.
     assert 60 < figures["plan"]["average_stock"] < 200
-    assert "reorder" not in backtested(rows, small, spark, shop())[0]
+    assert "reorder" not in backtested(rows, small, contracts, shop())[0]
 
 
-def test_of_a_short_history_there_is_no_backtest(rows, small, spark):
+def test_of_a_short_history_there_is_no_backtest(rows, small, contracts):
     # The oldest origin is 49 days ago, and 56 days before it should be known.
-    found, warnings = backtested(rows, small, spark, [of[-100:] for of in shop()])
+    found, warnings = backtested(rows, small, contracts, [of[-100:] for of in shop()])
     assert found == {}
     assert warnings == ["no backtest of demand: history should reach back before its oldest origin"]

@@ -160,14 +160,14 @@ def _means(name: str, method: str) -> np.ndarray:
     return METHODS[method](panel, np.array([FACTORS]))[0]
 
 
-def _night(settings: Settings) -> BuildContext:
-    return BuildContext(DAY, settings)
+def _night(settings: Settings, contracts: Mapping[str, Contract]) -> BuildContext:
+    return BuildContext(DAY, settings, contract=contracts["gold.inventory_forecasts"])
 
 
 def test_each_series_is_forecast_by_the_rule_of_its_segment(
     rows: Rows, settings: Settings, contracts: Mapping[str, Contract]
 ) -> None:
-    night = _night(settings)
+    night = _night(settings, contracts)
     made = inventory_forecasts(_tables(rows, RULES, 1), night)
     found = _by_series(made)
     assert set(found) == set(UNITS), "those not active are not forecast"
@@ -247,12 +247,12 @@ def test_without_a_backtest_it_is_the_mean_however_the_series_lie(
     contracts: Mapping[str, Contract],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    night = _night(settings)
+    night = _night(settings, contracts)
     made = night.cache(inventory_forecasts(_tables(rows, {}, 1), night))
     found = collected(made)
     assert night.warnings == ["no backtest of demand yet: forecasts are by mean_56"]
     monkeypatch.setattr(MODULE, "SERIES_PER_TASK", 7)
-    split = inventory_forecasts(_tables(rows, {}, 2), _night(settings))
+    split = inventory_forecasts(_tables(rows, {}, 2), _night(settings, contracts))
     assert collected(split) == found
     place = {name: made.columns.index(name) for name in made.columns}
     smooth = [row for row in found if row[place["product_id"]] == "smooth"]
@@ -266,11 +266,11 @@ def test_without_a_backtest_it_is_the_mean_however_the_series_lie(
 
 
 def test_a_series_that_no_method_can_do_is_zero_with_a_reason(
-    rows: Rows, settings: Settings
+    rows: Rows, settings: Settings, contracts: Mapping[str, Contract]
 ) -> None:
     never = {**_series("not sellable"), "demand_class": "dead"}
     tables = {**_tables(rows, {}, 1), "features.demand": rows("features.demand", never)}
-    made = inventory_forecasts(tables, _night(settings)).where("horizon = 1")
+    made = inventory_forecasts(tables, _night(settings, contracts)).where("horizon = 1")
     [row] = made.collect()
     assert (row["method"], row["is_fallback"], row["mean"], row["q95"]) == ("zero", True, 0, 0)
     assert row["reason"] == (

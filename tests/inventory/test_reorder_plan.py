@@ -77,9 +77,10 @@ def test_the_plan_by_hand(
         _counted("dead", "*", 3, 0),
     )
     forecasts = _forecasts(spark, series)
-    night = BuildContext(DAY, settings.model_copy(update={"inventory": OPTIONS}))
-    made = reorder_plan({"gold.inventory_forecasts": forecasts, "silver.stock": stock}, night)
     contract = contracts["gold.reorder_plan"]
+    with_options = settings.model_copy(update={"inventory": OPTIONS})
+    night = BuildContext(DAY, with_options, contract=contract)
+    made = reorder_plan({"gold.inventory_forecasts": forecasts, "silver.stock": stock}, night)
     assert made.columns == [
         c for c in contract.column_names if c not in {"business_date", "run_id"}
     ]

@@ -9,13 +9,13 @@ from pyspark.sql import types as T
 
 from bytescan import files_with
 from conftest import HOME, collected
+from erasures import erased_of
 from lakeshop.contracts.model import Column, Contract
 from lakeshop.contracts.odcs import read_contracts
 from lakeshop.contracts.types import spark_type
 from lakeshop.engine.run import Run
 from lakeshop.maintenance.erasure import erase
 from lakeshop.maintenance.personal_data import marked, person_columns
-from lakeshop.privacy.erasure_list import erased_of
 from lakeshop.privacy.pseudonyms import pseudonym_of
 from lakeshop.sources.mentions import IS_ERASED, texts_in
 from lakeshop.storage import files as tables

@@ -100,6 +100,13 @@ class Contract:
         fields = {field.name: field for field in self.struct.fields}
         return T.StructType([fields[name] for name in names])
 
+    def task_schema(self, *names: str) -> T.StructType:
+        """Return the same for the rows that a Python task makes, with NULL allowed.
+
+        Spark trusts a task: it would look no more for a NULL where its schema allows none.
+        """
+        return T.StructType([T.StructField(f.name, f.dataType) for f in self.schema(*names)])
+
     def latest(self) -> "Contract":
         """The contract of the twin that holds the newest business date only."""
         return replace(

@@ -38,8 +38,15 @@ from lakeshop.engine.transforms import of_newest_day
 from lakeshop.storage.machine import is_of_machine
 
 BACKTEST = (
-    "segment STRING, method STRING, reason STRING, levels ARRAY<DOUBLE>, variance_factor DOUBLE, "
-    "level_variance DOUBLE, series INT, origins INT, figures STRING"
+    "segment",
+    "method",
+    "reason",
+    "levels",
+    "variance_factor",
+    "level_variance",
+    "series",
+    "origins",
+    "figures",
 )
 
 
@@ -84,7 +91,7 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
     ages = [n for n in _ages(night) if len(rows) and _length(rows, night) - n >= LEAST_DAYS]
     if len(ages) < options.backtest.origins:
         night.warn("no backtest of demand: history should reach back before its oldest origin")
-        return spark.createDataFrame([], BACKTEST)
+        return spark.createDataFrame([], night.schema(*BACKTEST))
     models = tables["models.demand"]
     models = models.where(
         (F.col("name") == BACKTEST_MODEL) & (F.col(BUSINESS_DATE) == F.lit(night.day))
@@ -103,7 +110,7 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
     rules = {segment: judged.policy for segment, judged in found.items() if judged.policy}
     backtest = Backtest(rows, whole.panel, origins, rules)
     found |= extended(backtest, tables, night)
-    return spark.createDataFrame(_rows(found, len(origins)), BACKTEST)
+    return spark.createDataFrame(_rows(found, len(origins)), night.schema(*BACKTEST))
 
 
 def _ages(night: BuildContext) -> list[int]:

@@ -18,7 +18,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
-from lakeshop.demand.dense_arrays import SCHEMA, to_dense_arrays
+from lakeshop.demand.dense_arrays import NAMES, to_dense_arrays
 from lakeshop.demand.entries import SERIES_KEY, attributes, catalogue, promotions, sales, stock
 from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
 from lakeshop.demand.settings import DemandSettings
@@ -51,7 +51,7 @@ def demand(tables: Tables, context: BuildContext) -> DataFrame:
         .transform(with_stock, in_stock, options.level)
         .join(planned, on="product_id", how="left")
         .select(*_ARRIVING)
-        .mapInArrow(partial(to_dense_arrays, day, options), SCHEMA)
+        .mapInArrow(partial(to_dense_arrays, day, options), context.task_schema(*NAMES))
     )
 
 

@@ -20,14 +20,30 @@ from lakeshop.ml.arrays import Bools, Floats, Integers
 
 Entries = Mapping[str, Integers]  # equally long columns; `row` is the series of an entry
 
-SCHEMA = (
-    "product_id STRING, store_id STRING, department STRING, category STRING, "
-    "is_active BOOLEAN, first_day DATE, last_day DATE, discontinued_on DATE, units ARRAY<DOUBLE>, "
-    "exposure ARRAY<DOUBLE>, price ARRAY<DOUBLE>, display ARRAY<DOUBLE>, mailer ARRAY<DOUBLE>, "
-    "announced ARRAY<INT>, list_price DECIMAL(12,2), refunded DOUBLE, excluded_units DOUBLE, "
-    "value DOUBLE, abc STRING, demand_class STRING, is_fractional BOOLEAN, weekdays ARRAY<DOUBLE>"
+NAMES = (
+    "product_id",
+    "store_id",
+    "department",
+    "category",
+    "is_active",
+    "first_day",
+    "last_day",
+    "discontinued_on",
+    "units",
+    "exposure",
+    "price",
+    "display",
+    "mailer",
+    "announced",
+    "list_price",
+    "refunded",
+    "excluded_units",
+    "value",
+    "abc",
+    "demand_class",
+    "is_fractional",
+    "weekdays",
 )
-NAMES = tuple(part.split()[0] for part in SCHEMA.replace("(12,2)", "").split(", "))
 CARRIED = (
     "product_id",
     "store_id",

@@ -46,7 +46,8 @@ def inventory_forecasts(tables: Tables, context: BuildContext) -> DataFrame:
     # Spark coalesces small inputs into one task, but keeps an explicit number of partitions.
     spread = series.repartition(max(1, series.count() // SERIES_PER_TASK), *KEY)
     model = (inputs.model_date, inputs.network.sha256 if inputs.network else None)
-    return spread.mapInPandas(task, _schema(context.settings.section(DemandSettings))).withColumns(
+    schema = context.task_schema(*_columns(context.settings.section(DemandSettings)))
+    return spread.mapInPandas(task, schema).withColumns(
         {
             "target_date": F.date_add(F.lit(context.day), F.col("horizon")),
             "model_date": F.lit(model[0]).cast("date"),
@@ -98,17 +99,11 @@ def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPo
     }
 
 
-def _schema(options: DemandSettings) -> str:
-    numbers = ["mean", "variance", "level_variance", *map(quantile_name, options.quantiles)]
-    texts = ["method", "demand_class", "abc", "reason"]
-    return ", ".join(
-        [
-            "product_id STRING, store_id STRING, horizon INT",
-            *[f"{name} DOUBLE" for name in numbers],
-            *[f"{name} STRING" for name in texts],
-            "is_fallback BOOLEAN",
-        ]
-    )
+def _columns(options: DemandSettings) -> Iterator[str]:
+    """The columns that a task makes."""
+    yield from (*KEY, "horizon", "mean", "variance", "level_variance")
+    yield from map(quantile_name, options.quantiles)
+    yield from ("method", "demand_class", "abc", "reason", "is_fallback")
 
 
 def _forecaster(

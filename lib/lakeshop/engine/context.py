@@ -60,6 +60,11 @@ class BuildContext:
         assert self.contract is not None, "a builder that asks for types is given a contract"
         return self.contract.schema(*names)
 
+    def task_schema(self, *names: str) -> T.StructType:
+        """Return the types of columns that a Python task makes of the table."""
+        assert self.contract is not None, "a builder that asks for types is given a contract"
+        return self.contract.task_schema(*names)
+
     def cache(self, rows: DataFrame) -> DataFrame:
         """Cache rows that a builder uses several times, until its table is published."""
         self._kept.append(rows.persist())

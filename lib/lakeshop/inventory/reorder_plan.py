@@ -23,22 +23,36 @@ from lakeshop.inventory.settings import InventorySettings
 DIGITS = 6  # of probabilities and means: more would not be the same on another processor
 
 COLUMNS = (
-    "product_id STRING, store_id STRING, on_hand DOUBLE, on_order DOUBLE, lead_time_days DOUBLE, "
-    "review_days INT, service_level DOUBLE, mean_demand DOUBLE, safety_stock DOUBLE, "
-    "reorder_point BIGINT, order_up_to BIGINT, order_quantity BIGINT, "
-    "stockout_probability DOUBLE, stockout_probability_without_order DOUBLE, "
-    "expected_shortage DOUBLE, days_of_cover DOUBLE, pack_size INT, shelf_life_days INT, "
-    "reason STRING"
+    "product_id",
+    "store_id",
+    "on_hand",
+    "on_order",
+    "lead_time_days",
+    "review_days",
+    "service_level",
+    "mean_demand",
+    "safety_stock",
+    "reorder_point",
+    "order_up_to",
+    "order_quantity",
+    "stockout_probability",
+    "stockout_probability_without_order",
+    "expected_shortage",
+    "days_of_cover",
+    "pack_size",
+    "shelf_life_days",
+    "reason",
 )
 
 
 def reorder_plan(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series that is forecast."""
     held = stock_of(tables["silver.stock"], context.day)
+    schema = context.task_schema(*COLUMNS)
     return (
         per_series(tables["gold.inventory_forecasts"])
         .join(held, on=list(SERIES_KEY), how="left")
-        .mapInPandas(_method(context.settings.section(InventorySettings)), COLUMNS)
+        .mapInPandas(_method(context.settings.section(InventorySettings)), schema)
     )
 
 

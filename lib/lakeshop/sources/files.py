@@ -15,6 +15,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
 from lakeshop.config.shop import Entity
+from lakeshop.contracts.derived import DELIVERED
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.sources.lines import Limits, RawRecord, lines_of, unreadable
 from lakeshop.storage.file_system import escaped, list_files
@@ -24,11 +25,7 @@ LETTERS_PER_BATCH = 2**25
 RAW_ROW = T.StructType(
     [
         T.StructField(BUSINESS_DATE, T.DateType()),
-        T.StructField("source_file", T.StringType()),
-        T.StructField("source_line", T.LongType()),
-        T.StructField("raw", T.StringType()),
-        T.StructField("header", T.StringType()),
-        T.StructField("fault", T.StringType()),
+        *(T.StructField(column.name, column.type) for column in DELIVERED),
     ]
 )
 
