@@ -63,7 +63,7 @@ def test_a_row_without_the_entity_has_no_values(history):
 
 def test_a_new_declaration_is_an_input_a_player_and_a_reason():
     assert "store_units_7" in WITH_TOY.inputs
-    assert WITH_TOY.inputs.index("store_units_7") == INPUTS.index("is_first_store") + 1
+    assert WITH_TOY.inputs.index("store_units_7") == 1 + INPUTS.index(FEATURES.names("store")[-1])
     assert WITH_TOY.family_of("store_units_7") == "toys"
     names, players = WITH_TOY.players_of(WITH_TOY.inputs)
     assert players[names.index("toys")] == (WITH_TOY.inputs.index("store_units_7"),)

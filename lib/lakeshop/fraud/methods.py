@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
@@ -22,11 +21,11 @@ from lakeshop.fraud.prequential import WEIGHT
 from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.terms import ORDER
 from lakeshop.fraud.training import KEY, MODEL_NAME, TARGET, sampled
+from lakeshop.ml.arrays import Floats
 from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION, fit_per_group
 from lakeshop.training.networks import recipe_of, steps_of
 from lakeshop.training.specification import FeatureSpec
 
-Floats = NDArray[np.float64]
 Baseline = Callable[[Floats, Floats, Floats, Floats], Floats]
 ROUNDS = 300
 STOP_AFTER = 30  # rounds without a better validation

@@ -9,10 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
+
+from lakeshop.ml.arrays import Floats
 
 Statistics = Mapping[str, Sequence[Any]]
-Floats = NDArray[np.float64]
 TAIL = (0.99, 0.995, 0.998, 0.999, 0.9995)  # frauds are rare: a bin of 1/16 would hold them all
 LARGEST = float(np.finfo(np.float32).max)
 

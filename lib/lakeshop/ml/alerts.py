@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from lakeshop.ml.arrays import Bools, Floats, Integers
 from lakeshop.ml.classification import check_scores
-
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
 
 # Order of a day's customers, the riskiest first: column, ascending. `risk` is the largest of the
 # customer's lines; text ascends by code points. Ranks in SQL sort by the same columns.
@@ -93,9 +91,7 @@ def precision_at(
     return TopCustomers(hits.mean() / k, frauds.mean() / k, share, hits / k, frauds / k)
 
 
-def among_riskiest(
-    day: ArrayLike, customer: ArrayLike, score: ArrayLike, k: int
-) -> NDArray[np.bool_]:
+def among_riskiest(day: ArrayLike, customer: ArrayLike, score: ArrayLike, k: int) -> Bools:
     """True for scored lines whose customer is among the k riskiest of the day.
 
     Args:
