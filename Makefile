@@ -93,7 +93,7 @@ cluster: $(READY) ## a night on a standalone cluster on this machine, compared w
 	python -m pytest -m chaos tests/chaos/test_cluster.py
 
 .PHONY: docs
-docs: $(READY) ## the README's table list and docs/dictionary.md, from the contracts
+docs: $(READY) ## the tables of docs/tables.md and docs/dictionary.md, from the contracts
 	python .ci/dictionary.py
 
 .PHONY: lock

@@ -1,4 +1,4 @@
-"""Writes the README's table list and docs/dictionary.md from the contracts."""
+"""Write the list of tables in docs/tables.md, and docs/dictionary.md, from the contracts."""
 
 from pathlib import Path
 

@@ -104,9 +104,9 @@ def test_what_is_delivered_is_kept_as_long_as_what_is_clean(contracts):
 def test_the_dictionary_has_each_once_and_their_columns_once(contracts):
     text = dictionary(contracts)
     for entity in ENTITIES:
-        assert text.count(f"\n## bronze.{entity}\n") == 1
-        assert text.count(f"\n## quarantine.{entity}\n") == 1
-        assert text.count(f"Derived from the contract of `silver.{entity}`.") == 2
+        assert text.count(f"\n| `bronze.{entity}` |") == 1
+        assert text.count(f"\n| `quarantine.{entity}` |") == 1
+    assert text.count("\n## bronze of ") == text.count("\n## quarantine of ") == 1
     assert text.count("| `header` |") == 1
     assert text.count("| all that is wrong with the row |") == 1
 

@@ -1,7 +1,7 @@
 """The contracts in `schemas/<layer>/<table>.yaml`, read into frozen values.
 
 A contract follows the Open Data Contract Standard 3.1. Column types, DDL, table
-properties, checks, inputs with their look-back, the README's table list and the data
+properties, checks, inputs with their look-back, the tables of docs/tables.md and the data
 dictionary all come from here; nothing else in Lakeshop declares a column type.
 
 What the standard has no word for stands under its `customProperties`:
