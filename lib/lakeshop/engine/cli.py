@@ -139,12 +139,16 @@ def _run(
         console.count_by(run.progress.line)
         work(run)
         run.flush()
-    seconds = time.monotonic() - begun
+    return _conclude(run, title, time.monotonic() - begun, figures)
+
+
+def _conclude(run: Run, title: str, seconds: float, figures: Mapping[str, object]) -> int:
+    """Say how a run ended; return the exit code."""
     code = 1 if run.failures else 0
     report_failures(run.failures)
     ended = event(SUMMARY, **figures, exit_code=code, seconds=round(seconds, 3))
     how = "ended, not all of it done," if run.failures else "done"
-    LOG.info("%s: %s %s in %.0f s.", title, job, how, seconds, extra=ended)
+    LOG.info("%s: %s %s in %.0f s.", title, run.job, how, seconds, extra=ended)
     return code
 
 

@@ -122,3 +122,24 @@ def stand_in(ledger: Ledger, source: Contract, failed: date) -> date | None:
     """Return the newest training day before a failed one that was published."""
     bad = set(ledger.failed_days(source.name, None, failed))
     return max((d for d in ledger.days(source.name) if d < failed and d not in bad), default=None)
+
+
+def stand_in_warnings(lake: Lake, ledger: Ledger, contract: Contract, day: date) -> list[str]:
+    """Warn of tables of training days that failed, and say which day stands in.
+
+    Args:
+        lake: has the contracts of the inputs.
+        ledger: which days failed.
+        contract: the table that is made.
+        day: the business date.
+    """
+    warnings = []
+    for declared in contract.inputs:
+        source = lake.contract(declared.table)
+        if declared.is_off or source.schedule != TRAINING or source.name == contract.name:
+            continue
+        failed = ledger.failed_days(source.name, *window(contract, declared, day))
+        good = stand_in(ledger, source, failed[-1]) if failed else None
+        if failed and good:
+            warnings.append(f"{source.name} of {failed[-1]} failed: that of {good} is used")
+    return warnings

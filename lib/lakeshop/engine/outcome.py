@@ -1,10 +1,29 @@
 """How a run ended: tables that failed, why, and tables that were not made because of them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
 
-from lakeshop.engine.run import Failure
+from lakeshop.engine.failures import summarize_error
+from lakeshop.errors import ShopError
 from lakeshop.events import ERROR, days_of, event, in_words
 from lakeshop.storage.run_log import LOG
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Days of a table that were not made: why, or because of which other table's day."""
+
+    table: str
+    first: date
+    last: date
+    reason: str
+    because: str = ""
+
+
+def explain(error: Exception) -> str:
+    """Return the words of an error that explains itself, else one line."""
+    return str(error) if isinstance(error, ShopError) else summarize_error(error)
 
 
 def report_failures(failures: Sequence[Failure]) -> None:

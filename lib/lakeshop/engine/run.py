@@ -22,7 +22,6 @@ from lakeshop.contracts.model import BOTH, BUSINESS_DATE, DAILY, TRAINING, Contr
 from lakeshop.dates import contiguous_ranges, days_between, newest_weekday
 from lakeshop.engine.applications import Applications
 from lakeshop.engine.context import BuildContext, Builder, Provenance
-from lakeshop.engine.failures import summarize_error
 from lakeshop.engine.inputs import (
     Obstacle,
     input_versions,
@@ -30,11 +29,11 @@ from lakeshop.engine.inputs import (
     obstacle,
     read_inputs,
     removed_inputs,
-    stand_in,
+    stand_in_warnings,
 )
+from lakeshop.engine.outcome import Failure, explain
 from lakeshop.engine.progress import Progress
 from lakeshop.engine.scheduler import in_parallel
-from lakeshop.errors import ShopError
 from lakeshop.storage.audit import audit
 from lakeshop.storage.lake import EMPTY, Content, Lake
 from lakeshop.storage.machine import is_of_machine
@@ -42,22 +41,6 @@ from lakeshop.storage.publications import Ledger, Publication, digest_of, window
 from lakeshop.storage.run_log import LOG, Counts, Entry, Journal
 
 RUN_ID = "run_id"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Days of a table that were not made: why, or because of which other table's day."""
-
-    table: str
-    first: date
-    last: date
-    reason: str
-    because: str = ""
-
-
-def explain(error: Exception) -> str:
-    """Return the words of an error that explains itself, else one line."""
-    return str(error) if isinstance(error, ShopError) else summarize_error(error)
 
 
 def no_code(_table: str) -> str:
@@ -201,15 +184,19 @@ class Run:
         """
         contract = self.lake.contract(tables[0])
         free: list[date] = []
+        lost: dict[date, Obstacle] = {}
         for day in days_between(first, last):
-            if found := self._obstacle(contract, day, free):
-                self._not_made(tables, day, found)
+            if found := self._obstacle(contract, day, free, lost):
+                lost[day] = found
             elif removed := self.ledger.removed_inputs(contract, day):
                 # Not remembered: no later run could make the day either.
                 reason = removed_inputs(contract, day, removed)
                 self.failures.append(Failure(tables[0], day, day, reason))
             else:
                 free.append(day)
+        for table in dict.fromkeys(cause.table for cause in lost.values()):
+            days = {day: cause for day, cause in lost.items() if cause.table == table}
+            self._not_made(tables, days)
         for begin, end in contiguous_ranges(free):
             try:
                 make(tables[0], begin, end)
@@ -217,11 +204,12 @@ class Run:
                 self.fail(tables, begin, end, error)
 
     def _obstacle(
-        self, contract: Contract, day: date, at_work: Collection[date]
+        self, contract: Contract, day: date, at_work: Collection[date], lost: Collection[date]
     ) -> Obstacle | None:
         """Return the day of an input that keeps a table from being made.
 
-        Own days that are made in the same go are none.
+        Own days that are made in the same go (`at_work`) are none; own days that have just been
+        lost are.
         """
         for declared in contract.inputs:
             if declared.table in self.unusable and not declared.is_off:
@@ -229,11 +217,18 @@ class Run:
             source = self.lake.contract(declared.table)
             if found := obstacle(self.ledger, contract, source, day, at_work):
                 return found
+            first, last = window(contract, declared, day)
+            if declared.table == contract.name and (own := [d for d in lost if first <= d <= last]):
+                return Obstacle(contract.name, own[-1])
         return None
 
-    def _not_made(self, tables: Sequence[str], day: date, found: Obstacle) -> None:
-        why = self.unusable.get(found.table, f"{found.table} of {found.day} failed")
-        self._remember(tables, day, day, f"not made because of {found.table}: {why}", found.table)
+    def _not_made(self, tables: Sequence[str], found: Mapping[date, Obstacle]) -> None:
+        """Remember days that were not made because of the same table."""
+        for first, last in contiguous_ranges(found):
+            cause = found[first]
+            why = self.unusable.get(cause.table, f"{cause.table} of {cause.day} failed")
+            reason = f"not made because of {cause.table}: {why}"
+            self._remember(tables, first, last, reason, cause.table)
 
     def fail(self, tables: Sequence[str], first: date, last: date, error: Exception) -> None:
         """Remember that days could not be made, and go on; end at once on faults of the machine.
@@ -280,30 +275,19 @@ class Run:
             lake=self.lake,
             extensions=tuple(self.applications.extensions(table)),
         )
-        self._warn_of_stand_ins(contract, last, context)
-        rows = builder(read_inputs(self.lake, self.ledger, contract, first, last), context)
-        if not contract.is_by_day:
-            rows = rows.withColumn(BUSINESS_DATE, F.lit(last))
-        rows = context.cache(self._with_run_id(contract, rows, last))
+        for warning in stand_in_warnings(self.lake, self.ledger, contract, last):
+            context.warn(warning)
         try:
+            rows = builder(read_inputs(self.lake, self.ledger, contract, first, last), context)
+            if not contract.is_by_day:
+                rows = rows.withColumn(BUSINESS_DATE, F.lit(last))
+            rows = context.cache(self._with_run_id(contract, rows, last))
             found = audit(self.lake, contract, rows)
             counts = Counts(sum(c.rows for c in found.values()), warnings=tuple(context.warnings))
             self.publish(table, rows, first, last, started=started, contents=found, counts=counts)
             self.failures += [Failure(table, first, last, why) for why in context.failures]
         finally:
             context.release()
-
-    def _warn_of_stand_ins(self, contract: Contract, day: date, context: BuildContext) -> None:
-        """Warn of tables of training days that failed, and say which day stands in."""
-        for declared in contract.inputs:
-            source = self.lake.contract(declared.table)
-            if declared.is_off or source.schedule != TRAINING or source.name == contract.name:
-                continue
-            first, last = window(contract, declared, day)
-            failed = self.ledger.failed_days(source.name, first, last)
-            good = stand_in(self.ledger, source, failed[-1]) if failed else None
-            if failed and good and good > max(first, date.min):
-                context.warn(f"{source.name} of {failed[-1]} failed: that of {good} is used")
 
     def _provenance(self, contract: Contract, day: date) -> Provenance:
         content = self.ledger.input_digest(contract, day, with_self=False)

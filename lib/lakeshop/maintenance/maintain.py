@@ -12,7 +12,8 @@ from pathlib import Path
 
 from pyspark.sql import functions as F
 
-from lakeshop.engine.run import Failure, Run
+from lakeshop.engine.outcome import Failure
+from lakeshop.engine.run import Run
 from lakeshop.engine.scheduler import in_parallel
 from lakeshop.errors import ConfigError
 from lakeshop.maintenance.compaction import compact_closed_days

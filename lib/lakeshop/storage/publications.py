@@ -121,7 +121,7 @@ class Ledger:
     def failed_days(self, table: str, first: date | None, last: date | None) -> list[date]:
         """Return the days that could not be made, the oldest first."""
         since, until = first or date.min, last or date.max
-        return sorted(d for d in self._failed[table] if since <= d <= until)
+        return sorted(d for d in list(self._failed[table]) if since <= d <= until)
 
     def record_failed(self, table: str, days: Iterable[date], failure: str, *, run_id: str) -> None:
         """Remember days that could not be made; what they held before is remembered beside."""
