@@ -258,12 +258,13 @@ def lines_of_day(n: int, day: date) -> list[Row]:
     ]
 
 
-def run_stages(shop: TinyShop, lake: str, first: date, last: date, stages: Sequence[str]) -> None:
+def run_stages(shop: TinyShop, lake: str, first: date, last: date, stages: Sequence[str]) -> Run:
     """Run stages as a night does, stale days included."""
     run = shop.run(first, last, lake=lake, redo_stale=True)
     for stage in stages:
         STAGES[stage](run)
     run.flush()
+    return run
 
 
 def run_days(shop: TinyShop, lake: str, first: date, last: date) -> None:

@@ -300,7 +300,7 @@ def test_metrics_and_a_summary_that_fail_do_not_fail_the_night(with_spark, monke
         msg = "division by zero"
         raise ArithmeticError(msg)
 
-    for stage in ("ingest", "clean"):
+    for stage in ("load", "clean"):
         monkeypatch.setattr(night, stage, lambda run: None)
     monkeypatch.setattr(night, "build", lambda run, *layers: None)
     monkeypatch.setattr(night, "evaluate", failing)

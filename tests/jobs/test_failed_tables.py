@@ -116,6 +116,41 @@ def test_what_a_failed_day_reaches_waits_for_it(shop, broken):
         assert made(run, ["features.users"], day + timedelta(days=n))
 
 
+def test_a_table_by_day_that_failed_is_made_by_the_next_night_alone(spark, tmp_path, monkeypatch):
+    """With its true builders: after the day and the next one all is as after two good nights."""
+    shop = tiny_shop(spark, tmp_path)
+    days = [FIRST, FIRST + timedelta(days=1)]
+    for day in days:
+        shop.deliver("transactions", day, [line(n, f"{day} 09:00:00") for n in range(4)])
+    tables = ("features.product_days", "features.user_product_days")
+
+    def make(lake, day):
+        run = shop.run(day, lake=lake)
+        for stage in ("ingest", "clean"):
+            pipeline.STAGES[stage](run)
+        pipeline.build_tables(run, *tables)
+        run.flush()
+        return run
+
+    true = pipeline._builder
+    with monkeypatch.context() as patch:
+
+        def breaking(run, table):
+            def build(tables, context):
+                msg = "division by zero"
+                raise ArithmeticError(msg)
+
+            return build if table == "features.product_days" else true(run, table)
+
+        patch.setattr(pipeline, "_builder", breaking)
+        assert [f.table for f in make("lake", days[0]).failures] == ["features.product_days"]
+    assert not make("lake", days[1]).failures
+    for day in days:
+        make("good", day)
+    assert contents(shop.lake("lake"), *days) == contents(shop.lake("good"), *days)
+    assert contents(shop.lake("good"), *days)["features.product_days"]
+
+
 def test_a_failed_training_leaves_the_one_before_in_use_for_two_weeks(shop, broken):
     monday = date(2027, 1, 4)
     weeks = [monday + timedelta(days=7 * n) for n in range(3)]
