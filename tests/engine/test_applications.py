@@ -1,11 +1,17 @@
 """Which applications a shop gets, and which tables are made for them."""
 
+import shutil
+import sys
+from dataclasses import replace
+from importlib import import_module
+
 import pytest
 
 from conftest import HOME
-from lakeshop.contracts.application import Application, resolve
+from lakeshop.contracts.application import Application, Evaluation, Models, resolve
+from lakeshop.contracts.model import Input
 from lakeshop.engine.applications import choose, find
-from lakeshop.errors import ConfigError
+from lakeshop.errors import ConfigError, ShopError
 from lakeshop.pipeline import APPLICATIONS, SHARED, all_contracts, configuration, read_settings
 
 CHURN = Application("churn", "my_shop.churn", needs=("users",))
@@ -45,6 +51,8 @@ def test_an_application_comes_after_those_that_it_needs():
         (("no_such_package:APPLICATION",), ("transactions",), "no module no_such_package"),
         (("lakeshop.fraud:NONE",), ("transactions",), "no NONE in lakeshop.fraud"),
         (("lakeshop.fraud.settings:Fraud",), ("transactions",), "is no Application"),
+        ((":APPLICATION",), ("transactions",), "Received another text"),
+        ((".fraud:APPLICATION",), ("transactions",), "Received another text"),
     ],
 )
 def test_a_choice_that_cannot_be_met_is_refused(chosen, entities, said):
@@ -56,6 +64,71 @@ def test_a_choice_that_cannot_be_met_is_refused(chosen, entities, said):
 def test_a_name_that_stands_for_two_applications_is_refused():
     with pytest.raises(ConfigError, match="bears the name of another application, fraud"):
         find(("lakeshop.fraud:APPLICATION",), APPLICATIONS)
+
+
+@pytest.fixture
+def declared(tmp_path, monkeypatch):
+    """A package of another's, as far as it is written."""
+    package = tmp_path / "other_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield package
+    sys.modules.pop("other_package", None)
+
+
+def contract(name, application="churn"):
+    text = (HOME / "schemas/gold/similar_products.yaml").read_text()
+    owner = "{property: application, value: recommendations}"
+    assert owner in text
+    text = text.replace("gold.similar_products", name)
+    return text.replace(owner, f"{{property: application, value: {application}}}")
+
+
+FOREIGN = Application("churn", "other_package")
+
+
+@pytest.mark.parametrize(
+    ("application", "files", "said"),
+    [
+        (replace(FOREIGN, name="training"), {}, "bears the name 'training', which is no free"),
+        (replace(FOREIGN, name="Churn rate"), {}, "bears the name 'Churn rate', which is no free"),
+        (replace(FOREIGN, settings="other_package:None_"), {}, "no None_ in other_package"),
+        (replace(FOREIGN, settings="lakeshop.pipeline:main"), {}, "a class after FrozenModel"),
+        (replace(FOREIGN, sections=("trainings",)), {}, "the section trainings, which there"),
+        (replace(FOREIGN, package="no_package"), {}, "folder of its modules. Received no_package"),
+        (FOREIGN, {}, "Received none"),
+        (FOREIGN, {"gold/a.yaml": contract("gold.a", "fraud")}, "application should be churn"),
+        (FOREIGN, {"bold/a.yaml": contract("bold.a")}, "Received bold"),
+        (
+            FOREIGN,
+            {"gold/similar_products.yaml": contract("gold.similar_products")},
+            "one contract",
+        ),
+        (
+            replace(FOREIGN, evaluation=Evaluation("a:b", (Input("gold.b", 0),))),
+            {"gold/a.yaml": contract("gold.a")},
+            "The evaluation of churn should read tables with contracts. Received gold.b",
+        ),
+        (
+            replace(FOREIGN, models=Models(("churn",), (Input("gold.b", 0),))),
+            {"gold/a.yaml": contract("gold.a")},
+            "models.churn: input gold.b should be a table with a contract",
+        ),
+    ],
+)
+def test_a_wrong_declaration_is_refused(tmp_path, declared, application, files, said):
+    for name, text in files.items():
+        path = declared / "schemas" / name
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+    import_module("other_package").APPLICATION = application
+    shutil.copytree(HOME / "conf", tmp_path / "conf")
+    shop = tmp_path / "conf/shops/simulated.yaml"
+    shop.write_text(f"{shop.read_text()}\napplications: ['other_package:APPLICATION']\n")
+    with pytest.raises(ShopError, match=said) as error:
+        configuration(tmp_path / "conf", HOME / "schemas", env="local", shop="simulated")
+    assert error.value.exit_code == 2
 
 
 def test_payments_makes_the_tables_that_fraud_needs_and_no_others():

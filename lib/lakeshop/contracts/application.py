@@ -3,12 +3,15 @@
 It names modules as text, so that to read a declaration imports nothing of what it declares.
 """
 
+import re
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any
 
 from lakeshop.contracts.model import Input
 from lakeshop.errors import ConfigError
+
+PLACE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -74,14 +77,19 @@ def resolve(place: str) -> Any:
         ConfigError: there is no such module, or no such name in it.
     """
     module, _, name = place.partition(":")
-    try:
-        return getattr(import_module(module), name)
-    except ModuleNotFoundError as error:
-        if not module.startswith(str(error.name)):
-            raise
-        reason = f"no module {error.name}"
-    except AttributeError:
-        reason = f"no {name} in {module}"
+    reason = f"no {name} in {module}"
+    if not PLACE.fullmatch(place):
+        reason = "another text"
+    else:
+        try:
+            found = import_module(module)
+        except ModuleNotFoundError as error:
+            if not f"{module}.".startswith(f"{error.name}."):
+                raise
+            reason = f"no module {error.name}"
+        else:
+            if hasattr(found, name):
+                return getattr(found, name)
     msg = (
         f"{place} should be a module and a name in it, as package.module:name. Received {reason}; "
         "ship the module by --py-files, or correct the name."

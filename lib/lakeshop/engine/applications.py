@@ -1,5 +1,7 @@
 """The applications that a shop wants: chosen, checked, and the tables that they need."""
 
+import re
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +12,7 @@ from lakeshop.contracts.application import Application, resolve
 from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
 
+PLAIN = re.compile("[a-z][a-z0-9_]*")
 LAYERS = ("similarity", "features", "models", "ops", "gold")  # as they wait for each other
 
 
@@ -94,6 +97,8 @@ def find(names: Sequence[str] | None, known: Sequence[Application]) -> list[Appl
                 faults.append(f"{name} is no Application")
             elif other.name in found:
                 faults.append(f"{name} bears the name of another application, {other.name}")
+            elif not _is_free(other.name):
+                faults.append(f"{name} bears the name {other.name!r}, which is no free, plain one")
             else:
                 found[other.name] = other
         elif name not in found:
@@ -107,9 +112,26 @@ def find(names: Sequence[str] | None, known: Sequence[Application]) -> list[Appl
     return list(found.values())
 
 
+def _is_free(name: str) -> bool:
+    """Whether an application may bear a name: tables have it, and a section of its own."""
+    return PLAIN.fullmatch(name) is not None and name not in Settings.model_fields
+
+
 def section_classes(applications: Iterable[Application]) -> dict[str, type[FrozenModel]]:
-    """Return the classes of the applications' sections by name."""
-    return {a.name: resolve(a.settings) for a in applications if a.settings}
+    """Return the classes of the applications' sections by name.
+
+    Raises:
+        ConfigError: there is no such class, or it is of another kind.
+    """
+    found = {a.name: resolve(a.settings) for a in applications if a.settings}
+    for name, kind in found.items():
+        if not (isinstance(kind, type) and issubclass(kind, FrozenModel)):
+            msg = (
+                f"The settings of {name} should be a class after FrozenModel. Received "
+                f"{reprlib.repr(kind)}; derive it from that of lakeshop.config.base."
+            )
+            raise ConfigError(msg)
+    return found
 
 
 def choose(
@@ -137,6 +159,13 @@ def choose(
         for a in chosen
         for need in a.needs
         if need not in on | entities
+    ]
+    known_sections = {*Settings.model_fields, *found}
+    missing += [
+        f"{a.name} reads the section {section}, which there is not"
+        for a in chosen
+        for section in a.sections
+        if section not in known_sections
     ]
     missing += [fault for a in chosen if a.faults for fault in resolve(a.faults)(settings)]
     if missing:

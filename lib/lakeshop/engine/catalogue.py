@@ -1,6 +1,6 @@
 """All contracts of a lake: of this package, of other packages, and those derived from them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -9,7 +9,8 @@ from lakeshop.contracts.application import Application
 from lakeshop.contracts.derived import models_contract
 from lakeshop.contracts.model import Contract, Input
 from lakeshop.contracts.odcs import merge_contracts, read_contract, read_contracts
-from lakeshop.engine.applications import Applications
+from lakeshop.engine.applications import LAYERS, Applications
+from lakeshop.errors import ConfigError, ContractError
 
 METRICS = "ops.metrics"
 SCHEMAS = "schemas"  # the folder of contracts in an application's own package
@@ -26,7 +27,8 @@ def assemble(
         known: all applications whose tables may lie in the lake.
 
     Raises:
-        ContractError: a contract is not well formed, or a table has two.
+        ConfigError: the package of an application is not there.
+        ContractError: a contract is not well formed, a table has two, or one that is read none.
     """
     known = list(known)
     template = read_contract(schemas / "models.yaml")
@@ -37,14 +39,63 @@ def assemble(
         if a.models is not None
         for contract in [models_contract(template, a.name, a.models.inputs)]
     }
-    others = [
-        read_contracts(resources.files(a.package) / SCHEMAS, is_whole=False)
-        for a in known
-        if not a.package.startswith("lakeshop.")
-    ]
+    others = [_contracts_of(a) for a in known if not a.package.startswith("lakeshop.")]
     contracts = merge_contracts(own, models, *others)
+    _assert_evaluations_known(known, contracts)
     contracts[METRICS] = replace(contracts[METRICS], inputs=_inputs_of_evaluations(applications))
     return applications.contracts(contracts)
+
+
+def _contracts_of(application: Application) -> dict[str, Contract]:
+    """Return the contracts in the package of an application.
+
+    Raises:
+        ConfigError: there is no such package.
+        ContractError: a contract is not well formed, or of another application or layer.
+    """
+    try:
+        place = resources.files(application.package)
+    except (ModuleNotFoundError, TypeError) as error:
+        msg = (
+            f"The package of {application.name} should be the folder of its modules. Received "
+            f"{application.package}: {error}; ship it by --py-files, or correct the name."
+        )
+        raise ConfigError(msg) from error
+    contracts = read_contracts(place / SCHEMAS, is_whole=False)
+    faults = []
+    for contract in contracts.values():
+        layer = contract.name.partition(".")[0]
+        if contract.application is None:
+            continue
+        if contract.application != application.name:
+            faults.append(
+                f"{contract.name}: application should be {application.name}, whose package it "
+                f"lies in. Received {contract.application}."
+            )
+        if layer not in LAYERS:
+            faults.append(
+                f"{contract.name}: the layer should be one of {', '.join(LAYERS)}. Received "
+                f"{layer}; move the file to the folder of another layer."
+            )
+    if faults:
+        raise ContractError("\n".join(faults))
+    return contracts
+
+
+def _assert_evaluations_known(
+    known: Iterable[Application], contracts: Mapping[str, Contract]
+) -> None:
+    """Refuse evaluations that read tables without contracts."""
+    faults = [
+        f"The evaluation of {a.name} should read tables with contracts. Received {declared.table}; "
+        "write its contract, or read another table."
+        for a in known
+        if a.evaluation
+        for declared in a.evaluation.inputs
+        if declared.table not in contracts
+    ]
+    if faults:
+        raise ContractError("\n".join(faults))
 
 
 def _inputs_of_evaluations(applications: Applications) -> tuple[Input, ...]:
