@@ -8,10 +8,13 @@ import pytest
 import yaml
 
 from conftest import HOME
+from lakeshop.config.base import FrozenModel
 from lakeshop.config.settings import Pseudonyms
+from lakeshop.config.settings import read_settings as read_any_settings
 from lakeshop.config.shop import ColumnMapping
+from lakeshop.engine.applications import section_classes
 from lakeshop.errors import ConfigError
-from lakeshop.pipeline import configuration, read_settings
+from lakeshop.pipeline import APPLICATIONS, configuration, read_settings
 
 KEY = "k" * 16 + "0123456789abcdef"
 
@@ -55,6 +58,31 @@ def test_later_files_win_key_by_key(conf):
     assert similarity.neighbours == 7
     assert similarity.blocks == 5
     assert similarity.shrinkage == base["shrinkage"]
+
+
+class Part(FrozenModel):
+    kind: str
+    size: int = 1
+
+
+class Other(FrozenModel):
+    days: int = 7
+    part: Part = Part(kind="a")
+
+
+def test_a_section_of_another_package_lies_over_the_defaults_of_its_class(conf):
+    def sections(names):
+        return {**section_classes(APPLICATIONS), "other": Other}
+
+    def read_other():
+        return read_any_settings(conf, env="local", shop="simulated", sections=sections)
+
+    assert read_other().section(Other) == Other()
+    overlaid(conf / "shops/simulated.yaml", other={"part": {"size": 2}})
+    assert read_other().section(Other) == Other(part=Part(kind="a", size=2))
+    overlaid(conf / "shops/simulated.yaml", other={"part": {"sizes": 2}})
+    with pytest.raises(ConfigError, match=r"other\.part\.sizes: Extra inputs"):
+        read_other()
 
 
 def test_a_list_is_replaced_and_not_joined(conf):

@@ -263,7 +263,7 @@ def read_settings(
     found: dict[str, object] = {}
     for name, kind in sections(names).items():
         try:
-            found[name] = kind.model_validate(merged.pop(name, {}))
+            found[name] = kind.model_validate(_with_defaults(kind, merged.pop(name, {})))
         except ValidationError as error:
             faults += _faults(error, name)
     faults += [
@@ -279,6 +279,18 @@ def read_settings(
         msg = f"The configuration in {folder} ({env}, {shop}) should fit. Received:\n{listed}"
         raise ConfigError(msg)
     return settings.model_copy(update=found)
+
+
+def _with_defaults(kind: type[FrozenModel], stated: object) -> object:
+    """What is stated of a section, over its class's defaults: parts of one may be stated alone."""
+    if not isinstance(stated, dict):
+        return stated
+    defaults = {
+        name: default.model_dump()
+        for name, field in kind.model_fields.items()
+        if isinstance(default := field.get_default(call_default_factory=True), FrozenModel)
+    }
+    return _overlaid({name: defaults[name] for name in stated if name in defaults}, stated)
 
 
 def _application_names(value: object) -> tuple[str, ...] | None:
