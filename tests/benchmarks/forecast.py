@@ -19,11 +19,13 @@ from benchmarks.harness import BENCH, HOME, Measured, Method, measure
 from benchmarks.report import Goal, as_text, compared, judged, row_of, write
 from benchmarks.sessions import session
 from lakeshop.config.settings import Settings
+from lakeshop.demand.examples import columns_of
 from lakeshop.demand.inventory_forecasts import inventory_forecasts
-from lakeshop.demand.training import METHOD, MODEL_NAME, recipe
+from lakeshop.demand.training import METHOD, MODEL_NAME, widths
 from lakeshop.engine.context import BuildContext
 from lakeshop.pipeline import all_contracts, read_settings
 from lakeshop.training.backend import compiled_model
+from lakeshop.training.networks import recipe_of
 from lakeshop.training.registry import as_bytes, sha256_of
 
 DAY = date(2026, 6, 30)
@@ -179,8 +181,9 @@ def _rules(method: str, settings: Settings) -> list[tuple[object, ...]]:
 def _models(settings: Settings) -> list[tuple[object, ...]]:
     """A network with its first weights: what it says takes as long as what a trained one says."""
     options = settings.demand
-    model = compiled_model(recipe(options, options.global_model.network, MODEL_NAME, 1, 1))
-    payload = as_bytes(model)
+    network = options.global_model.network
+    stated = recipe_of(network, columns_of(options), widths(options), MODEL_NAME, 1)
+    payload = as_bytes(compiled_model(stated))
     of_model = (
         MODEL_NAME,
         METHOD,

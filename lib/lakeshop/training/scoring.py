@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 from pyspark import Broadcast
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.ml.arrays import Floats, Floats32
-from lakeshop.training.registry import model_of, verify
+from lakeshop.training.registry import LAYER_MODULES, model_of, verify
 from lakeshop.training.specification import FeatureSpec
 
 BLOCK_ROWS = 4096
@@ -58,6 +58,24 @@ def score(
     )
     added = [T.StructField(name, T.DoubleType()) for name in outputs]
     return fed.mapInArrow(scorer, T.StructType([*rows.schema.fields, *added]))
+
+
+def score_by_model(
+    rows: DataFrame, model: Row, output: str, *, modules: Sequence[str] = LAYER_MODULES
+) -> DataFrame:
+    """Add the output of a registered model of one input, as `score` does.
+
+    Args:
+        rows: has the columns that the model was trained on.
+        model: a row of `models.<application>`.
+        output: name of the column of the prediction.
+        modules: imported in the workers first, where layers of one's own are registered.
+
+    Raises:
+        ModelError: the file was altered.
+    """
+    columns = FeatureSpec({"features": tuple(model["inputs"])}, ())
+    return score(rows, bytes(model["model"]), model["sha256"], columns, output, modules=modules)
 
 
 def predictions(predict: Any, columns: FeatureSpec, records: Floats32, outputs: int) -> Floats:
