@@ -55,3 +55,13 @@ def linear(inputs, first=0.0):
 
 def not_a_model():
     return 3
+
+
+def slow(inputs, pause):
+    """Pause between two layers, so that another thread could draw from the same seeds."""
+    import time
+
+    given = keras.Input((inputs,))
+    x = keras.layers.Dense(8, "relu")(given)
+    time.sleep(pause)
+    return keras.Model(given, keras.layers.Dense(1)(x))

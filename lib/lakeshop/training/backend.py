@@ -10,15 +10,25 @@ import os
 import sys
 from collections.abc import Iterator, Mapping
 from functools import cache
+from threading import RLock
 from typing import Any
 
 from lakeshop.errors import ModelError
 from lakeshop.training.specification import Config, ModelSpec
 
+# Keras keeps seeds and names of layers per process, and the start below moves stderr: applications
+# train side by side, so that one thread at a time may build, load or start.
+KERAS = RLock()
 
-@cache
+
 def configured(threads: int = 1) -> Any:
     """Keras on TensorFlow with that many threads, no GPU, and the same result each time."""
+    with KERAS:
+        return _configured(threads)
+
+
+@cache
+def _configured(threads: int) -> Any:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
     # Other processors would take other routes through oneDNN, to other last bits; no slower here.
@@ -64,6 +74,11 @@ def compiled_model(spec: ModelSpec, offset: Any = None) -> Any:
         ModelError: the builder is not there, or returns no built Keras model.
     """
     keras = configured()
+    with KERAS:
+        return _compiled(keras, spec, offset)
+
+
+def _compiled(keras: Any, spec: ModelSpec, offset: Any) -> Any:
     # Names of layers count on from model to model; files of the same weights would differ.
     keras.utils.clear_session(free_memory=False)
     keras.utils.set_random_seed(spec.seed)

@@ -17,7 +17,7 @@ from pyspark.sql import functions as F
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext
 from lakeshop.errors import ModelError
-from lakeshop.training.backend import configured
+from lakeshop.training.backend import KERAS, configured
 
 NO_DATE = (1980, 1, 1, 0, 0, 0)  # the first that a zip file knows
 METADATA, CONFIG = "metadata.json", "config.json"
@@ -132,7 +132,7 @@ def model_of(payload: bytes, sha256: str, modules: Sequence[str] = ()) -> Any:
     keras = configured()
     for module in modules:
         importlib.import_module(module)
-    with tempfile.TemporaryDirectory() as folder:
+    with KERAS, tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model.keras"
         path.write_bytes(payload)
         try:
