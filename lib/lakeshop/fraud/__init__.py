@@ -1,6 +1,6 @@
-"""Fraud: which transactions somebody should look at.
+"""Fraud: transactions that people should review.
 
-Networks learn from labels where the shop has any, else what is usual; scores come with reasons.
+Networks are supervised where the shop has labels, else autoencoders. Scores come with reasons.
 """
 
 from lakeshop.contracts.application import Application, Evaluation, Models

@@ -16,14 +16,14 @@ from lakeshop.ml.alerts import RISKIEST_FIRST
 def with_decision(scored: DataFrame, options: Fraud, *, least: float = 0.0) -> DataFrame:
     """Add expected_loss, customer_rank and decision to the lines of one day.
 
-    Customers rank in the order of `RISKIEST_FIRST`. By budget a line is reviewed if its customer
-    is among the `alerts_per_day` first and it is no less risky than the last of them. By cost it is
-    reviewed if its expected loss reaches the cost of a review. Lines without score pass, and by
-    budget those that are no riskier than `least`.
+    Customers rank in the order of `RISKIEST_FIRST`; the `alerts_per_day` first are alerted. By
+    budget their lines are reviewed that are no less risky than the last alerted customer. By cost
+    a line is reviewed if its expected loss reaches the cost of a review. Lines without score pass,
+    and by budget those that are no riskier than `least`.
 
     Args:
-        scored: lines with score, probability (either may be NULL), amount, user_id (NULL for a
-            guest, whose order is a customer of its own), order_id.
+        scored: lines with score, probability, amount, user_id and order_id. Score and probability
+            may be NULL. Without user_id, a guest's order is a customer of its own.
         options: the policy.
         least: by budget, lines no riskier than this value pass.
     """

@@ -1,7 +1,7 @@
 """Fraud features: one declaration each of name, family, computation and sentence.
 
-The columns of features.transactions, the inputs of the models, the families of the explanations
-and the sentences of the reasons follow from the declarations, in their order.
+The columns of features.transactions and the inputs of the models follow the order of the
+declarations. Families and sentences of the reasons come from them as well.
 """
 
 import numpy as np

@@ -32,8 +32,8 @@ def reasons(
 ) -> list[str]:
     """At most k sentences, of the families that contributed most to a higher score.
 
-    A family gives none if it lowered the score, or raised it by less than a twentieth of the
-    largest contribution, or if none of its sentences holds.
+    A family that lowered the score gives none. Nor does one that contributed less than a
+    twentieth of the largest contribution, or whose sentences do not hold.
 
     Args:
         values: the line's inputs by column, None or NaN where missing.

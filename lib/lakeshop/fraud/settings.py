@@ -1,4 +1,4 @@
-"""Settings of fraud: what models learn from, and what becomes of their scores."""
+"""Settings of fraud: examples, networks and decisions."""
 
 from collections.abc import Mapping
 from typing import Literal
@@ -10,7 +10,7 @@ from lakeshop.config.training import NetworkConfig
 
 
 class Fraud(FrozenModel):
-    """What fraud models learn from, and what becomes of their scores."""
+    """Examples and networks of the fraud models, and the policy of decisions."""
 
     maturity_days: PositiveInt
     train_days: PositiveInt

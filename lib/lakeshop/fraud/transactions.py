@@ -7,8 +7,8 @@ Labels count from their business date until a later label revokes them.
 
 A night reads the lines delivered within 97 days and their labels. A line that is more than a week
 late sees as much less of its 90 days. A label that came more than 30 days before its line is
-ignored, and an order holds the lines of one user. So every row depends on finitely many days, and
-a range of days gives the rows of its single nights.
+ignored. An order holds the lines of one user. So every row depends on finitely many days, and a
+range of days gives the rows of its single nights.
 """
 
 from pyspark.sql import DataFrame

@@ -58,9 +58,9 @@ def precision_at(
     """Share of frauds among the k riskiest customers of a day, averaged over days.
 
     The card precision of the Fraud Detection Handbook (Le Borgne et al. 2022): customers rank by
-    the largest score of their lines of the day, ties by id, and one is a hit if any of their lines
-    of the day is fraud. The divisor is k even on a day with fewer customers, so perfect scores
-    reach min(k, frauds) / k alone.
+    the largest score of their lines of the day, ties by id. A customer is a hit if any of their
+    lines of the day is fraud. The divisor is k even on a day with fewer customers. So perfect
+    scores reach no more than min(k, frauds) / k.
 
     Args:
         day: of each line.
