@@ -26,7 +26,7 @@ class ContractError(ShopError):
 
 
 class InputError(ShopError):
-    """What a night needs was not delivered or cannot be read."""
+    """An input of a night was not delivered or cannot be read."""
 
 
 class QualityError(ShopError):

@@ -1,4 +1,4 @@
-"""What a run tells, as records of `logging` that carry their figures along.
+"""Events of a run, as records of `logging` that carry their figures along.
 
 A person reads a record's text, a machine its fields: `console.py` writes the one or the other.
 """

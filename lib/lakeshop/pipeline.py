@@ -1,4 +1,4 @@
-"""Which applications there are, and in which order things run; `jobs/` runs a stage or all."""
+"""The applications, and the order in which things run; `jobs/` runs a stage or all."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Which rows of a database's table are delivered on which business date.
+"""Rows of a database's table by the business date on which they count as delivered.
 
 A night reads what changed after the last published day, and the overlap before it once more, up
 to the end of its own day in the shop's zone. A row is delivered on the shop's day of its change,
@@ -40,7 +40,7 @@ ByEventDay = Callable[[DataFrame], DataFrame]
 
 @dataclass(frozen=True)
 class Reading:
-    """What a run is to read of one table, and what the database holds of it now."""
+    """The rows that a run reads of one table, and the rows that the database holds now."""
 
     table: str
     source: Source

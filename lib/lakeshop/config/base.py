@@ -46,7 +46,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def read_document(path: Traversable | Path) -> object:
-    """What a YAML file says.
+    """Read a YAML file.
 
     Raises:
         FileNotFoundError: there is none.

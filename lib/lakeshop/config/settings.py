@@ -33,7 +33,7 @@ from lakeshop.errors import ConfigError
 
 
 class Maintenance(FrozenModel):
-    """How tables are kept.
+    """Upkeep of tables.
 
     `erased` is the list of erased persons, outside the lake; `{shop}` in it stands for the shop.
     Files that no version needs any more are removed after `keep_days`, a table's log after
@@ -71,21 +71,21 @@ def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
 
 
 class Pseudonyms(FrozenModel):
-    """Where the key of the pseudonyms lies: an environment variable, or a file."""
+    """The place of the pseudonyms' key: an environment variable, or a file."""
 
     key_variable: str
     key_file: Path | None = None
 
 
 class LockSettings(FrozenModel):
-    """How a run holds the lake."""
+    """Terms of the lake's lock."""
 
     seconds: PositiveFloat
     wait_seconds: Annotated[float, Field(ge=0)]
 
 
 class Quality(FrozenModel):
-    """How much may be bad before a run stops, and how large a file may be."""
+    """Limits: the share of bad rows and files that stops an entity, and sizes of files."""
 
     max_rejected_rows: Share
     max_unreadable_files: Share
@@ -115,7 +115,7 @@ Measures = Annotated[tuple[Measure, ...], Field(min_length=1), AfterValidator(_e
 
 
 class Similarity(FrozenModel):
-    """How neighbours are found."""
+    """Measures of neighbours, and limits of the search for them."""
 
     user_measures: Measures
     basket_measures: Measures
@@ -174,7 +174,7 @@ class Recommendations(FrozenModel):
 
 
 class Evaluation(FrozenModel):
-    """How an earlier night is scored."""
+    """Terms of the evaluation of an earlier night."""
 
     horizon_days: PositiveInt
     cutoff: PositiveInt
@@ -282,7 +282,7 @@ def read_settings(
 
 
 def _with_defaults(kind: type[FrozenModel], stated: object) -> object:
-    """What is stated of a section, over its class's defaults: parts of one may be stated alone."""
+    """Lay the stated keys of a section over its class's defaults; parts may be stated alone."""
     if not isinstance(stated, dict):
         return stated
     defaults = {
@@ -328,7 +328,7 @@ def _faults(error: ValidationError, *above: str) -> list[str]:
 
 
 def _received(fault: ErrorDetails) -> str:
-    """What was received; never a secret that somebody wrote here, nor all that is around a gap."""
+    """Say the value received, but never a secret, nor all that is around a gap."""
     is_secret = fault["loc"][:1] in {(), ("pseudonyms",)} or "jdbc" in fault["loc"]
     is_around = fault["type"] == "missing" or isinstance(fault["input"], dict)
     if is_secret or is_around or _PASSWORD.search(str(fault["loc"][-1])):

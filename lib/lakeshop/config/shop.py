@@ -1,4 +1,4 @@
-"""How a table of a database delivers an entity: where it is, and which of its columns say what.
+"""Delivery of an entity by a table of a database: its place, and the meaning of its columns.
 
 PostgreSQL alone: the queries are its dialect. Who logs in, and by which password, stands in the
 environment; the configuration only names the variables.
@@ -106,7 +106,7 @@ Below = AfterValidator(_below)
 
 
 class ColumnMapping(FrozenModel):
-    """Where one column of an entity comes from: a column, a constant or an expression.
+    """The origin of one column of an entity: a column, a constant or an expression.
 
     A plain text stands for `column`. An `expression` is Spark SQL over the shop's own columns,
     all text, which it lists under `reads`. `format` is Spark's pattern of a date or time;
@@ -135,7 +135,7 @@ class ColumnMapping(FrozenModel):
 
 
 class Entity(FrozenModel):
-    """How one entity is delivered.
+    """Delivery of one entity.
 
     `path` is relative to the landing folder; `{date}` stands for the business date and `*`
     for anything. `history` is the same for a first delivery of history, without a date.
@@ -181,6 +181,6 @@ class Shop(FrozenModel):
 
     @property
     def required_tables(self) -> frozenset[str]:
-        """What is made of the entities that each night is to bring."""
+        """Name the tables of the entities that each night must bring."""
         required = [name for name, entity in self.entities.items() if entity.required]
         return frozenset(f"{layer}.{name}" for layer in ("bronze", "silver") for name in required)

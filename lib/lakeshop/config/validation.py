@@ -1,4 +1,4 @@
-"""What names, places and predicates may be: they meet file systems, SQL and logs.
+"""Limits of names, places and predicates: they meet file systems, SQL and logs.
 
 They come from arguments, the configuration and contracts. What is refused here is refused before
 Spark starts; what is allowed needs no quoting that could be forgotten.
@@ -104,7 +104,7 @@ def assert_no_file(what: str, folder: Path) -> None:
 
 
 def column_faults(names: list[str]) -> Iterator[str]:
-    """What is wrong with the names of a table's columns or checks, in words."""
+    """Yield the faults in the names of a table's columns or checks."""
     for name in names:
         if not _COLUMN.fullmatch(name):
             yield f"{name[:100]!r} should be a name of letters, digits and _."
@@ -114,7 +114,7 @@ def column_faults(names: list[str]) -> Iterator[str]:
 
 
 def predicate_faults(name: str, predicate: str) -> Iterator[str]:
-    """What is wrong with a check: it should say something of its row, and of nothing else."""
+    """Yield the faults of a check: it should state something about its row alone."""
     bare = _TEXT.sub("''", predicate)
     found = [match[0] for match in (_CALLED.search(bare), _STATEMENT.search(bare)) if match]
     if found:

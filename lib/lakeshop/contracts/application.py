@@ -1,4 +1,4 @@
-"""What an application declares of itself: one value in the `__init__` of its folder.
+"""The declaration of an application: one value in the `__init__` of its folder.
 
 It names modules as text, so that to read a declaration imports nothing of what it declares.
 """
@@ -24,7 +24,7 @@ class Models:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How an application is judged: a function of an EvaluationContext, and what it reads."""
+    """The evaluation of an application: a function of an EvaluationContext, and its inputs."""
 
     function: str  # package.module:function
     inputs: tuple[Input, ...]

@@ -51,7 +51,7 @@ REJECTED = (
 
 
 def is_entity(contract: Contract) -> bool:
-    """Whether a contract is of what a shop delivers: its clean events or versions."""
+    """Return whether a contract is of a delivered entity: its clean events or versions."""
     return contract.name.startswith(f"{SILVER}.") and contract.rows in {"event", "version"}
 
 

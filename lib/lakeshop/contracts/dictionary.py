@@ -83,7 +83,7 @@ def _anchor(group: list[Contract]) -> str:
 
 
 def _of_group(group: list[Contract]) -> str:
-    """What a table holds; of tables that differ in their entity alone, without it."""
+    """Return the purpose of a table; of tables that differ by entity alone, without the entity."""
     first = group[0]
     twin = f" Twin: `{first.name}_latest`." if first.has_latest_twin else ""
     if len({contract.about for contract in group}) == 1:

@@ -1,4 +1,4 @@
-"""How a stored table follows its contract, once that has changed.
+"""Migration of a stored table to its contract, once the contract has changed.
 
 Columns that it gained are added, and its properties and constraints become the contract's. What
 would need the rows to be made anew is refused.
@@ -52,7 +52,7 @@ def migration(
 
 
 def broken_by(contract: Contract, statement: str) -> str:
-    """What to say where stored rows break the constraint that a statement adds."""
+    """Return the error of stored rows that break the constraint which a statement adds."""
     added = statement.partition("ADD CONSTRAINT ")[2]
     return (
         f"{contract.name} should keep the checks of its contract. Received one that its stored "

@@ -1,4 +1,4 @@
-"""What one table promises, as a frozen value: columns, key, checks, inputs; and its DDL."""
+"""The contract of a table as a frozen value: columns, key, checks, inputs; and its DDL."""
 
 from dataclasses import dataclass, replace
 from datetime import date
@@ -52,7 +52,7 @@ class Input:
 
 @dataclass(frozen=True)
 class Contract:
-    """What one table promises."""
+    """The contract of one table."""
 
     name: str
     grain: str
@@ -78,7 +78,7 @@ class Contract:
 
     @property
     def is_by_day(self) -> bool:
-        """Whether a range of days can be replaced in one go."""
+        """Return whether a range of days can be replaced in one go."""
         return self.rows in BY_DAY
 
     @cached_property

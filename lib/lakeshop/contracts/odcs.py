@@ -64,7 +64,7 @@ class InputTerms(FrozenModel):
 
 
 class CustomTerms(FrozenModel):
-    """What the standard has no word for."""
+    """Terms that the standard lacks."""
 
     model_config = ConfigDict(alias_generator=to_camel)
 
@@ -220,7 +220,7 @@ def _told(fault: ErrorDetails, written: object) -> str:
 
 
 def _place(steps: tuple[int | str, ...], written: object) -> str:
-    """Where a fault stands; what is one of many by its name, where it has one."""
+    """Return the place of a fault; an entry of a list is named by its `name`, if it has one."""
     words, at = [], written
     for step in steps:
         inner: object = None
@@ -249,7 +249,7 @@ def _faults_of_terms(custom: CustomTerms, layer: str) -> Iterator[str]:
 
 
 def _faults(document: OpenDataContractStandard, name: str) -> Iterator[str]:
-    """What Lakeshop asks of a contract beyond the standard's own schema."""
+    """Yield faults that the standard's own schema allows."""
     if document.name != name:
         yield f"name should be {name}, from its place. Received {document.name!r:.100}."
     if document.description is None or not document.description.purpose:

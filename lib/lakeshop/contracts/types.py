@@ -96,7 +96,7 @@ def _parts(text: str) -> list[str]:
 
 
 def holds(kind: T.DataType, part: type[T.DataType]) -> bool:
-    """Whether a type is of a kind or made of one: a map somewhere, or a text."""
+    """Return whether a type is of a kind, or contains one: a map somewhere, or a text."""
     return isinstance(kind, part) or any(holds(inner, part) for inner in inner_types(kind))
 
 

@@ -114,7 +114,7 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
 
 
 def _ages(night: BuildContext) -> list[int]:
-    """How many days ago each origin was, the newest first."""
+    """Return the age of each origin in days, the newest first."""
     options = night.settings.section(DemandSettings)
     return list(
         range(options.horizon_days, oldest_origin(options) + 1, options.backtest.stride_days)

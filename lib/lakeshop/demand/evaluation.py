@@ -141,7 +141,7 @@ def by_segment(judged: DataFrame, levels: Sequence[float]) -> DataFrame:
 
 
 def _shares(levels: Sequence[float]) -> dict[str, Column]:
-    """Whether a day sold less than each quantile, and no more than it."""
+    """Return two conditions per quantile: a day sold less than it, and no more than it."""
     units = F.col("units")
     asked = {level: _parts(F.col(quantile_name(level))) for level in levels}
     below = {f"below_{level:g}": units < quantile for level, quantile in asked.items()}

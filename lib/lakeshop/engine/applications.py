@@ -113,7 +113,7 @@ def find(names: Sequence[str] | None, known: Sequence[Application]) -> list[Appl
 
 
 def _is_free(name: str) -> bool:
-    """Whether an application may bear a name: tables have it, and a section of its own."""
+    """Return whether an application may bear a name: tables and a section bear it too."""
     return PLAIN.fullmatch(name) is not None and name not in Settings.model_fields
 
 

@@ -1,4 +1,4 @@
-"""How a job starts and ends: arguments, configuration, one run per lake, exit codes.
+"""Start and end of a job: arguments, configuration, one run per lake, exit codes.
 
 0 is done, 1 failed and published nothing half, 2 wrong arguments or configuration, nothing
 touched. Every job may be run again at any time.

@@ -1,4 +1,4 @@
-"""How a run's records are written: text for a person, or one JSON object a line for a machine.
+"""Output of a run's records: text for a person, or one JSON object a line for a machine.
 
 Of text, warnings are kept until the end, where they are read. On a terminal a counter stands below
 the lines and moves in place; elsewhere no control character is written.
@@ -131,7 +131,7 @@ class Console(logging.Handler):
 
 
 def _columns(terminal: int) -> int:
-    """How wide a terminal is, as far as it knows."""
+    """Return the width of a terminal in letters, as far as it knows."""
     with suppress(OSError):
         if columns := os.get_terminal_size(terminal).columns:
             return columns

@@ -1,4 +1,4 @@
-"""What a builder is: a pure function from tables and a night to the rows of one table.
+"""Builders: pure functions from tables and a business date to the rows of one table.
 
 The tables are those that its contract declares as inputs.
 """
@@ -19,7 +19,7 @@ Tables = Mapping[str, DataFrame]
 
 @dataclass(frozen=True)
 class Provenance:
-    """What a table is made by and from: the code, the versions of its inputs, their content."""
+    """The origin of a table: its code, the versions of its inputs, their content."""
 
     code: str = ""
     versions: tuple[str, ...] = ()
@@ -28,7 +28,7 @@ class Provenance:
 
 @dataclass(frozen=True)
 class BuildContext:
-    """What a builder knows beside its tables: the business date and the settings.
+    """Knowledge of a builder beside its tables: the business date and the settings.
 
     Of a range of days, which a table by day is asked for in one go, `day` is the last. Its
     inputs also hold the look-back: what is before `first` is not asked for.
@@ -52,7 +52,7 @@ class BuildContext:
 
     @property
     def is_training_day(self) -> bool:
-        """Whether models are trained on the day."""
+        """Return whether models are trained on the day."""
         return self.day.weekday() == self.settings.training.weekday_number
 
     def schema(self, *names: str) -> T.StructType:

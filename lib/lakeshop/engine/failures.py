@@ -1,4 +1,4 @@
-"""What a failure says to the person who is called in the night: one line, and the cause of it."""
+"""Summaries of failures for the person on call: one line, and its cause."""
 
 from itertools import takewhile
 from typing import Any
@@ -9,7 +9,7 @@ FEW = 6  # lines
 
 
 def summarize_error(error: Exception) -> str:
-    """What went wrong, in one line.
+    """Summarize an error in one line.
 
     A Spark error carries its whole plan, and its first line says it; that of a Python task
     carries the task's trace, and its last line does. Of an exception of the JVM that nobody made

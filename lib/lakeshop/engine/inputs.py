@@ -1,4 +1,4 @@
-"""What a builder is given: the tables that its contract declares, read no further than it may.
+"""Inputs of a builder: the tables that its contract declares, no later than it may know.
 
 What retention has removed is not made again, and neither is what could not be made the same.
 """
@@ -63,7 +63,7 @@ def removed_inputs(contract: Contract, day: date, removed: Sequence[str]) -> str
 
 
 def needs_rebuild(ledger: Ledger, contract: Contract, day: date) -> bool:
-    """Whether a published day is stale, still there, and so are the rows it is made from."""
+    """Return whether a published day is stale and can be made again from rows still there."""
     published = ledger.publication(contract.name, day)
     if published is None or published.is_removed or not ledger.is_stale(contract, day):
         return False

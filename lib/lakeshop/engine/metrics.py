@@ -36,7 +36,7 @@ class SubjectFigures:
 
 @dataclass
 class EvaluationContext:
-    """What an evaluation knows: days, settings, and the tables that its application declares."""
+    """Knowledge of an evaluation: days, settings, and the tables that its application declares."""
 
     run: Run
     application: Application

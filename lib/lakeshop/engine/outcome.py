@@ -1,4 +1,4 @@
-"""How a run ended: tables that failed, why, and tables that were not made because of them."""
+"""Outcome of a run: tables that failed, why, and tables not made because of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How far a run is: which of its tables are done, stage by stage.
+"""Progress of a run: its finished tables, stage by stage.
 
 A stage is a layer. Its line is told when its last table is done; stages overlap, since a table
 waits for its own inputs only.
@@ -74,7 +74,7 @@ class Progress:
         self.redraw()
 
     def line(self) -> str:
-        """What is done of all, and what is at work; nothing where nothing is."""
+        """Return the counts of all tables and the tables at work; "" if none is."""
         with self._changing:
             if not self._at_work:
                 return ""

@@ -377,7 +377,7 @@ class Run:
         return version, self.lake.content(table, first, last) if contents is None else contents
 
     def _holds_nothing(self, table: str, first: date, last: date) -> bool:
-        """Whether the days need no clearing: by the ledger, where it knows the newest version.
+        """Return whether the days need no clearing: by the ledger, if it knows the newest version.
 
         It does not know what a killed run wrote last: then the table is read.
         """

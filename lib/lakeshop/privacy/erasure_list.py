@@ -1,4 +1,4 @@
-"""Who was erased: a list outside the lake, and how a delivered line is found to speak of them.
+"""Erased persons: a list outside the lake, and the search for them in delivered lines.
 
 The list holds pseudonyms, so that it names nobody to whom has not the key, and beside each the
 shape of the id: how many characters there are from the first letter or digit to the last, and how
@@ -37,11 +37,11 @@ class Erased:
         return bool(self.pseudonyms)
 
     def is_one(self, user: str) -> bool:
-        """Whether that is the id of an erased person."""
+        """Return whether a text is the id of an erased person."""
         return pseudonym_of(user, self.key) in self.pseudonyms
 
     def is_in(self, text: str, *, long_ones_alone: bool) -> bool:
-        """Whether a text holds the id of an erased person, between other than letters and digits.
+        """Return whether a text holds the id of an erased person as a whole word.
 
         Args:
             text: any; what is escaped as in JSON or stands for bytes that are no UTF-8 counts too.

@@ -1,4 +1,4 @@
-"""How good a night's recommendations were, beside the baselines, on the same users.
+"""Scores of a night's recommendations beside the baselines, on the same users.
 
 A night is scored by what its users bought in the days after it. Only users who came count, and
 only products that were sold before: nobody can recommend what was never seen. `again` is
@@ -31,7 +31,7 @@ _PLAIN = NewTerms(constant=0, similarity=1, popularity=0, trend=0, mailer=0, act
 
 @dataclass(frozen=True)
 class Scored:
-    """What a scored night knew, and what happened after it.
+    """Tables of a scored night as it knew them, and the purchases after it.
 
     `recommendations`, `users`, `products`, `habits` (features.user_products) and `neighbours`
     are that night's rows; `after` are rows of features.user_product_days after it.

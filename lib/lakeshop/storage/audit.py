@@ -1,4 +1,4 @@
-"""What is asked of a table's rows before they are published."""
+"""Audit of a table's rows before they are published."""
 
 from datetime import date
 

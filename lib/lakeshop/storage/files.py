@@ -35,7 +35,7 @@ def version(lake: Lake, table: str) -> int:
 
 
 def is_empty(lake: Lake, table: str) -> bool:
-    """Whether the newest version has no file."""
+    """Return whether the newest version has no file."""
     return int(lake.snapshot(table).numOfFiles()) == 0
 
 
@@ -122,7 +122,7 @@ def compact(lake: Lake, table: str, first: date, last: date) -> None:
 
 
 def set_durations(lake: Lake, table: str, *, keep_days: int, log_days: int) -> None:
-    """How long a table keeps files that its newest version does not need, and its log."""
+    """Set the days for which a table keeps its log, and files of older versions."""
     wanted = {
         "delta.deletedFileRetentionDuration": f"interval {keep_days} days",
         "delta.logRetentionDuration": f"interval {log_days} days",

@@ -1,4 +1,4 @@
-"""What Spark's JVM was started with."""
+"""Jars that Spark's JVM was started with."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pyspark import SparkContext
 
 
 def has_class(name: str) -> bool:
-    """Whether a class is on the class path; asked before there is a session, which starts much."""
+    """Return whether a class is on the class path, before a session starts much else."""
     SparkContext._ensure_initialized()
     jvm: Any = SparkContext._jvm
     return bool(jvm.org.apache.spark.util.Utils.classIsLoadable(name))

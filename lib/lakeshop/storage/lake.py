@@ -29,7 +29,7 @@ from lakeshop.errors import ContractError
 
 @dataclass(frozen=True)
 class Content:
-    """What a table holds for one business date: rows, and a digest that ignores their order."""
+    """Content of a table for one business date: rows, and a digest that ignores their order."""
 
     rows: int
     digest: str
@@ -53,7 +53,7 @@ class Lake:
     _versions: dict[str, int] = field(default_factory=dict, compare=False)
 
     def path(self, table: str) -> str:
-        """Where a table lies."""
+        """Return the folder of a table."""
         return f"{self.root}/{table.replace('.', '/')}"
 
     def contract(self, table: str) -> Contract:
@@ -95,7 +95,7 @@ class Lake:
         return empty.where(F.lit(False))
 
     def exists(self, table: str) -> bool:
-        """Whether the table was ever written."""
+        """Return whether the table was ever written."""
         return table in self._checked or DeltaTable.isDeltaTable(self.spark, self.path(table))
 
     def replace_days(
@@ -203,12 +203,12 @@ class Lake:
         return {name: value for name, _, value in pairs}
 
     def content(self, table: str, first: date, last: date) -> dict[date, Content]:
-        """What the table holds now for each day from `first` to `last`; empty days are absent."""
+        """Return the content of each day from `first` to `last`; empty days are absent."""
         per_day = self.read(table, first, last).groupBy(BUSINESS_DATE)
         return contents_of(per_day.agg(*content_columns(self.contract(table))).collect())
 
     def is_empty(self, table: str, first: date, last: date) -> bool:
-        """Whether a table holds no row for the days."""
+        """Return whether a table holds no row for the days."""
         return self.read(table, first, last).isEmpty()
 
     def conform_to_contract(self, table: str, rows: DataFrame) -> DataFrame:

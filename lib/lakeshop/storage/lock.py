@@ -88,7 +88,7 @@ class Lease:
 
     @property
     def file(self) -> Path:
-        """Where the present owner is named; its time of change is the last renewal."""
+        """Return the file that names the present owner; its time of change is the last renewal."""
         return self.lake / ".lease"
 
     @property
@@ -189,7 +189,7 @@ class Lease:
 
 @dataclass
 class Watch:
-    """What a waiting run sees of the present owner: whether it renews its lease, and since when."""
+    """A waiting run's view of the present owner: whether it renews its lease, and since when."""
 
     file: Path
     owner: Owner | None = None
@@ -216,17 +216,17 @@ class Watch:
 
     @property
     def has_expired(self) -> bool:
-        """Whether the owner did not do what it promised."""
+        """Return whether the owner broke its promise."""
         return self.owner is not None and self._looked - self._seen > self.owner.seconds
 
     @property
     def is_decided(self) -> bool:
-        """Whether the owner was seen at work, or for too long was not."""
+        """Return whether the owner was seen at work, or was not for too long."""
         return self.is_at_work or self.has_expired
 
     @property
     def state(self) -> str:
-        """What the owner does, in words."""
+        """Return the owner's work in words."""
         if not self.has_expired:
             return "is at work"
         return f"has not renewed its lease for {self._looked - self._seen:.0f} s"

@@ -1,4 +1,4 @@
-"""Who holds a lake: a process that is named so that another one can tell whether it lives.
+"""The holder of a lake: a process, named so that another can tell whether it lives.
 
 A number alone does not name a process, the kernel gives it again: with it goes the moment of its
 start, and the machine, as it was booted and as its processes are numbered.
@@ -27,7 +27,7 @@ class Process:
         return cls(number, _started(number) or "")
 
     def is_running(self) -> bool:
-        """Whether it still runs, if it runs here; one that waits to be buried does not."""
+        """Return whether it still runs, if it runs here; a zombie does not."""
         started = _started(self.number)
         return started is not None and (not started or started == self.started)
 
@@ -50,15 +50,15 @@ class Owner:
         return f"{self.job} of {days}, process {self.processes[0].number} on {self.host}"
 
     def has_days_of(self, other: "Owner") -> bool:
-        """Whether both work on one of the same days."""
+        """Return whether both work on one of the same days."""
         return self.first <= other.last and other.first <= self.last
 
     def is_gone(self) -> bool:
-        """Whether it is known to have ended: of another machine that cannot be known."""
+        """Return whether it is known to have ended; of another machine nobody knows."""
         return self.machine == this_machine() and not any(p.is_running() for p in self.processes)
 
     def as_json(self) -> str:
-        """What `from_json` reads."""
+        """Return the text that `from_json` reads."""
         return json.dumps(asdict(self), default=str)
 
     @classmethod

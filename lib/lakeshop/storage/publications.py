@@ -1,4 +1,4 @@
-"""What was published from what: the memory of the nights, kept in `ops.publications`.
+"""Publications and their inputs: the memory of the nights, kept in `ops.publications`.
 
 Inputs are remembered as digests of the days' content, not as Delta versions, which change
 every night. So a day is known to be current (nothing it was computed from has changed) or
@@ -44,7 +44,7 @@ class Publication:
 
 
 def _tombstone(table: str, day: date) -> Publication:
-    """What says that a day is not there; older than version 0, with which a table begins anew."""
+    """Return the mark of a missing day; older than version 0, with which a table begins anew."""
     return Publication(table, day, run_id="", input_digest="", content=EMPTY, version=-1)
 
 
@@ -161,7 +161,7 @@ class Ledger:
         self.record([replace(p, is_removed=True) for p in old if not p.is_removed])
 
     def is_missing(self, table: str) -> bool:
-        """Whether a table was moved away with days that are yet to be forgotten."""
+        """Return whether a table was moved away with days that are yet to be forgotten."""
         return table in self._gone
 
     def forget(self, table: str, published_at: datetime, run_id: str) -> None:
@@ -209,7 +209,7 @@ class Ledger:
         self.lake.append(PUBLICATIONS, frame, run_id=run_id)
 
     def is_stale(self, contract: Contract, day: date) -> bool:
-        """Whether what a published day was made from has changed since.
+        """Return whether the inputs of a published day have changed since.
 
         A day made from other tables than the contract now declares is not stale but older, as
         one made by older code is: it stays until it is asked for.

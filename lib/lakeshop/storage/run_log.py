@@ -1,4 +1,4 @@
-"""What a run did to each table: one line of it, and the same in `ops.runs`."""
+"""The log of a run: one line per table, and the same in `ops.runs`."""
 
 import logging
 from dataclasses import dataclass, field

@@ -19,7 +19,7 @@ from lakeshop.training.specification import FeatureSpec, TrainingPlan
 
 @dataclass(frozen=True, eq=False)
 class Examples:
-    """What a network learns from.
+    """Training rows of a network.
 
     Attributes:
         rows: the columns, the key and, where there is one, the mark of rows for validation.

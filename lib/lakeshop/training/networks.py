@@ -16,7 +16,7 @@ BOARDS = "_tensorboard"  # below the lake's root
 def recipe_of(
     network: NetworkConfig, columns: FeatureSpec, stated: Mapping[str, Any], name: str, steps: int
 ) -> ModelSpec:
-    """What is trained.
+    """Return the specification of a model.
 
     Args:
         network: builder, arguments and compile configuration.
@@ -53,7 +53,7 @@ def _decaying(network: NetworkConfig, steps: int) -> str | Mapping[str, Any]:
 
 
 def plan_of(network: NetworkConfig, shards: int) -> TrainingPlan:
-    """How the work is cut; validation is measured after each round."""
+    """Return the plan of the rounds; validation is measured after each round."""
     return TrainingPlan(
         shards=shards,
         local_steps=network.local_steps,
@@ -64,7 +64,7 @@ def plan_of(network: NetworkConfig, shards: int) -> TrainingPlan:
 
 
 def where_of(night: BuildContext, name: str, method: str) -> CheckpointLocation:
-    """Where a night's training leaves its rounds; a board only where the lake is a folder."""
+    """Return the place of a training's rounds; a board only if the lake is a folder."""
     assert night.lake is not None, "a training leaves its rounds in a lake"
     is_local = "://" not in night.lake.root
     board = Path(night.lake.root, BOARDS, name, method, f"{night.day}") if is_local else None

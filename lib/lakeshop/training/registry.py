@@ -160,7 +160,7 @@ def is_promoted(
     higher_is_better: bool,
     tolerance: float = 0.0,
 ) -> bool:
-    """Whether a new model takes the place of the present one: where it is not worse.
+    """Return whether a new model replaces the present one: it does if it is not worse.
 
     Args:
         candidate: its metric on a validation slice; None or NaN where it cannot be told.
