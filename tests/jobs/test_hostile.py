@@ -20,9 +20,7 @@ from lakeshop.storage.lake import Lake
 @pytest.fixture
 def home(tmp_path, monkeypatch):
     shutil.copytree(HOME / "conf", tmp_path / "conf")
-    # Of the contracts those that need no others: reading all of them takes a second.
-    shutil.copytree(HOME / "schemas/silver", tmp_path / "schemas/silver")
-    shutil.copy(HOME / "schemas/models.yaml", tmp_path / "schemas")
+    shutil.copytree(HOME / "schemas", tmp_path / "schemas")
 
     def no_session(name):
         msg = f"{name} should not have come as far as Spark"

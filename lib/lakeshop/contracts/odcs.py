@@ -236,7 +236,7 @@ def _place(steps: tuple[int | str, ...], written: object) -> str:
 
 def _custom(document: OpenDataContractStandard, faults: list[str]) -> CustomTerms | None:
     entries = document.customProperties or []
-    faults += column_faults([str(entry.property) for entry in entries])
+    faults += column_faults([entry.property or "" for entry in entries])
     values = {str(entry.property): entry.value for entry in entries}
     return _modelled(CustomTerms, values, values, faults)
 
@@ -272,10 +272,10 @@ def _table_faults(table: SchemaObject) -> Iterator[str]:
         yield "dataGranularityDescription should say what a row is of. Received none; add it."
     if not columns:
         yield "properties should be the table's columns. Received none; add them."
-    yield from column_faults([str(column.name) for column in columns])
+    yield from column_faults([column.name or "" for column in columns])
     for column in columns:
         yield from _column_faults(column)
-    yield from column_faults([str(check.name) for check in checks])
+    yield from column_faults([check.name or "" for check in checks])
     for check in checks:
         yield from _check_faults(check)
 
