@@ -1,4 +1,4 @@
-"""features -> ops.models: the models of the newest training day up to the date."""
+"""features -> models.<application>, ops.backtests: the models of the newest training day up to the date."""
 
 import sys
 

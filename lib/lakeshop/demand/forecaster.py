@@ -23,7 +23,7 @@ class LoadedNetwork:
 
     @classmethod
     def of(cls, row: Row) -> "LoadedNetwork":
-        """Load from a row of ops.models.
+        """Load from a row of models.demand.
 
         Raises:
             ModelError: the file was altered.
