@@ -1,4 +1,4 @@
-"""features -> models.<application>, ops.backtests: the models of the newest training day up to the date."""
+"""features -> models.<application>, ops.backtests, as of the newest training day up to the date."""
 
 import sys
 
