@@ -1,4 +1,4 @@
-"""The docs say what the contracts and the code say: their links, commands, options and code hold."""
+"""The docs say what contracts and code say: links, commands, options and code of theirs hold."""
 
 import ast
 import importlib
@@ -261,8 +261,10 @@ from lakeshop.pipeline import EVERY_APPLICATION, all_contracts, configuration
 
 home = Path(sys.argv[1])
 contracts = all_contracts(home / "schemas")
-made = [c for c in contracts.values() if EVERY_APPLICATION.owner(c)]
-assert len(made) > 15 and all(callable(resolve(EVERY_APPLICATION.owner(c).builder(c.name))) for c in made)
+owners = {c.name: EVERY_APPLICATION.owner(c) for c in contracts.values()}
+made = {table: owner for table, owner in owners.items() if owner}
+assert len(made) > 15
+assert all(callable(resolve(owner.builder(table))) for table, owner in made.items())
 configuration(home / "conf", home / "schemas", env="local", shop="simulated")
 assert Path(pipeline.__file__).is_relative_to(home)
 """

@@ -12,6 +12,7 @@ from conftest import HOME, TwoNights
 from lakeshop.pipeline import all_contracts
 
 EXAMPLES = re.findall(r"```python\n# (\w+)\n(.*?)```", (HOME / "README.md").read_text(), re.DOTALL)
+QUERIES = re.findall(r"```sql\n(.*?)```", (HOME / "docs" / "tables.md").read_text(), re.DOTALL)
 GOLD = [
     name
     for table in sorted(t for t in all_contracts(HOME / "schemas") if t.startswith("gold."))
@@ -80,6 +81,16 @@ def test_the_readmes_examples_run(
             if shop.spark.conf.get(key) != value and shop.spark.conf.isModifiable(key):
                 shop.spark.conf.set(key, value)
     assert "product_id" in capsys.readouterr().out, engine
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=range(len(QUERIES)))
+def test_the_queries_for_analysts_run(two_nights: TwoNights, query: str) -> None:
+    shop, _ = two_nights
+    with duckdb.connect() as connection:
+        _load_delta(connection)
+        found = connection.execute(query.replace("lake/", f"{shop.lake('in_order').root}/"))
+        assert found.description
+        found.fetchall()
 
 
 def _load_delta(connection: duckdb.DuckDBPyConnection) -> None:
