@@ -1,11 +1,11 @@
 """The demand network as the nights have it: trained by Spark, in the backtest and in forecasts."""
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 
 import numpy as np
 import pytest
-from lakeshop.training.models import MODEL
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
@@ -13,7 +13,7 @@ from lakeshop.demand.backtests import backtests
 from lakeshop.demand.examples import columns_of, groups_of, inputs_on
 from lakeshop.demand.inventory_forecasts import inventory_forecasts
 from lakeshop.demand.panels import panel_of
-from lakeshop.demand.training import demand
+from lakeshop.demand.training import train
 from lakeshop.engine.context import BuildContext, Provenance
 from lakeshop.storage.lake import Lake
 from lakeshop.training.registry import LAYER_MODULES, model_of
@@ -41,7 +41,13 @@ def small(settings):
 @pytest.fixture(scope="module")
 def night(small, spark, contracts, tmp_path_factory):
     lake = Lake(spark, str(tmp_path_factory.mktemp("demand")), contracts)
-    return BuildContext(DAY, small, provenance=Provenance(content="of these series"), lake=lake)
+    return BuildContext(
+        DAY,
+        small,
+        provenance=Provenance(content="of these series"),
+        contract=contracts["models.demand"],
+        lake=lake,
+    )
 
 
 @pytest.fixture(scope="module")
@@ -80,8 +86,8 @@ def series(spark, contracts):
 @pytest.fixture(scope="module")
 def models(spark, series, night):
     """Rows of models.demand, trained by tasks of Spark."""
-    made = demand({"features.demand": series}, night)
-    return spark.createDataFrame(made, MODEL).withColumn(BUSINESS_DATE, F.lit(DAY)).persist()
+    made = train({"features.demand": series}, night)
+    return made.withColumn(BUSINESS_DATE, F.lit(DAY)).persist()
 
 
 def by_name(models):
@@ -102,7 +108,7 @@ def test_two_networks_are_trained_and_the_older_knows_nothing_of_the_backtests_d
 def test_training_again_trains_nothing(models, series, night):
     before = {name: row["sha256"] for name, row in by_name(models).items()}
     rounds = night.lake.read("ops.rounds").count()
-    again = demand({"features.demand": series.repartition(3)}, night)
+    again = train({"features.demand": series.repartition(3)}, night).collect()
     assert {model["name"]: model["sha256"] for model in again} == before
     assert night.lake.read("ops.rounds").count() == rounds
 
@@ -114,19 +120,23 @@ def test_the_backtest_evaluates_it_and_forecasts_equal_its_file(models, series, 
         "ops.backtests": rows("ops.backtests"),
         "silver.stock": rows("silver.stock"),
     }
-    backtest = {row["segment"]: row for row in backtests(tables, night).collect()}
+    of_backtests = replace(night, contract=night.lake.contract("ops.backtests"))
+    backtest = {row["segment"]: row for row in backtests(tables, of_backtests).collect()}
     figures = json.loads(backtest["all"]["figures"])
     assert {"network", "mean_56_and_network"} <= set(figures)
     assert 0 < figures["network"]["wrmsse"] < 3
     rule = backtest["smooth A"].asDict() | {"method": "network", "business_date": DAY}
-    forecasts = inventory_forecasts({**tables, "ops.backtests": rows("ops.backtests", rule)}, night)
+    of_gold = replace(night, contract=night.lake.contract("gold.inventory_forecasts"))
+    forecasts = inventory_forecasts(
+        {**tables, "ops.backtests": rows("ops.backtests", rule)}, of_gold
+    )
     found = forecasts.orderBy("product_id", "horizon").toPandas()
     assert set(found["method"]) == {"network"}
     assert not found["is_fallback"].any()
     batch = series.orderBy("product_id").toPandas()
     row = by_name(models)["demand"]
     model = model_of(bytes(row["model"]), row["sha256"], LAYER_MODULES)
-    options = small.forecasts
+    options = small.demand
     records = inputs_on(panel_of(batch, DAY, DAYS, HORIZON), groups_of(batch), options)
     widths = [len(names) for names in columns_of(options).inputs.values()]
     parts = np.split(records, np.cumsum(widths)[:-1], axis=1)

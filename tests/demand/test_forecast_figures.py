@@ -10,10 +10,9 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from lakeshop.demand import evaluation as module
-from lakeshop.demand.evaluation import evaluate_forecasts, judged_days
+from lakeshop.demand.evaluation import evaluate, judged_days
+from lakeshop.inventory.evaluation import evaluate as evaluate_plan
 from lakeshop.ml import forecast_metrics as metrics
-from lakeshop.storage.lake import Content
 
 NIGHT = date(2026, 3, 9)  # a Monday
 LAST = NIGHT + timedelta(days=7)  # a training day
@@ -28,6 +27,7 @@ SERIES = {
 }
 OUT = {("even", 2), ("high", 5)}  # sold out on that day ahead
 FULL = {"even": 0, "high": None}  # hours sold out on the first day
+METHODS = {"smooth A": "mean_56"}
 BACKTEST = {
     "all": {
         "chosen": {"wrmsse": 0.7, "bias": 0.01, "scaled_pinball": 0.2},
@@ -89,13 +89,16 @@ def stock_rows(rows):
 
 
 @pytest.fixture
-def published(rows, settings, monkeypatch):
+def published(rows, settings):
     """Run the evaluation of one day over frames by hand: the figures of each subject and day."""
     found, read = {}, []
     frames = {
         "ops.backtests": rows(
             "ops.backtests",
-            *[{"segment": s, "figures": json.dumps(f)} for s, f in BACKTEST.items()],
+            *[
+                {"segment": s, "method": METHODS.get(s), "figures": json.dumps(f)}
+                for s, f in BACKTEST.items()
+            ],
         ),
         "gold.inventory_forecasts": forecast_rows(rows),
         "features.product_days": sold_rows(rows),
@@ -103,10 +106,10 @@ def published(rows, settings, monkeypatch):
         "silver.products": rows("silver.products"),
     }
 
-    def publish(run, day, subject, figures, source, started):
-        reported = figures.collect()
+    def publish(day, subject, figures, source):
+        reported = figures if isinstance(figures, list) else figures.collect()
         found[subject, day] = {
-            (r["method"], r["metric"], r["segment"]): r["value"] for r in reported
+            (method, metric, segment): value for method, metric, segment, value in reported
         }
         assert len(reported) == len(found[subject, day])
 
@@ -115,25 +118,23 @@ def published(rows, settings, monkeypatch):
         known = F.col("business_date") <= last
         return frames[table].where(known) if table == "silver.products" else frames[table]
 
-    monkeypatch.setattr(module, "publish_figures", publish)
-    monkeypatch.setattr(module, "is_published", lambda *_: False)
-
-    def evaluate(filled, level="product", others=frozenset()):
+    def evaluated(filled, level="product", others=frozenset()):
         frames.update(others)
         forecasts = settings.demand.model_copy(update={"level": level})
-        content = SimpleNamespace(content=Content(rows=1, digest="d"))
-        publication = lambda table, day: content if (table, day) in filled else None  # noqa: E731
-        lake = SimpleNamespace(read=frame, spark=frames["silver.stock"].sparkSession)
-        evaluate_forecasts(
-            SimpleNamespace(
-                settings=settings.model_copy(update={"demand": forecasts}),
-                ledger=SimpleNamespace(publication=publication),
-                **{"lake": lake, "first": LAST, "last": LAST},
-            )
+        context = SimpleNamespace(
+            settings=settings.model_copy(update={"demand": forecasts}),
+            content=lambda table, day: "d" if (table, day) in filled else "",
+            is_published=lambda *_: False,
+            read=frame,
+            publish=publish,
+            first=LAST,
+            last=LAST,
         )
+        evaluate_plan(context)
+        evaluate(context)
         return found, read
 
-    return evaluate
+    return evaluated
 
 
 def expected(names):
