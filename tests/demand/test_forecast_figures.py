@@ -191,7 +191,7 @@ def test_a_backtest_is_reported_by_method(published, caplog):
     assert figures["lakeshop", "wrmsse", "smooth A"] == 0.6
     assert figures["mean_56", "wrmsse", "all"] == 0.8
     assert len(figures) == 7
-    table = [line.split() for line in caplog.messages if line.strip()][1:-2]
+    table = [line.split() for line in caplog.messages if line.strip()][3:]
     assert table == [
         ["wrmsse", "weekly_wape", "bias", "scaled_pinball"],
         ["lakeshop", "0.7000", "-", "0.0100", "0.2000"],
