@@ -4,6 +4,7 @@ Frauds have amounts far above the customer's usual and come from risky stores; l
 days after the line. Written to a lake as the nights before would have left it.
 """
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -18,8 +19,10 @@ from pyspark.sql import types as T
 
 from conftest import HOME
 from lakeshop.config.settings import Settings
+from lakeshop.engine.metrics import EvaluationContext, publish_figures
 from lakeshop.engine.run import Run
-from lakeshop.fraud.evaluation import evaluate_fraud
+from lakeshop.fraud import APPLICATION
+from lakeshop.fraud.evaluation import evaluate
 from lakeshop.pipeline import EVERY_APPLICATION, all_contracts, build_tables, read_settings
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger
@@ -137,7 +140,10 @@ class FraudShop:
     def evaluate(self, day: date = TRAINING_DAY) -> None:
         """The figures of a night."""
         run = self.run(day)
-        evaluate_fraud(run)
+        context = EvaluationContext(run, APPLICATION)
+        evaluate(context)
+        publish_figures(run, context.found, time.monotonic())
+        context.release()
         run.flush()
 
 
