@@ -277,6 +277,13 @@ def run_days(shop: TinyShop, lake: str, first: date, last: date) -> None:
     run.flush()
 
 
+def reason_of(run: Run, table: str) -> str:
+    """Why days of a table were not made; the only failure of the run that no other caused."""
+    (failure,) = [f for f in run.failures if not f.because]
+    assert failure.table == table
+    return failure.reason
+
+
 def stale_days(shop: TinyShop, day: date) -> set[tuple[str, date]]:
     """Days that a run of that day finds built from other rows than there are now."""
     run = shop.run(day, redo_stale=True)
