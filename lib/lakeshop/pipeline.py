@@ -52,7 +52,7 @@ def main(job: str, work: Stage | None = None, argv: Sequence[str] | None = None)
         work: a function of a run; by default the stage of that name.
         argv: the arguments, by default those of the process.
     """
-    stage = work or {**STAGES, "nightly": nightly}[job]
+    stage = work or {**STAGES, "nightly": nightly, "maintain": maintain}[job]
     prepared = stage if job == "maintain" else partial(_prepared, stage)
     return cli.main(job, prepared, configuration, argv)
 
@@ -172,7 +172,6 @@ STAGES: Mapping[str, Stage] = {
     "train": lambda run: build(run, "models", "ops"),
     "publish": lambda run: build(run, "gold"),
     "evaluate": evaluate_or_fail,
-    "maintain": maintain,
 }
 
 
