@@ -80,5 +80,5 @@ def test_an_unknown_country_is_refused_when_the_configuration_is_read(tmp_path):
         copy = tmp_path / path.relative_to(HOME / "conf")
         copy.parent.mkdir(exist_ok=True)
         copy.write_text(path.read_text().replace("country: US", "country: XX"))
-    with pytest.raises(ConfigError, match=r"forecasts\.country.*public holidays.*Received 'XX'"):
+    with pytest.raises(ConfigError, match=r"demand\.country.*public holidays.*Received 'XX'"):
         read_settings(tmp_path, env="local", shop="complete_journey")

@@ -77,7 +77,7 @@ def of_examples(frame, options, days_before=0):
 
 
 def test_examples_are_what_was_known_and_what_came(rows, small):
-    options = small.forecasts
+    options = small.demand
     frame = rows_of(rows, shop())
     found = of_examples(frame, options)
     batch = frame.toPandas()
@@ -100,7 +100,7 @@ def test_examples_are_what_was_known_and_what_came(rows, small):
 
 
 def test_no_example_knows_what_came_after_its_origin(rows, small):
-    options = small.forecasts
+    options = small.demand
     inputs = len(columns_of(options).stored) - 2 * HORIZON
     before, later = shop(), [of.copy() for of in shop()]
     for of in later:
@@ -124,7 +124,7 @@ def test_no_example_knows_what_came_after_its_origin(rows, small):
 def test_of_series_that_all_began_after_the_oldest_origin_there_are_the_newer_examples(rows, small):
     """An origin on which a task has no example at all: of a shop with a short history."""
     frame = rows_of(rows, [np.full(k, 2.0) for k in (24, 24, DAYS)]).where("product_id != 'p02'")
-    made = examples(frame.coalesce(1), DAY, 0, small.forecasts).toPandas()
+    made = examples(frame.coalesce(1), DAY, 0, small.demand).toPandas()
     assert {(DAY - origin).days for origin in made["origin"]} == {7, 16}
     assert len(made) == 4
 
@@ -143,7 +143,12 @@ def test_a_sample_has_the_half_with_most_value_as_known_then(rows):
 
 
 def backtested(rows, small, contracts, units, last=(), stock=()):
-    night = BuildContext(DAY, small, contract=contracts["ops.backtests"])
+    night = BuildContext(
+        DAY,
+        small,
+        contract=contracts["ops.backtests"],
+        extensions=("lakeshop.inventory.backtest:reorder_segment",),
+    )
     tables = {
         "features.demand": rows_of(rows, units),
         "models.demand": rows("models.demand"),
@@ -155,7 +160,7 @@ def backtested(rows, small, contracts, units, last=(), stock=()):
 
 
 def test_a_backtest_gives_a_rule_for_each_segment(rows, small, contracts):
-    assert oldest_origin(small.forecasts) == HORIZON + 3 * 7
+    assert oldest_origin(small.demand) == HORIZON + 3 * 7
     week = {"segment": "smooth A", "method": "mean_28", "levels": [0.5] * 28, "figures": "{}"}
     last = [{**week, "business_date": DAY - timedelta(days=7)}]
     last.append({**week, "business_date": DAY - timedelta(days=14), "method": "tsb"})

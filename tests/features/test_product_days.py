@@ -64,8 +64,8 @@ def found_sums(frame, contract):
 
 
 def with_most(settings, most):
-    changed = settings.demand.model_copy(update={"most_units_per_line": most})
-    return settings.model_copy(update={"demand": changed})
+    changed = settings.features.model_copy(update={"most_units_per_line": most})
+    return settings.model_copy(update={"features": changed})
 
 
 def test_equals_plain_sums_whatever_the_partitioning(rows, contracts, settings):
