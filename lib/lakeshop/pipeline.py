@@ -18,9 +18,9 @@ from lakeshop.engine import cli
 from lakeshop.engine.applications import Applications, choose, find, section_classes
 from lakeshop.engine.catalogue import assemble
 from lakeshop.engine.context import BuildContext, Builder, Tables
-from lakeshop.engine.metrics import METRICS, EvaluationContext, SubjectFigures, publish_figures
+from lakeshop.engine.metrics import EvaluationContext, SubjectFigures, publish_figures
 from lakeshop.engine.outcome import Failure, explain
-from lakeshop.engine.run import Run
+from lakeshop.engine.run import METRICS, Run
 from lakeshop.engine.transforms import latest_versions
 from lakeshop.events import SUMMARY, days_of, event
 from lakeshop.maintenance.maintain import maintain

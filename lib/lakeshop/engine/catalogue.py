@@ -12,7 +12,6 @@ from lakeshop.contracts.odcs import merge_contracts, read_contract, read_contrac
 from lakeshop.engine.applications import LAYERS, Applications
 from lakeshop.errors import ConfigError, ContractError
 
-METRICS = "ops.metrics"
 SCHEMAS = "schemas"  # the folder of contracts in an application's own package
 
 

@@ -14,12 +14,11 @@ from pyspark.sql import functions as F
 from lakeshop.config.settings import Settings
 from lakeshop.contracts.application import Application
 from lakeshop.contracts.model import BUSINESS_DATE
-from lakeshop.engine.run import Run
+from lakeshop.engine.run import METRICS, Run
 from lakeshop.storage.lake import Content
 from lakeshop.storage.publications import Publication, digest_of
 from lakeshop.storage.run_log import Counts, Entry
 
-METRICS = "ops.metrics"
 FIGURE = "method STRING, metric STRING, segment STRING, value DOUBLE"
 Figure = tuple[str, str, str, float | None]
 

@@ -40,7 +40,7 @@ from lakeshop.storage.machine import is_of_machine
 from lakeshop.storage.publications import Ledger, Publication, digest_of, window
 from lakeshop.storage.run_log import LOG, Counts, Entry, Journal
 
-RUN_ID = "run_id"
+RUN_ID, METRICS = "run_id", "ops.metrics"
 
 
 def no_code(_table: str) -> str:
@@ -88,8 +88,8 @@ class Run:
     def _configuration(self, contract: Contract) -> str:
         """Return the digest of the sections that a table's owner declares."""
         owner = self.applications.owner(contract)
-        if owner is None:
-            return self.settings.digest()
+        if owner is None:  # deliveries and what is cleaned of them, or figures of all applications
+            return self.settings.digest(*([] if contract.name == METRICS else ["shop"]))
         own = (owner.name,) if owner.settings else ()
         return self.settings.digest(*own, *owner.sections)
 
