@@ -10,6 +10,7 @@ from lakeshop.contracts.derived import models_contract
 from lakeshop.contracts.model import Contract, Input
 from lakeshop.contracts.odcs import merge_contracts, read_contract, read_contracts
 from lakeshop.engine.applications import LAYERS, Applications
+from lakeshop.engine.run import METRICS
 from lakeshop.errors import ConfigError, ContractError
 
 SCHEMAS = "schemas"  # the folder of contracts in an application's own package
