@@ -93,7 +93,7 @@ def obstacle(
 ) -> Obstacle | None:
     """Return the failed day of an input that a table's day would be made from.
 
-    Of a table of training days the one before stands in, for 14 days; `stand_in` names it.
+    Of a table of training days the newest that was made stands in, for 14 days.
 
     Args:
         ledger: which days failed.
@@ -112,16 +112,18 @@ def obstacle(
     if not failed:
         return None
     if source.schedule == TRAINING:
-        good = stand_in(ledger, source, failed[-1])
-        if source.name == contract.name or (good and (day - good).days <= FALLBACK_DAYS):
+        good = newest_made(ledger, source, last)
+        is_newer = good is not None and good > failed[-1]
+        is_fresh = good is not None and (day - good).days <= FALLBACK_DAYS
+        if source.name == contract.name or is_newer or is_fresh:
             return None
     return Obstacle(source.name, failed[-1])
 
 
-def stand_in(ledger: Ledger, source: Contract, failed: date) -> date | None:
-    """Return the newest training day before a failed one that was published."""
-    bad = set(ledger.failed_days(source.name, None, failed))
-    return max((d for d in ledger.days(source.name) if d < failed and d not in bad), default=None)
+def newest_made(ledger: Ledger, source: Contract, last: date) -> date | None:
+    """Return the newest day up to `last` that was published and has not failed since."""
+    bad = set(ledger.failed_days(source.name, None, last))
+    return max((d for d in ledger.days(source.name) if d <= last and d not in bad), default=None)
 
 
 def stand_in_warnings(lake: Lake, ledger: Ledger, contract: Contract, day: date) -> list[str]:
@@ -139,7 +141,7 @@ def stand_in_warnings(lake: Lake, ledger: Ledger, contract: Contract, day: date)
         if declared.is_off or source.schedule != TRAINING or source.name == contract.name:
             continue
         failed = ledger.failed_days(source.name, *window(contract, declared, day))
-        good = stand_in(ledger, source, failed[-1]) if failed else None
-        if failed and good:
+        good = newest_made(ledger, source, day)
+        if failed and good and good < failed[-1]:
             warnings.append(f"{source.name} of {failed[-1]} failed: that of {good} is used")
     return warnings
