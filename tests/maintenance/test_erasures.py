@@ -7,9 +7,10 @@ import stat
 import pytest
 
 from erasures import erased_of
-from lakeshop.engine.cli import main, parser
+from lakeshop.engine.cli import parser
 from lakeshop.engine.run import Run
 from lakeshop.errors import ConfigError
+from lakeshop.pipeline import main
 from lakeshop.privacy.erasure_list import add_to_list, read_list, requested
 
 KEY = b"a key for tests, of 32 characters or more"
