@@ -29,11 +29,6 @@ def configured(threads: int = 1) -> Any:
 
 @cache
 def _configured(threads: int) -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
-    # Other processors would take other routes through oneDNN, to other last bits; no slower here.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "0")
-    os.environ["KERAS_BACKEND"] = "tensorflow"
     with _without_greetings():
         import tensorflow as tf
 
