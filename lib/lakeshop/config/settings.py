@@ -138,41 +138,6 @@ class Similarity(FrozenModel):
         return (*[f"user_{measure}" for measure in self.user_measures], "user_linear")
 
 
-class AgainTerms(FrozenModel):
-    """Weights of the log-odds that a product bought before is bought again."""
-
-    constant: float
-    habit: float
-    recent: float
-    repeat_rate: float
-    bought_once: float
-    not_due: float
-    trend: float
-    mailer: float
-    activity: float
-
-
-class NewTerms(FrozenModel):
-    """Weights of the log-odds that a product never bought before is bought."""
-
-    constant: float
-    similarity: float
-    popularity: float
-    trend: float
-    mailer: float
-    activity: float
-
-
-class Recommendations(FrozenModel):
-    """How users' lists are made."""
-
-    list_length: PositiveInt
-    active_days: PositiveInt
-    new_measure: str
-    again: AgainTerms
-    new: NewTerms
-
-
 class Evaluation(FrozenModel):
     """Terms of the evaluation of an earlier night."""
 
