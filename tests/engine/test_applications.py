@@ -3,7 +3,9 @@
 import shutil
 import sys
 from dataclasses import replace
+from datetime import date
 from importlib import import_module
+from types import SimpleNamespace
 
 import pytest
 
@@ -11,8 +13,17 @@ from conftest import HOME
 from lakeshop.contracts.application import Application, Evaluation, Models, resolve
 from lakeshop.contracts.model import Input
 from lakeshop.engine.applications import choose, find
+from lakeshop.engine.run import Run
 from lakeshop.errors import ConfigError, ShopError
-from lakeshop.pipeline import APPLICATIONS, SHARED, all_contracts, configuration, read_settings
+from lakeshop.pipeline import (
+    APPLICATIONS,
+    EVERY_APPLICATION,
+    SHARED,
+    all_contracts,
+    configuration,
+    read_settings,
+)
+from lakeshop.storage.lake import Lake
 
 CHURN = Application("churn", "my_shop.churn", needs=("users",))
 
@@ -165,3 +176,27 @@ def test_each_table_of_an_application_has_its_builder():
     for application in APPLICATIONS:
         assert callable(resolve(application.evaluation.function))
         assert application.models is None or f"models.{application.name}" in contracts
+
+
+@pytest.mark.parametrize(
+    ("section", "changes", "renamed"),
+    [
+        ("demand", {"active_days": 85}, {"features.demand", "ops.metrics"}),
+        ("quality", {"max_rejected_rows": 0.2}, {"ops.metrics"}),
+        ("similarity", {"neighbours": 7}, {"similarity.neighbours", "ops.metrics"}),
+    ],
+)
+def test_a_key_makes_the_tables_anew_that_depend_on_its_section(section, changes, renamed):
+    before = read_settings(HOME / "conf", env="local", shop="simulated")
+    part = getattr(before, section).model_copy(update=changes)
+    lake = Lake(None, "lake", all_contracts(HOME / "schemas"))
+    ledger = SimpleNamespace(input_digest=lambda *given, **named: "")
+    day = date(2026, 3, 9)
+    tables = ("silver.transactions", "features.demand", "similarity.neighbours", "ops.metrics")
+
+    def names(settings):
+        run = Run("test", lake, ledger, settings, day, day, applications=EVERY_APPLICATION)
+        return {table: run.run_id(table, day) for table in tables}
+
+    old, new = names(before), names(before.model_copy(update={section: part}))
+    assert {table for table in tables if old[table] != new[table]} == renamed
