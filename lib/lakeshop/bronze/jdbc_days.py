@@ -90,7 +90,9 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
     """
     started = time.monotonic()
     window = reading.window
-    print_ = digest_of(run.settings.digest(), window.since, window.until, reading.extent.digest)
+    print_ = digest_of(
+        run.settings.digest("shop"), window.since, window.until, reading.extent.digest
+    )
     prints = dict.fromkeys(days_between(run.first, run.last), print_)
     published = {day: run.ledger.publication(reading.table, day) for day in prints}
     if all(was is not None and _is_current(was, print_) for was in published.values()):

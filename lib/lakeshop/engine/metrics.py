@@ -128,7 +128,9 @@ class EvaluationContext:
 
     def _name(self, day: date, subject: str, source: Sequence[object]) -> str:
         code = self.run.code(f"{METRICS}:{self.application.name}")
-        return digest_of(METRICS, subject, day, code, self.settings.digest(), *source)
+        own = (self.application.name,) if self.application.settings else ()
+        settings = self.settings.digest(*own, *self.application.sections, "evaluation")
+        return digest_of(METRICS, subject, day, code, settings, *source)
 
     def _assert_declared(self, table: str) -> None:
         evaluation = self.application.evaluation
