@@ -337,12 +337,14 @@ def test_a_run_warns_then_freezes_then_stops_for_what_is_required(shop, caplog):
     # One of two files of a day names a required column otherwise.
     with_drift(shop, "evolve")
     renamed = {("betrag" if k == "amount" else k): v for k, v in line(1, f"{DAY} 9:00:00").items()}
-    shop.deliver("transactions", DAY, [renamed], zipped=True)
+    second = shop.deliver("transactions", DAY, [renamed], zipped=True)
     before = shop.lake().version("silver.transactions")
     reason = reason_of(cleaned(shop, DAY), "silver.transactions")
     assert "missing: amount; new: betrag; found: id, order, user" in reason
     assert shop.lake().version("silver.transactions") == before
     assert shop.lake().read("silver.transactions", DAY, DAY).isEmpty()
+    second.unlink()  # mended: later days are made again
+    assert not cleaned(shop, DAY).failures
 
 
 def test_a_type_that_changes_in_too_many_rows_stops_the_run(shop):
