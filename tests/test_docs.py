@@ -29,11 +29,9 @@ PAGES = {
 }
 WRITTEN = {name: text for name, text in PAGES.items() if name != "docs/dictionary.md"}
 README = PAGES["README.md"]
+JOBS = (*STAGES, "nightly", "maintain")
 ALL_OPTIONS = {
-    option
-    for job in (*STAGES, "nightly")
-    for action in parser(job)._actions
-    for option in action.option_strings
+    option for job in JOBS for action in parser(job)._actions for option in action.option_strings
 }
 
 
@@ -133,7 +131,7 @@ SUBMIT = {
 
 
 def _options_of(job: str) -> set[str]:
-    if job in STAGES or job == "nightly":
+    if job in JOBS:
         return {option for action in parser(job)._actions for option in action.option_strings}
     source = (HOME / "jobs" / f"{job}.py").read_text(encoding="utf-8")
     return set(re.findall(r'"(--[\w-]+)"', source))
