@@ -12,21 +12,20 @@ from lakeshop.bronze.ingest import ingest
 from lakeshop.config.base import FrozenModel
 from lakeshop.config.settings import Settings
 from lakeshop.config.settings import read_settings as read_any_settings
-from lakeshop.contracts.application import resolve
+from lakeshop.contracts.application import Application, Evaluation, resolve
 from lakeshop.contracts.model import Contract
 from lakeshop.engine import cli
 from lakeshop.engine.applications import Applications, choose, find, section_classes
 from lakeshop.engine.catalogue import assemble
 from lakeshop.engine.context import BuildContext, Builder, Tables
 from lakeshop.engine.metrics import EvaluationContext, SubjectFigures, publish_figures
-from lakeshop.engine.outcome import Failure, explain
+from lakeshop.engine.outcome import Failure, explain, failing_alone
 from lakeshop.engine.run import METRICS, Run
 from lakeshop.engine.transforms import latest_versions
 from lakeshop.events import SUMMARY, days_of, event
 from lakeshop.maintenance.maintain import maintain
 from lakeshop.recommendations.report import show_examples
 from lakeshop.silver.clean import assert_entity_mapped, clean
-from lakeshop.storage.machine import is_of_machine
 from lakeshop.storage.run_log import LOG
 from lakeshop.training.champions import set_aside_altered_models
 from lakeshop.training.takeover import take_over_models
@@ -144,18 +143,21 @@ def evaluate(run: Run) -> list[str]:
     for application in run.applications.active:
         if application.evaluation is None:
             continue
-        context = EvaluationContext(run, application)
-        try:
-            resolve(application.evaluation.function)(context)
-            found += context.found
-        except Exception as error:
-            if is_of_machine(error):
-                raise
-            faults.append(f"{application.name}: {explain(error)}")
-        finally:
-            context.release()
+        with failing_alone() as errors:
+            found += _figures(run, application, application.evaluation)
+        faults += [f"{application.name}: {explain(error)}" for error in errors]
     publish_figures(run, found, started)
     return faults
+
+
+def _figures(run: Run, application: Application, evaluation: Evaluation) -> list[SubjectFigures]:
+    """Return the figures of one application."""
+    context = EvaluationContext(run, application)
+    try:
+        resolve(evaluation.function)(context)
+    finally:
+        context.release()
+    return context.found
 
 
 def evaluate_or_fail(run: Run) -> None:

@@ -139,6 +139,20 @@ def test_a_stage_is_a_line_once_its_last_table_is_done(written):
     ]
 
 
+def test_a_table_that_failed_is_not_counted_as_done(written):
+    progress = Progress()
+    progress.expect(["bronze.a", "bronze.b", "bronze.c", "gold.a"])
+    with progress.doing("bronze.a"):
+        progress.fail("bronze.a")  # the run goes on
+    progress.fail("bronze.b")  # before it has begun
+    progress.end("bronze")
+    done(progress, "gold.a")
+    assert [line.split()[:4] for line in lines(written[0])] == [
+        ["bronze", "1", "of", "4"],
+        ["gold", "2", "of", "4"],
+    ]
+
+
 def test_a_stage_that_is_made_again_is_told_again(written):
     progress = Progress()
     done(progress, "silver.a", "silver.a")

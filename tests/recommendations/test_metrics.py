@@ -5,6 +5,7 @@ from datetime import date, timedelta
 import pytest
 
 from lakeshop.engine.context import BuildContext
+from lakeshop.engine.metrics import FIGURE
 from lakeshop.features.user_products import habits, purchase_days
 from lakeshop.ml.ranking import paired_interval
 from lakeshop.recommendations.evaluation import means, ndcg_lift
@@ -143,7 +144,7 @@ def test_figures_by_hand(scored, settings):
     assert found["popularity", "new", "ndcg"] == pytest.approx(1.0)
 
 
-def test_gains_are_the_paired_interval_over_users(spark):
+def test_gains_are_the_paired_interval_over_users(spark, contracts):
     rows = [
         (method, "merged", f"u{n}", float(value), night)
         for night in (1, 2)
@@ -153,7 +154,8 @@ def test_gains_are_the_paired_interval_over_users(spark):
     scores = spark.createDataFrame(
         rows, "method STRING, list STRING, user_id STRING, ndcg DOUBLE, night INT"
     )
-    found = {r["metric"]: r["value"] for r in ndcg_lift(scores).collect()}
+    figure = contracts["ops.metrics"].task_schema(*FIGURE)
+    found = {r["metric"]: r["value"] for r in ndcg_lift(scores, figure).collect()}
     differences = [(n + night) / 8 - n * night / 16 for night in (1, 2) for n in range(4)]
     expected = paired_interval(differences, [n for _ in (1, 2) for n in range(4)])
     assert found == {

@@ -1,16 +1,19 @@
 """Neighbours through Spark against dense NumPy, whatever the blocks and partitions."""
 
 import sys
+from functools import cache
 
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame
 
-from conftest import collected
+from conftest import HOME, collected
+from lakeshop.pipeline import all_contracts
 from lakeshop.similarity.histories import WEIGHT_SCALE, as_histories
 from lakeshop.similarity.kernel import MEASURES, statistics_of, top_neighbours
 from lakeshop.similarity.linear import joint_counts, linear_weights
 from lakeshop.similarity.neighbours import (
+    PAIR,
     head,
     linear_neighbours_of,
     neighbours_of,
@@ -27,6 +30,12 @@ def options(settings):
     return settings.similarity.model_copy(update=changes)
 
 
+@cache
+def pair():
+    """Types of the columns, as the contract has them."""
+    return all_contracts(HOME / "schemas")["similarity.neighbours"].task_schema(*PAIR)
+
+
 def packed(spark, entries, options, n_partitions=2):
     """Histories of entries that came in so many partitions."""
     rows = [(*entry, 0) for entry in entries]
@@ -36,7 +45,7 @@ def packed(spark, entries, options, n_partitions=2):
 
 def cosines(spark, entries, options, n_partitions=2):
     return neighbours_of(
-        packed(spark, entries, options, n_partitions), "user", ("cosine",), options
+        packed(spark, entries, options, n_partitions), "user", ("cosine",), options, pair()
     )
 
 
@@ -96,7 +105,7 @@ def found_in(spark, options):
             patch.setattr(sys.modules[neighbours_of.__module__], "EVENTS_AT_ONCE", at_once)
             histories = packed(spark, ENTRIES, cut, n_partitions)
         assert histories.rows.rdd.getNumPartitions() == max(blocks, -(-len(ENTRIES) // at_once))
-        return collected(neighbours_of(histories, "user", ("cosine",), cut), *COLUMNS)
+        return collected(neighbours_of(histories, "user", ("cosine",), cut, pair()), *COLUMNS)
 
     return found_in
 
@@ -152,7 +161,8 @@ def test_all_measures_equal_the_kernel_on_the_whole(spark, options):
             strict=True,
         )
     ]
-    found = neighbours_of(packed(spark, ENTRIES, options), "basket", tuple(MEASURES), options)
+    histories = packed(spark, ENTRIES, options)
+    found = neighbours_of(histories, "basket", tuple(MEASURES), options, pair())
     assert collected(found, "measure", *COLUMNS) == sorted(expected, key=repr)
 
 
@@ -216,6 +226,7 @@ def test_linear_neighbours_equal_the_dense_model_however_it_is_partitioned(spark
                 packed(spark, ENTRIES, options.model_copy(update={"blocks": n}), n),
                 products,
                 options.model_copy(update=linear),
+                pair(),
             ),
             *COLUMNS,
         )

@@ -17,6 +17,7 @@ from lakeshop.bronze.jdbc_days import load_table, reading
 from lakeshop.config.shop import Entity
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.dates import contiguous_ranges, days_between
+from lakeshop.engine.outcome import failing_alone
 from lakeshop.engine.run import Run
 from lakeshop.errors import InputError
 from lakeshop.sources.files import DeliveredFile, find_drops, pattern_of, read_drops
@@ -39,7 +40,7 @@ def ingest(run: Run, check: Callable[[Run, str], None] = lambda run, name: None)
     """
 
     def load_entity(name: str, entity: Entity) -> None:
-        try:
+        with failing_alone() as errors:
             check(run, name)
             if entity.jdbc is not None:
                 by_day = partial(by_event_day, run=run, name=name, entity=entity)
@@ -48,8 +49,7 @@ def ingest(run: Run, check: Callable[[Run, str], None] = lambda run, name: None)
                 _load_history(run, name, entity)
             else:
                 _load_days(run, name, entity)
-        except Exception as error:
-            # Not remembered by day: the next reading begins where the last one ended.
+        for error in errors:  # not remembered by day: the next reading begins where this one did
             run.set_aside(f"bronze.{name}", error)
 
     entities = sorted(run.settings.shop.entities.items())
@@ -80,7 +80,7 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
         run.fail((table,), first, last, _not_delivered(run, entity, days_between(first, last)))
     new = [d for d in days if d not in missing and _is_new(run, table, d, prints)]
     for first, last in contiguous_ranges(new):
-        try:
+        with failing_alone() as errors:
             started = time.monotonic()
             drops = [drop for day in days_between(first, last) for drop in delivered[day]]
             rows = read_drops(run.lake.spark, drops, entity, _limits(run))
@@ -95,7 +95,7 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
                 contents=None if drops else {},
                 input_digests=prints,
             )
-        except Exception as error:
+        for error in errors:
             run.fail((table,), first, last, error)
 
 

@@ -33,9 +33,8 @@ from lakeshop.demand.inputs import targets_of
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import BACKTEST_MODEL, DEMAND_TABLE, oldest_origin
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.failures import summarize_error
+from lakeshop.engine.outcome import explain, failing_alone
 from lakeshop.engine.transforms import of_newest_day
-from lakeshop.storage.machine import is_of_machine
 
 BACKTEST = (
     "segment",
@@ -73,12 +72,10 @@ def extended(
     """Return the segments that other applications add; one that fails leaves the others whole."""
     found: dict[str, SegmentBacktest] = {}
     for place in context.extensions:
-        try:
+        with failing_alone() as errors:
             found |= resolve(place)(backtest, tables, context)
-        except Exception as error:
-            if is_of_machine(error):
-                raise
-            context.fail(f"rows of {place} are missing: {summarize_error(error)}")
+        for error in errors:
+            context.fail(f"rows of {place} are missing: {explain(error)}")
     return found
 
 

@@ -10,6 +10,7 @@ from datetime import date
 
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from lakeshop.config.settings import Settings
 from lakeshop.contracts.application import Application
@@ -19,7 +20,7 @@ from lakeshop.storage.lake import Content
 from lakeshop.storage.publications import Publication, digest_of
 from lakeshop.storage.run_log import Counts, Entry
 
-FIGURE = "method STRING, metric STRING, segment STRING, value DOUBLE"
+FIGURE = ("method", "metric", "segment", "value")
 Figure = tuple[str, str, str, float | None]
 
 
@@ -61,6 +62,11 @@ class EvaluationContext:
     def spark(self) -> SparkSession:
         """The session."""
         return self.run.lake.spark
+
+    @property
+    def figure(self) -> T.StructType:
+        """The types of method, metric, segment and value, for figures that a task computes."""
+        return self.run.lake.contract(METRICS).task_schema(*FIGURE)
 
     def read(self, table: str, first: date | None, last: date) -> DataFrame:
         """Return the rows of a declared table, none later than the run's last day.
@@ -111,7 +117,7 @@ class EvaluationContext:
         if isinstance(figures, DataFrame):
             figures = [
                 (row["method"], row["metric"], row["segment"], row["value"])
-                for row in figures.select("method", "metric", "segment", "value").collect()
+                for row in figures.select(*FIGURE).collect()
             ]
         name = self._name(day, subject, source)
         self.found.append(SubjectFigures(day, subject, name, figures))
@@ -156,7 +162,7 @@ def publish_figures(run: Run, found: Sequence[SubjectFigures], started: float) -
     rows = [
         (part.day, part.subject, *figure, part.run_id) for part in found for figure in part.figures
     ]
-    names = (BUSINESS_DATE, "subject", "method", "metric", "segment", "value", "run_id")
+    names = (BUSINESS_DATE, "subject", *FIGURE, "run_id")
     schema = run.lake.contract(METRICS).schema(*names)
     frame = run.lake.spark.createDataFrame(rows, schema)
     days = sorted({part.day for part in found})

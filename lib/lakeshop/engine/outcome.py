@@ -1,12 +1,14 @@
 """Outcome of a run: tables that failed, why, and tables not made because of them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 
 from lakeshop.engine.failures import summarize_error
 from lakeshop.errors import ShopError
 from lakeshop.events import ERROR, days_of, event, in_words
+from lakeshop.storage.machine import is_of_machine
 from lakeshop.storage.run_log import LOG
 
 
@@ -19,6 +21,25 @@ class Failure:
     last: date
     reason: str
     because: str = ""
+
+
+@contextmanager
+def failing_alone() -> Iterator[list[Exception]]:
+    """Go on after work that fails.
+
+    Yields:
+        The error that ended the work, if one did.
+
+    Raises:
+        Exception: the machine is at fault, which ends the run.
+    """
+    errors: list[Exception] = []
+    try:
+        yield errors
+    except Exception as error:
+        if is_of_machine(error):
+            raise
+        errors.append(error)
 
 
 def explain(error: Exception) -> str:

@@ -17,7 +17,7 @@ Redraw = Callable[[], None]
 
 
 def stage_of(table: str) -> str:
-    """The stage that makes a table."""
+    """Return the stage that makes a table."""
     return table.partition(".")[0]
 
 
@@ -30,8 +30,9 @@ class Progress:
 
     redraw: Redraw = lambda: None
     _begun: float = field(default_factory=time.monotonic)
-    # Of all that are expected whether they ended well, once they ended.
+    # Of all that are expected: whether they ended well, None until they have ended.
     _done: dict[str, bool | None] = field(default_factory=dict)
+    _failed: set[str] = field(default_factory=set)
     _at_work: list[str] = field(default_factory=list)
     _stages: dict[str, float] = field(default_factory=dict)  # those at work, by their begin
     _told: set[str] = field(default_factory=set)
@@ -42,6 +43,11 @@ class Progress:
         with self._changing:
             for table in tables:
                 self._done.setdefault(table, None)
+
+    def fail(self, table: str) -> None:
+        """Leave a table out of those that are done, for the rest of the run."""
+        with self._changing:
+            self._failed.add(table)
 
     @contextmanager
     def doing(self, table: str) -> Iterator[None]:
@@ -58,7 +64,7 @@ class Progress:
         finally:
             with self._changing:
                 self._at_work.remove(table)
-                self._done[table] = is_done
+                self._done[table] = is_done and table not in self._failed
                 has_ended = None not in [self._done[one] for one in self._of(stage_of(table))]
             if has_ended:
                 self._tell(stage_of(table))
@@ -68,7 +74,8 @@ class Progress:
         """Count all tables of a stage as done: what has not begun is as it should be."""
         with self._changing:
             tables = self._of(stage)
-            self._done.update({one: True for one in tables if self._done[one] is None})
+            idle = [one for one in tables if self._done[one] is None]
+            self._done.update({one: one not in self._failed for one in idle})
         if tables and stage not in self._told:
             self._tell(stage)
         self.redraw()

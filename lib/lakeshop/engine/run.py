@@ -31,12 +31,11 @@ from lakeshop.engine.inputs import (
     removed_inputs,
     stand_in_warnings,
 )
-from lakeshop.engine.outcome import Failure, explain
+from lakeshop.engine.outcome import Failure, explain, failing_alone
 from lakeshop.engine.progress import Progress
 from lakeshop.engine.scheduler import in_parallel
 from lakeshop.storage.audit import audit
 from lakeshop.storage.lake import EMPTY, Content, Lake
-from lakeshop.storage.machine import is_of_machine
 from lakeshop.storage.publications import Ledger, Publication, digest_of, window
 from lakeshop.storage.run_log import LOG, Counts, Entry, Journal
 
@@ -152,10 +151,9 @@ class Run:
         """Do the work on several tables, each after the tables that its contract reads."""
 
         def then_flush(table: str, do: Callable[[], None]) -> None:
-            try:
-                with self.progress.doing(table):
-                    do()
-            except Exception as error:  # of the work around the days: no day is known
+            with self.progress.doing(table), failing_alone() as errors:
+                do()
+            for error in errors:  # of the work around the days: no day is known
                 self.fail((table,), self.first, self.last, error)
             self.flush(at_most_every=60)
 
@@ -198,9 +196,9 @@ class Run:
             days = {day: cause for day, cause in lost.items() if cause.table == table}
             self._not_made(tables, days)
         for begin, end in contiguous_ranges(free):
-            try:
+            with failing_alone() as errors:
                 make(tables[0], begin, end)
-            except Exception as error:
+            for error in errors:
                 self.fail(tables, begin, end, error)
 
     def _obstacle(
@@ -231,31 +229,21 @@ class Run:
             self._remember(tables, first, last, reason, cause.table)
 
     def fail(self, tables: Sequence[str], first: date, last: date, error: Exception) -> None:
-        """Remember that days could not be made, and go on; end at once on faults of the machine.
-
-        Raises:
-            Exception: the machine is at fault.
-        """
-        if is_of_machine(error):
-            raise error
+        """Remember that days could not be made, and why."""
         LOG.debug("%s", tables[0], exc_info=error)
         self._remember(tables, first, last, explain(error))
 
     def set_aside(self, table: str, error: Exception) -> None:
-        """Treat a table as unusable for the rest of the run, and go on without it.
-
-        Raises:
-            Exception: the machine is at fault.
-        """
-        if is_of_machine(error):
-            raise error
+        """Treat a table as unusable for the rest of the run."""
         self.unusable[table] = explain(error)
         self.failures.append(Failure(table, self.first, self.last, self.unusable[table]))
+        self.progress.fail(table)
 
     def _remember(
         self, tables: Sequence[str], first: date, last: date, reason: str, because: str = ""
     ) -> None:
         self.failures.append(Failure(tables[0], first, last, reason, because))
+        self.progress.fail(tables[0])
         for table in tables:
             days = days_between(first, last)
             if not self.lake.contract(table).is_by_day:

@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from lakeshop.dates import days_between, newest_weekday
-from lakeshop.engine.metrics import FIGURE, EvaluationContext
+from lakeshop.engine.metrics import EvaluationContext
 from lakeshop.engine.transforms import latest_versions
 from lakeshop.fraud.features import INPUTS
 from lakeshop.fraud.figures import fraud_figures
@@ -64,7 +65,7 @@ def _compare(context: EvaluationContext, day: date) -> None:
     scored = segmented.withColumns(
         {"score": F.col(PREDICTION), "is_probability": F.lit(True), "week": F.col(FOLD)}
     )
-    figures = context.cache(by_method(scored, options.alerts_per_day))
+    figures = context.cache(by_method(scored, options.alerts_per_day, context.figure))
     context.publish(day, MODEL_NAME, figures, source)
     report_fraud(f"{day}", context.found[-1].figures, options.alerts_per_day)
 
@@ -88,7 +89,7 @@ def with_segments(lines: DataFrame, labels: DataFrame, users: DataFrame, day: da
     )
 
 
-def by_method(scored: DataFrame, k: int) -> DataFrame:
+def by_method(scored: DataFrame, k: int, figure: T.StructType) -> DataFrame:
     """method, metric, segment, value: the figures of each method."""
     needed = ("method", "target", "score", "is_probability", "day", "customer", "pattern")
     week = ["week"] if "week" in scored.columns else []
@@ -100,7 +101,7 @@ def by_method(scored: DataFrame, k: int) -> DataFrame:
         ]
 
     chosen = scored.select(*needed, *week, *GROUPS)
-    return chosen.groupBy("method").applyInPandas(figures, FIGURE)
+    return chosen.groupBy("method").applyInPandas(figures, figure)
 
 
 def _drift(context: EvaluationContext, day: date) -> None:
@@ -153,5 +154,6 @@ def _published(context: EvaluationContext, scored: date, day: date) -> None:
     segmented = with_segments(lines, labels, context.read("silver.users", None, day), day)
     is_probability = F.col("probability").isNotNull()
     joined = segmented.join(found, on=KEY).withColumn("is_probability", is_probability)
-    figures = by_method(joined, context.settings.section(Fraud).alerts_per_day)
+    k = context.settings.section(Fraud).alerts_per_day
+    figures = by_method(joined, k, context.figure)
     context.publish(scored, f"{MODEL_NAME}_published", figures, source)

@@ -12,10 +12,11 @@ from functools import reduce
 import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from lakeshop.dates import days_between
 from lakeshop.engine.context import BuildContext
-from lakeshop.engine.metrics import FIGURE, EvaluationContext
+from lakeshop.engine.metrics import EvaluationContext
 from lakeshop.ml.ranking import coverage, paired_interval
 from lakeshop.recommendations.methods import OURS, PER_USER, Scored, lists_of, relevant, user_scores
 from lakeshop.recommendations.report import report
@@ -37,7 +38,7 @@ def evaluate(context: EvaluationContext) -> None:
     scores = {night: _night_scores(context, night) for night in nights}
     if len(nights) > 1:
         pooled = reduce(DataFrame.unionByName, scores.values())
-        figures = means(pooled).unionByName(ndcg_lift(pooled))
+        figures = means(pooled).unionByName(ndcg_lift(pooled, context.figure))
         title = f"{nights[0]} to {nights[-1]}, {len(nights)} nights as one"
         report(title, figures, context.settings, counted="user-nights")
 
@@ -51,10 +52,9 @@ def _night_scores(context: EvaluationContext, day: date) -> DataFrame:
         lists, relevant(scored), scored.products, k=k, n_users=scored.users.count()
     )
     scores = context.cache(scores.withColumn("night", F.lit(day)))
-    coverages = _coverages(lists, scored.products.count())
-    figures = context.cache(
-        reduce(DataFrame.unionByName, [means(scores), ndcg_lift(scores), coverages])
-    )
+    coverages = _coverages(lists, scored.products.count(), context.figure)
+    lifts = ndcg_lift(scores, context.figure)
+    figures = context.cache(reduce(DataFrame.unionByName, [means(scores), lifts, coverages]))
     report(f"{day}", figures, context.settings)
     context.publish(day, SUBJECT, figures, _source(context, day))
     return scores
@@ -87,7 +87,7 @@ def means(scores: DataFrame) -> DataFrame:
     )
 
 
-def ndcg_lift(scores: DataFrame) -> DataFrame:
+def ndcg_lift(scores: DataFrame, figure: T.StructType) -> DataFrame:
     """Ours less each baseline in nDCG: mean and 95 % interval over users, as metrics."""
     mine = scores.where(F.col("method") == OURS).select(
         "night", "list", "user_id", F.col("ndcg").alias("mine")
@@ -98,7 +98,7 @@ def ndcg_lift(scores: DataFrame) -> DataFrame:
     differences = others.select(
         "method", "list", "user_id", (F.col("mine") - F.col("ndcg")).alias("difference")
     )
-    return differences.groupBy("method", "list").applyInPandas(_interval, FIGURE)
+    return differences.groupBy("method", "list").applyInPandas(_interval, figure)
 
 
 def _interval(group: pd.DataFrame) -> pd.DataFrame:
@@ -116,14 +116,14 @@ def _interval(group: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _coverages(lists: DataFrame, catalogue_size: int) -> DataFrame:
+def _coverages(lists: DataFrame, catalogue_size: int, figure: T.StructType) -> DataFrame:
     """Share of the products of the range that a method's lists show to anybody."""
     products = lists.groupBy("method", "list").agg(F.collect_set("product_id").alias("products"))
     rows = [
         (row["method"], "coverage", row["list"], coverage([row["products"]], catalogue_size))
         for row in products.collect()
     ]
-    return lists.sparkSession.createDataFrame(rows, FIGURE)
+    return lists.sparkSession.createDataFrame(rows, figure)
 
 
 def _source(context: EvaluationContext, day: date) -> tuple[object, ...]:

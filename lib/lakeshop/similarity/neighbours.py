@@ -34,6 +34,7 @@ import pyarrow as pa
 from pyspark import Broadcast
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
+from pyspark.sql import types as T
 
 from lakeshop.config.settings import Similarity
 from lakeshop.engine.context import BuildContext, Tables
@@ -53,10 +54,7 @@ from lakeshop.similarity.packing import (
     packed,
 )
 
-PAIR = (
-    "measure STRING, product_id STRING, neighbour_id STRING, rank INT, similarity DOUBLE, "
-    "support BIGINT"
-)
+PAIR = ("measure", "product_id", "neighbour_id", "rank", "similarity", "support")
 EVENTS_AT_ONCE, PAIRS_AT_ONCE = 2**21, 2**17  # some 200 and 10 MB
 # A worker that leaves its input unread ends, and the next one takes 2 s to start: inputs that are
 # read faster are read.
@@ -101,12 +99,13 @@ def neighbours(tables: Tables, context: BuildContext) -> DataFrame:
                 f"the {cut.interactions} oldest interactions were left out"
             )
     most_bought = head(tables["features.user_products"], options.linear_products)
+    pair = context.task_schema(*PAIR)
     return reduce(
         DataFrame.unionByName,
         [
-            neighbours_of(users, "user", options.user_measures, options),
-            neighbours_of(baskets, "basket", options.basket_measures, options),
-            linear_neighbours_of(users, most_bought, options),
+            neighbours_of(users, "user", options.user_measures, options, pair),
+            neighbours_of(baskets, "basket", options.basket_measures, options, pair),
+            linear_neighbours_of(users, most_bought, options, pair),
         ],
     )
 
@@ -154,15 +153,20 @@ def packed_histories(
 
 
 def neighbours_of(
-    histories: Packed, basis: str, measures: tuple[str, ...], options: Similarity
+    histories: Packed,
+    basis: str,
+    measures: tuple[str, ...],
+    options: Similarity,
+    pair: T.StructType,
 ) -> DataFrame:
-    """Columns measure (named basis_measure), product_id, neighbour_id, rank, similarity, support.
+    """Return the most similar products by some measures, named basis_measure.
 
     Args:
         histories: as from `packed_histories`.
         basis: meaning of a history: user or basket.
         measures: see `kernel.top_neighbours`.
         options: blocks, and parameters of the measures.
+        pair: types of `PAIR`.
     """
     names = pa.array([f"{basis}_{measure}" for measure in measures])
 
@@ -182,18 +186,19 @@ def neighbours_of(
         )
         yield from _named(found, names.take(pa.array(found.measure)), catalogue.product_ids)
 
-    return _in_blocks(histories, options.blocks, kernel)
+    return _in_blocks(histories, options.blocks, kernel, pair)
 
 
 def linear_neighbours_of(
-    histories: Packed, product_ids: list[str], options: Similarity
+    histories: Packed, product_ids: list[str], options: Similarity, pair: T.StructType
 ) -> DataFrame:
-    """The same columns by the linear model of some products, in one task.
+    """Return the same by the linear model of some products, in one task.
 
     Args:
         histories: as from `packed_histories`; weights are not used.
         product_ids: the products that are modelled.
         options: parameters with the prefix `linear_`.
+        pair: types of `PAIR`.
     """
     modelled = pa.array(product_ids, pa.string())
 
@@ -212,10 +217,10 @@ def linear_neighbours_of(
         measure = pa.array(["user_linear"]).take(pa.array(np.zeros(found.item.size, np.int32)))
         yield from _named(found, measure, modelled)
 
-    return _in_blocks(histories, 1, kernel)
+    return _in_blocks(histories, 1, kernel, pair)
 
 
-def _in_blocks(histories: Packed, n_blocks: int, kernel: Kernel) -> DataFrame:
+def _in_blocks(histories: Packed, n_blocks: int, kernel: Kernel, pair: T.StructType) -> DataFrame:
     """Run the kernel on each block, by one task per block with access to all histories.
 
     A Cartesian product streams its left side: a task with a copy on its executor leaves it unread.
@@ -236,7 +241,7 @@ def _in_blocks(histories: Packed, n_blocks: int, kernel: Kernel) -> DataFrame:
 
     blocks = spark.range(0, n_blocks, 1, n_blocks).select(F.col("id").cast("int").alias("block"))
     offered = histories.rows.coalesce(1).hint("shuffle_replicate_nl").crossJoin(blocks)
-    return offered.mapInArrow(compute, PAIR)
+    return offered.mapInArrow(compute, pair)
 
 
 def _named(
@@ -245,12 +250,12 @@ def _named(
     """Pairs by product id instead of number."""
     for start in range(0, found.item.size, PAIRS_AT_ONCE):
         some = slice(start, start + PAIRS_AT_ONCE)
-        columns = {
-            "measure": measure[some],
-            "product_id": product_ids.take(pa.array(found.item[some])),
-            "neighbour_id": product_ids.take(pa.array(found.neighbour[some])),
-            "rank": pa.array(found.rank[some]),
-            "similarity": pa.array(found.similarity[some]),
-            "support": pa.array(found.support[some]),
-        }
-        yield pa.RecordBatch.from_pydict(columns)
+        columns = (
+            measure[some],
+            product_ids.take(pa.array(found.item[some])),
+            product_ids.take(pa.array(found.neighbour[some])),
+            pa.array(found.rank[some]),
+            pa.array(found.similarity[some]),
+            pa.array(found.support[some]),
+        )
+        yield pa.RecordBatch.from_pydict(dict(zip(PAIR, columns, strict=True)))

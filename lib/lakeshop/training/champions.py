@@ -3,6 +3,7 @@
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.engine.outcome import failing_alone
 from lakeshop.engine.run import Run
 from lakeshop.errors import ModelError
 from lakeshop.training.registry import verify
@@ -17,9 +18,9 @@ def set_aside_altered_models(run: Run) -> None:
         if application.models is None:
             continue
         table = f"models.{application.name}"
-        try:
+        with failing_alone() as errors:
             _verify_champions(run, table)
-        except Exception as error:
+        for error in errors:
             run.set_aside(table, error)
 
 
