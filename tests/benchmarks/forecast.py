@@ -25,7 +25,7 @@ from lakeshop.demand.training import METHOD, MODEL_NAME, widths
 from lakeshop.engine.context import BuildContext
 from lakeshop.pipeline import all_contracts, read_settings
 from lakeshop.training.backend import compiled_model
-from lakeshop.training.networks import recipe_of
+from lakeshop.training.networks import model_spec
 from lakeshop.training.registry import as_bytes, sha256_of
 
 DAY = date(2026, 6, 30)
@@ -182,7 +182,7 @@ def _models(settings: Settings) -> list[tuple[object, ...]]:
     """A network with its first weights: what it says takes as long as what a trained one says."""
     options = settings.demand
     network = options.global_model.network
-    stated = recipe_of(network, columns_of(options), widths(options), MODEL_NAME, 1)
+    stated = model_spec(network, columns_of(options), widths(options), MODEL_NAME, 1)
     payload = as_bytes(compiled_model(stated))
     of_model = (
         MODEL_NAME,

@@ -14,7 +14,7 @@ from chaos.lakes import Held, faults_at_the_end, faults_of_killed, held_by, unre
 from chaos.nights import Nights
 from chaos.process import until
 from chaos.report import Report
-from lakeshop.storage.lock_owner import Process
+from lakeshop.storage.lock import Process
 from shops import FIRST
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(3600)]

@@ -19,9 +19,14 @@ import pytest
 from lakeshop.config.settings import LockSettings
 from lakeshop.errors import BusyError
 from lakeshop.storage import lock as lease
-from lakeshop.storage import lock_owner as owner
-from lakeshop.storage.lock import Lease, acquire_lock
-from lakeshop.storage.lock_owner import Owner, Process, these_processes, this_machine
+from lakeshop.storage.lock import (
+    Lease,
+    Owner,
+    Process,
+    acquire_lock,
+    these_processes,
+    this_machine,
+)
 
 CHILD = Path(__file__).parent / "lock_child.py"
 DAY, NEXT = "2026-03-05", "2026-03-06"
@@ -257,7 +262,7 @@ def test_an_owner_of_another_machine_that_renews_is_at_work(ours, tmp_path):
 
 def test_the_jvm_that_started_a_job_is_part_of_its_owner(ours, monkeypatch):
     assert [p.number for p in these_processes()] == [os.getpid()]
-    monkeypatch.setattr(owner, "_name", lambda number: "java")
+    monkeypatch.setattr(lease, "_name", lambda number: "java")
     assert [p.number for p in these_processes()] == [os.getpid(), os.getppid()]
     gone = Process(2**22 + 1, "1")
     half = dataclasses.replace(ours, processes=(gone, Process.of(os.getppid())))
@@ -265,7 +270,7 @@ def test_the_jvm_that_started_a_job_is_part_of_its_owner(ours, monkeypatch):
 
 
 def test_without_proc_a_number_that_is_given_counts_as_alive(ours, monkeypatch, tmp_path):
-    monkeypatch.setattr(owner, "PROC", tmp_path / "none")
+    monkeypatch.setattr(lease, "PROC", tmp_path / "none")
     assert Process.of(os.getpid()).is_running()
     assert not Process.of(2**22 + 1).is_running()
 

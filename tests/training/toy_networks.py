@@ -1,4 +1,4 @@
-"""Tiny networks, by functions that a recipe can name; shipped to the workers of a test."""
+"""Tiny networks, by functions that a model can name; shipped to the workers of a test."""
 
 import keras
 

@@ -23,7 +23,7 @@ from lakeshop.fraud.terms import ORDER
 from lakeshop.fraud.training import KEY, MODEL_NAME, TARGET, sampled
 from lakeshop.ml.arrays import Floats
 from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION, fit_per_group
-from lakeshop.training.networks import recipe_of, steps_of
+from lakeshop.training.networks import batches_of, model_spec
 from lakeshop.training.specification import FeatureSpec
 
 Baseline = Callable[[Floats, Floats, Floats, Floats], Floats]
@@ -52,7 +52,9 @@ def scores_by_method(rows: DataFrame, options: Fraud) -> DataFrame:
     ours = {
         method: fit_per_group(
             rows,
-            recipe_of(network, COLUMNS, known, f"{MODEL_NAME} {method}", steps_of(network, lines)),
+            model_spec(
+                network, COLUMNS, known, f"{MODEL_NAME} {method}", batches_of(network, lines)
+            ),
             group=FOLD,
             key=[KEY],
             epochs=max(1, round(network.epochs)),

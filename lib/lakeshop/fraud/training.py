@@ -31,7 +31,7 @@ from lakeshop.fraud.network import statistics
 from lakeshop.fraud.promotion import Slice, figures, promoted, scores
 from lakeshop.fraud.settings import Fraud
 from lakeshop.ml.calibration import calibrated, percentiles
-from lakeshop.training.networks import plan_of, recipe_of, steps_of, where_of
+from lakeshop.training.networks import batches_of, checkpoint_location, model_spec, training_plan
 from lakeshop.training.registry import Model, as_bytes, as_table, champion, earlier, sha256_of
 from lakeshop.training.rounds import Trained
 from lakeshop.training.rounds import train as train_rounds
@@ -127,7 +127,7 @@ def _candidate(
     else:
         model = percentiles(model, plain)
     payload, found = as_bytes(model), scores(model, held_out.inputs)
-    plan = plan_of(network, night.settings.training.shards)
+    plan = training_plan(network, night.settings.training.shards)
     return {
         "name": MODEL_NAME,
         "method": method,
@@ -151,12 +151,12 @@ def _trained(
 ) -> Trained:
     """A trained network; with `patience` the lines held out stop its training early."""
     shards, stops_early = night.settings.training.shards, network.patience is not None
-    steps = steps_of(network, training_set.extent[False]["rows"], shards)
+    steps = batches_of(network, training_set.extent[False]["rows"], shards)
     return train_rounds(
-        recipe_of(network, COLUMNS, training_set.known, f"{MODEL_NAME} {method}", steps),
-        plan_of(network, shards),
+        model_spec(network, COLUMNS, training_set.known, f"{MODEL_NAME} {method}", steps),
+        training_plan(network, shards),
         training_set.rows if stops_early else training_set.rows.where(~F.col(IS_VALIDATION)),
-        where_of(night, MODEL_NAME, method),
+        checkpoint_location(night, MODEL_NAME, method),
         key=[KEY],
         data_version=f"{night.day} {night.provenance.content}",
         held_out=IS_VALIDATION if stops_early else None,

@@ -1,39 +1,106 @@
 """The lease of a lake: one run at a time publishes, and one that lost the lake publishes no more.
 
-Delta on a local path loses commits of two processes at once, so a run holds the lake. Whoever
-comes meanwhile for the same days is refused, whoever comes for others waits.
+Delta on a local path loses commits of two processes at once, so a run holds the lake. Another run
+of the same days is refused; one of other days waits.
 
-A run is taken over from where it has died: on the same machine its process is gone, on another it
-has not renewed its lease for as long as it promised to. The waiting run counts these seconds
+A lease is taken over when its owner is dead: on the same machine its process is gone, on another
+it has not renewed the lease for the seconds it promised. The waiting run counts these seconds
 itself, from its first look on: clocks of two machines need not agree. A run that was only paused
-finds out before its next commit, and a commit at work is never taken over from.
+finds out before its next commit. A commit at work is never taken over.
 
-`.lease` names the owner. To look at it and to replace it must be one step, else two runs that
-both find a dead owner would both take over: a flock on `.lock` makes takers take turns, and the
-kernel drops it with its process, which no lock file of our own would do. Takers need it alone;
-owners share it with themselves while they renew or commit.
+`.lease` names the owner. Looking at it and replacing it must be one step, else two runs that find
+a dead owner would both take over. A flock on `.lock` makes takers take turns, and the kernel drops
+it with its process. Takers hold it alone; owners share it while they renew or commit.
+
+A number alone does not name a process, since the kernel gives it again. With it goes the moment of
+its start, and the machine, as it was booted and as its processes are numbered.
 """
 
 import fcntl
+import json
 import os
+import platform
 import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
-from platform import node
 from threading import Event, Thread
 
 from lakeshop.config.settings import LockSettings
 from lakeshop.errors import BusyError
-from lakeshop.storage.lock_owner import Owner, these_processes, this_machine
 from lakeshop.storage.run_log import LOG
 
 RENEWED_EVERY = 5.0  # seconds at most: so soon it is known that an owner is at work
 
 Guard = Callable[[], AbstractContextManager[None]]
+PROC = Path("/proc")
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of this machine, or of another."""
+
+    number: int
+    started: str
+
+    @classmethod
+    def of(cls, number: int) -> "Process":
+        """The process that bears the number now."""
+        return cls(number, _started(number) or "")
+
+    def is_running(self) -> bool:
+        """Return whether it still runs, if it runs here; a zombie does not."""
+        started = _started(self.number)
+        return started is not None and (not started or started == self.started)
+
+
+@dataclass(frozen=True)
+class Owner:
+    """A run that holds a lake, or that wants to."""
+
+    token: str
+    host: str
+    machine: str
+    processes: tuple[Process, ...]
+    job: str
+    first: date
+    last: date
+    seconds: float
+
+    def __str__(self) -> str:
+        days = f"{self.first}" if self.first == self.last else f"{self.first} to {self.last}"
+        return f"{self.job} of {days}, process {self.processes[0].number} on {self.host}"
+
+    def has_days_of(self, other: "Owner") -> bool:
+        """Return whether both work on one of the same days."""
+        return self.first <= other.last and other.first <= self.last
+
+    def is_gone(self) -> bool:
+        """Return whether it is known to have ended; of another machine nobody knows."""
+        return self.machine == this_machine() and not any(p.is_running() for p in self.processes)
+
+    def as_json(self) -> str:
+        """Return the text that `from_json` reads."""
+        return json.dumps(asdict(self), default=str)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Owner":
+        """An owner as `as_json` wrote it.
+
+        Raises:
+            ValueError: the text is no owner.
+        """
+        try:
+            values = json.loads(text)
+            values["processes"] = tuple(Process(**process) for process in values["processes"])
+            values |= {name: date.fromisoformat(values[name]) for name in ("first", "last")}
+            return cls(**values)
+        except (LookupError, TypeError) as error:
+            msg = f"An owner should have all its parts. Received {error}."
+            raise ValueError(msg) from None
 
 
 @contextmanager
@@ -56,7 +123,7 @@ def acquire_lock(
         return
     owner = Owner(
         token=secrets.token_hex(8),
-        host=node(),
+        host=platform.node(),
         machine=this_machine(),
         processes=these_processes(),
         job=job,
@@ -242,3 +309,45 @@ def _read(file: Path) -> tuple[Owner | None, int]:
     except ValueError as error:  # lost with the machine's power: its owner went with it
         LOG.warning("%s is left aside, it names nobody. %s", file, error)
         return None, 0
+
+
+def this_machine() -> str:
+    """Names this machine since it was booted, and how its processes are numbered."""
+    try:
+        boot = (PROC / "sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        return f"{boot} {(PROC / 'self/ns/pid').readlink()}"
+    except OSError:  # no Linux
+        return platform.node()
+
+
+def these_processes() -> tuple[Process, ...]:
+    """This process, and the JVM that started it: a commit may outlive a killed Python there."""
+    parent = os.getppid()
+    ours = [os.getpid(), parent] if _name(parent) == "java" else [os.getpid()]
+    return tuple(map(Process.of, ours))
+
+
+def _name(number: int) -> str:
+    try:
+        return (PROC / f"{number}/comm").read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
+
+
+def _started(number: int) -> str | None:
+    """When a process was started, in ticks since the boot; None where there is no such process.
+
+    Empty where that is not told: without /proc, and of a process that is hidden from us.
+    """
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return None
+    except PermissionError:
+        pass  # it is another user's
+    try:
+        text = (PROC / f"{number}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return ""
+    state, *rest = text.rpartition(")")[2].split()  # the name before it may hold anything
+    return None if state in "ZX" else rest[18]

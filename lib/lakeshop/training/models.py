@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.config.training import NetworkConfig
 from lakeshop.engine.context import BuildContext
-from lakeshop.training.networks import plan_of, recipe_of, steps_of, where_of
+from lakeshop.training.networks import batches_of, checkpoint_location, model_spec, training_plan
 from lakeshop.training.registry import Model, as_bytes, sha256_of
 from lakeshop.training.rounds import Trained, train
 from lakeshop.training.specification import FeatureSpec, TrainingPlan
@@ -80,12 +80,12 @@ def trained_model(
         method: how it works, in a word.
     """
     shards = night.settings.training.shards
-    steps, plan = steps_of(network, examples.count, shards), plan_of(network, shards)
+    steps, plan = batches_of(network, examples.count, shards), training_plan(network, shards)
     trained = train(
-        recipe_of(network, examples.columns, examples.statistics, f"{name} {method}", steps),
+        model_spec(network, examples.columns, examples.statistics, f"{name} {method}", steps),
         plan,
         examples.rows,
-        where_of(night, name, method),
+        checkpoint_location(night, name, method),
         key=examples.key,
         data_version=f"{night.day} {night.provenance.content}",
         held_out=examples.held_out,

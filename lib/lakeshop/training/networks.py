@@ -1,4 +1,4 @@
-"""A network of the configuration as what the engine trains: its recipe and its plan."""
+"""A network of the configuration as what is trained: model, plan, and place of checkpoints."""
 
 from collections.abc import Mapping
 from math import ceil
@@ -13,7 +13,7 @@ from lakeshop.training.specification import FeatureSpec, ModelSpec, TrainingPlan
 BOARDS = "_tensorboard"  # below the lake's root
 
 
-def recipe_of(
+def model_spec(
     network: NetworkConfig, columns: FeatureSpec, stated: Mapping[str, Any], name: str, steps: int
 ) -> ModelSpec:
     """Return the specification of a model.
@@ -36,7 +36,7 @@ def recipe_of(
     )
 
 
-def steps_of(network: NetworkConfig, rows: int, shards: int = 1) -> int:
+def batches_of(network: NetworkConfig, rows: int, shards: int = 1) -> int:
     """Batches that a shard trains on in all, where shards are equally large."""
     return max(1, round(network.epochs * ceil(rows / shards / network.batch_size)))
 
@@ -52,7 +52,7 @@ def _decaying(network: NetworkConfig, steps: int) -> str | Mapping[str, Any]:
     return {**stated, "config": {**stated["config"], "learning_rate": decayed}}
 
 
-def plan_of(network: NetworkConfig, shards: int) -> TrainingPlan:
+def training_plan(network: NetworkConfig, shards: int) -> TrainingPlan:
     """Return the plan of the rounds; validation is measured after each round."""
     return TrainingPlan(
         shards=shards,
@@ -63,7 +63,7 @@ def plan_of(network: NetworkConfig, shards: int) -> TrainingPlan:
     )
 
 
-def where_of(night: BuildContext, name: str, method: str) -> CheckpointLocation:
+def checkpoint_location(night: BuildContext, name: str, method: str) -> CheckpointLocation:
     """Return the place of a training's rounds; a board only if the lake is a folder."""
     assert night.lake is not None, "a training leaves its rounds in a lake"
     is_local = "://" not in night.lake.root
