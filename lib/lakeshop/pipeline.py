@@ -178,10 +178,10 @@ STAGES: Mapping[str, Stage] = {
 
 
 def nightly(run: Run) -> None:
-    """Run all stages in order, then tell of the night.
+    """Run all stages in order, then evaluate and sum up the night.
 
     Tables built from silver are made as one, so that each waits for its own inputs only. Figures
-    and summary only tell of the night: where they fail, a warning says so.
+    and summary come after its tables: where they fail, a warning says so.
     """
     entities = run.settings.shop.entities
     run.progress.expect(f"{layer}.{name}" for layer in ("bronze", "silver") for name in entities)
@@ -198,16 +198,16 @@ def nightly(run: Run) -> None:
         LOG.warning("the summary of %s failed, tables are published: %s", run.last, fault)
 
 
-def _best_effort(tell: Callable[[Run], list[str] | None], run: Run) -> Iterator[str]:
-    """Tell of a night whose tables are published; yield what goes wrong in doing so."""
+def _best_effort(work: Callable[[Run], list[str] | None], run: Run) -> Iterator[str]:
+    """Do work on a night whose tables are published; yield what goes wrong."""
     try:
-        yield from tell(run) or ()
+        yield from work(run) or ()
     except Exception as error:
         yield explain(error)
 
 
 def summary(run: Run) -> None:
-    """Tell a person what the night left behind, with a few recommendations by name."""
+    """Log what the night left behind, with a few recommendations by name."""
     LOG.info("", extra=event(SUMMARY))
     for table in run.applications.wanted(run.lake.contracts):
         published = run.ledger.publication(table, run.last)

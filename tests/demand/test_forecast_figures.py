@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
-from lakeshop.demand.evaluation import evaluate, judged_days
+from lakeshop.demand.evaluation import comparable_days, evaluate
 from lakeshop.inventory.evaluation import evaluate as evaluate_plan
 from lakeshop.ml import forecast_metrics as metrics
 
@@ -230,7 +230,7 @@ def test_stores_are_evaluated_apart_and_share_one_stock(rows):
             for s, a in (("*", 2), ("s1", 3))
         ],
     )
-    judged = judged_days(both, sold_rows(rows), stock).collect()
+    judged = comparable_days(both, sold_rows(rows), stock).collect()
     units = {(row["store_id"], (row["target_date"] - NIGHT).days): row["units"] for row in judged}
     of = {"s1": (1000, 0, 1000, 1000, 2000, 0, 1000), "s2": (1000, 1000, 2000, 1000, 2000, 0, 1000)}
     out = {("s1", 2), ("s2", 2), ("s1", 3)}

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from lakeshop.engine.console import JSON, Console, telling
+from lakeshop.engine.console import JSON, Console, writing_records
 from lakeshop.engine.progress import Progress
 from lakeshop.events import STAGE, SUMMARY, event
 from lakeshop.storage.run_log import LOG, Counts, Entry, Journal
@@ -202,7 +202,7 @@ from lakeshop.storage.run_log import LOG
 from lakeshop.engine.progress import Progress
 console.TICK = 0.05
 LOG.setLevel(logging.INFO)
-with console.telling("text") as told:
+with console.writing_records("text") as told:
     progress = Progress(told.draw)
     told.count_by(progress.line)
     progress.expect(["bronze.a", "bronze.b"])
@@ -301,7 +301,7 @@ def test_each_record_is_an_object_on_a_line(written):
 
 def test_a_process_is_left_as_it_was(capsys):
     before = list(logging.getLogger().handlers)
-    with telling("text"):
+    with writing_records("text"):
         logging.getLogger("elsewhere").warning("of a library")
     assert logging.getLogger().handlers == before
     assert capsys.readouterr().out == "\nWarnings\n  of a library\n"

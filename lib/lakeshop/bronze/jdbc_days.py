@@ -109,10 +109,10 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
         rows = rows.localCheckpoint(storageLevel=StorageLevel.MEMORY_AND_DISK)
     read.unpersist()
     found = _contents(run, reading.table, rows)
-    asked = rows.where(F.col(BUSINESS_DATE) <= F.lit(run.last))
+    in_range = rows.where(F.col(BUSINESS_DATE) <= F.lit(run.last))
     with run.ledger.atomic_batch(reading.table):  # a row that moves is on both days in between
         run.publish(
-            *(reading.table, asked, run.first, run.last),
+            *(reading.table, in_range, run.first, run.last),
             started=started,
             counts=left_out,
             contents={day: content for day, content in found.items() if day <= run.last},

@@ -89,7 +89,7 @@ class Database(FrozenModel):
         return self.url.removeprefix("jdbc:postgresql://").partition("?")[0]
 
 
-# What is said of files, and makes no sense of a table.
+# Keys of files, which make no sense of a table.
 _OF_FILES = ("path", "format", "required", "history", "separator", "header")
 
 
@@ -140,11 +140,11 @@ class Entity(FrozenModel):
     `path` is relative to the landing folder; `{date}` stands for the business date and `*`
     for anything. `history` is the same for a first delivery of history, without a date.
     `drift` says what becomes of columns that are neither mapped nor `ignored`, and of mapped ones
-    that a file lacks: they are told of (evolve), their rows are quarantined (discard_row), or the
-    run stops (freeze).
+    that a file lacks: a warning names them (evolve), their rows are quarantined (discard_row), or
+    the entity fails (freeze).
 
     Or it comes from a table of a database, `jdbc`; nothing of the above but `columns`, `ignored`,
-    whose columns are not read then, and `drift` is said of that.
+    whose columns are not read then, and `drift` decides about that.
     """
 
     jdbc: Database | None = None

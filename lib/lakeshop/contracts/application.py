@@ -45,10 +45,10 @@ class Application:
         uses: applications that are read if they are on; else their tables count as empty.
         sections: sections of the configuration that it reads beside its own.
         models: what it trains; None where it trains nothing.
-        evaluation: how it is judged; None where it is not.
+        evaluation: how it is measured; None where it is not.
         extensions: "package.module:function" by table of an application that it needs: rows that
             it adds to that table.
-        faults: "package.module:function" that says what of a configuration does not fit together.
+        faults: "package.module:function" that yields what of a configuration does not fit together.
     """
 
     name: str

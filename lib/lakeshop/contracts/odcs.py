@@ -200,7 +200,7 @@ def _read_yaml(file: Place) -> dict[str, Any]:
 def _modelled(
     model: type[M], values: Mapping[str, Any], written: object, faults: list[str]
 ) -> M | None:
-    """Values as a model has them, with no key that it does not know; else its faults are told."""
+    """Values as a model has them, with no key that it does not know; else its faults."""
     try:
         return model.model_validate(values, strict=True, extra="forbid")
     except ValidationError as error:
@@ -310,7 +310,7 @@ def _check_faults(check: DataQuality) -> Iterator[str]:
             f"severity of {check.name} should be one of {kinds}. Received {check.severity!r:.100}."
         )
     if not check.description:
-        yield f"{check.name}: description should say what the check asks. Received none; add it."
+        yield f"{check.name}: description should say what the check demands. Received none; add it."
 
 
 # -- what is right ---------------------------------------------------------------------------------

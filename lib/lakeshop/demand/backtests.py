@@ -1,6 +1,6 @@
 """ops.backtests: how each kind of series is forecast from a training day on, and how well.
 
-The series are a sample, so that what all methods said of them at all origins is held on the
+The series are a sample, so that all methods' forecasts of them at all origins is held on the
 driver. The network of the backtest learned nothing after the oldest origin; the one that serves
 the nights knows a few weeks more.
 """
@@ -104,7 +104,7 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
         np.array(options.quantiles),
         _last(tables["ops.backtests"], night),
     )
-    rules = {segment: judged.policy for segment, judged in found.items() if judged.policy}
+    rules = {segment: one.policy for segment, one in found.items() if one.policy}
     backtest = Backtest(rows, whole.panel, origins, rules)
     found |= extended(backtest, tables, night)
     return spark.createDataFrame(_rows(found, len(origins)), night.schema(*BACKTEST))
@@ -135,12 +135,14 @@ def _origin(
 ) -> BacktestOrigin:
     options = night.settings.section(DemandSettings)
     series = whole.until(age, borders, options.active_days)
-    said = series.candidate_forecasts(series.pooled(), network, named(network is not None), options)
+    forecasts = series.candidate_forecasts(
+        series.pooled(), network, named(network is not None), options
+    )
     came = targets_of(whole.panel, age, options.horizon_days).astype(np.float64)
     units, exposure = np.split(came, 2, axis=1)
-    # What nobody would have forecast that night is nobody's to be judged by.
+    # A series that no night would have forecast counts for no method.
     exposure *= active(series.panel, options)[:, None]
-    return BacktestOrigin(series.panel, series.segments, series.value, said, units, exposure)
+    return BacktestOrigin(series.panel, series.segments, series.value, forecasts, units, exposure)
 
 
 def _last(backtests: DataFrame, night: BuildContext) -> dict[str, str]:
@@ -154,20 +156,20 @@ def _last(backtests: DataFrame, night: BuildContext) -> dict[str, str]:
 
 def _rows(found: Mapping[str, SegmentBacktest], origins: int) -> Sequence[tuple[object, ...]]:
     rows: list[tuple[object, ...]] = []
-    for segment, judged in found.items():
-        rule = judged.policy
+    for segment, one in found.items():
+        rule = one.policy
         of_rule: tuple[object, ...] = (None,) * 5
         if rule is not None:
             factors = (float(rule.variance_factor), float(rule.level_variance))
             of_rule = (rule.method, rule.reason, rule.levels.ravel().tolist(), *factors)
-        figures = json.dumps(_known(judged.figures), sort_keys=True)
-        rows.append((segment, *of_rule, judged.series, origins, figures))
+        figures = json.dumps(_known(one.figures), sort_keys=True)
+        rows.append((segment, *of_rule, one.series, origins, figures))
     assert any(segment == ALL for segment in found)
     return rows
 
 
 def _known(figures: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    """Figures that can be told: JSON knows no NaN."""
+    """Figures that JSON can hold: it knows no NaN."""
     return {
         method: {name: value for name, value in of.items() if math.isfinite(value)}
         for method, of in figures.items()

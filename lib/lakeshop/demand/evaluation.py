@@ -33,7 +33,7 @@ ALARM = 0.5  # of a tracking signal, from -1 to 1
 
 
 def evaluate(context: EvaluationContext) -> None:
-    """Publish what can be said of forecasts on the days of the context."""
+    """Publish figures of forecasts on the days of the context."""
     _backtested(context, newest_weekday(context.settings.training.weekday_number, context.last))
     horizon = timedelta(days=context.settings.evaluation.horizon_days)
     for day in days_between(context.first, context.last):
@@ -57,7 +57,7 @@ def _backtested(context: EvaluationContext, day: date) -> None:
 def figures_of(
     segment: str, figures: Mapping[str, Mapping[str, float]], chosen: str = CHOSEN
 ) -> Sequence[Figure]:
-    """method, metric, segment, value: what a backtest says of a segment, its choice as ours."""
+    """method, metric, segment, value: figures of a segment in a backtest, its choice as ours."""
     return [
         (OURS if method == chosen else method, metric, segment, float(value))
         for method, of_method in figures.items()
@@ -78,16 +78,16 @@ def _published(context: EvaluationContext, night: date, day: date) -> None:
     options = context.settings.section(DemandSettings)
     known = catalogue(read(PRODUCTS, None, night), night)
     is_of_products = options.level != CATEGORY
-    judged = judged_days(
+    compared = comparable_days(
         forecasts,
         as_series(sold, known, options.level),
         as_series(stock.where(F.lit(is_of_products)), known, options.level),
     )
-    figures = by_segment(judged, options.quantiles)
+    figures = by_segment(compared, options.quantiles)
     context.publish(night, f"{SUBJECT}_published", figures, source)
 
 
-def judged_days(forecasts: DataFrame, sold: DataFrame, stock: DataFrame) -> DataFrame:
+def comparable_days(forecasts: DataFrame, sold: DataFrame, stock: DataFrame) -> DataFrame:
     """Add `units`, thousandths sold, to forecasts; days that were sold out are left out.
 
     Args:
@@ -101,23 +101,23 @@ def judged_days(forecasts: DataFrame, sold: DataFrame, stock: DataFrame) -> Data
     out = stock.where(is_out).select(*key).distinct()
     # One stock for all stores is each store's.
     is_same = (
-        (F.col("told.product_id") == F.col("out.product_id"))
-        & (F.col("told.target_date") == F.col("out.target_date"))
-        & F.col("out.store_id").isin(F.col("told.store_id"), F.lit(NO_STORE))
+        (F.col("forecast.product_id") == F.col("out.product_id"))
+        & (F.col("forecast.target_date") == F.col("out.target_date"))
+        & F.col("out.store_id").isin(F.col("forecast.store_id"), F.lit(NO_STORE))
     )
     return (
-        forecasts.alias("told")
+        forecasts.alias("forecast")
         .join(out.alias("out"), on=is_same, how="left_anti")
         .join(per_day, on=[*SERIES_KEY, "target_date"], how="left")
         .withColumn("units", F.coalesce("units", F.lit(0)))
     )
 
 
-def by_segment(judged: DataFrame, levels: Sequence[float]) -> DataFrame:
+def by_segment(compared: DataFrame, levels: Sequence[float]) -> DataFrame:
     """method, metric, segment, value: of all series, and of each class of demand."""
     error = _parts(F.col("mean")) - F.col("units")
     names = ("days", "sold", "error", "absolute", *_shares(levels))
-    per_series = judged.groupBy(*SERIES_KEY, "demand_class").agg(
+    per_series = compared.groupBy(*SERIES_KEY, "demand_class").agg(
         F.count("*").alias("days"),
         F.sum("units").alias("sold"),
         F.sum(error).alias("error"),
@@ -143,9 +143,9 @@ def by_segment(judged: DataFrame, levels: Sequence[float]) -> DataFrame:
 def _shares(levels: Sequence[float]) -> dict[str, Column]:
     """Return two conditions per quantile: a day sold less than it, and no more than it."""
     units = F.col("units")
-    asked = {level: _parts(F.col(quantile_name(level))) for level in levels}
-    below = {f"below_{level:g}": units < quantile for level, quantile in asked.items()}
-    return below | {f"up_to_{level:g}": units <= quantile for level, quantile in asked.items()}
+    quantiles = {level: _parts(F.col(quantile_name(level))) for level in levels}
+    below = {f"below_{level:g}": units < quantile for level, quantile in quantiles.items()}
+    return below | {f"up_to_{level:g}": units <= quantile for level, quantile in quantiles.items()}
 
 
 def _figures(levels: Sequence[float]) -> Column:

@@ -46,15 +46,15 @@ def widths(options: DemandSettings) -> dict[str, int]:
 
 def _model(series: DataFrame, night: BuildContext, name: str, age: int) -> Model | None:
     options = night.settings.section(DemandSettings)
-    taught = Examples.of(
+    training_set = Examples.of(
         night.cache(examples(series, night.day, age, options)),
         columns_of(options),
         (*KEY, "origin"),
         day="origin",
         statistics=widths(options),
     )
-    if taught is None:
+    if training_set is None:
         return None
     network = options.global_model.network
-    model = trained_model(taught, network, night, name=name, method=METHOD)
+    model = trained_model(training_set, network, night, name=name, method=METHOD)
     return model | {"trained_to": night.day - timedelta(days=age)}

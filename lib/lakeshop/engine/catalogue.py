@@ -23,7 +23,7 @@ def assemble(
 
     Args:
         schemas: the folder of this package's contracts.
-        applications: those that are on; tables that tell of all have their inputs.
+        applications: those that are on; tables about all have their inputs.
         known: all applications whose tables may lie in the lake.
 
     Raises:

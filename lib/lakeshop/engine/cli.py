@@ -27,7 +27,7 @@ from lakeshop.engine.console import (
     Arguments,
     Console,
     log_format,
-    telling,
+    writing_records,
 )
 from lakeshop.engine.failures import summarize_error
 from lakeshop.engine.outcome import report_failures
@@ -69,7 +69,7 @@ def main(
         configure: reads settings, applications and contracts.
         argv: the arguments, by default those of the process.
     """
-    with telling(log_format(argv)) as console:
+    with writing_records(log_format(argv)) as console:
         LOG.setLevel(logging.INFO)
         for name in NOISY:
             logging.getLogger(name).setLevel(logging.CRITICAL)

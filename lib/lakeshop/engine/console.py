@@ -76,7 +76,7 @@ class Console(logging.Handler):
                     self._write_object(record)
                 else:
                     self._write_text(record)
-        except Exception:  # what cannot be told must not end a night
+        except Exception:  # what cannot be written must not end a night
             self.handleError(record)
 
     def draw(self) -> None:
@@ -89,7 +89,7 @@ class Console(logging.Handler):
                 self._write(f"{ERASE}{drawn}")
                 self._drawn = drawn
 
-    def tell_warnings(self) -> None:
+    def write_warnings(self) -> None:
         """Write the warnings so far, whole."""
         with self._writing:
             warnings, self._warnings = self._warnings, []
@@ -109,7 +109,7 @@ class Console(logging.Handler):
             self._warnings.append(as_text(record))
             return
         if kind == SUMMARY or record.levelno > logging.WARNING:
-            self.tell_warnings()
+            self.write_warnings()
         self._write_lines(f"{as_text(record)}\n")
 
     def _write_lines(self, text: str) -> None:
@@ -123,11 +123,11 @@ class Console(logging.Handler):
         self._stream.flush()
 
     def end(self) -> None:
-        """Tell what was kept, and leave the cursor at the begin of a line."""
+        """Write what was kept, and leave the cursor at the begin of a line."""
         with self._writing:
             self._counter = str
             self.draw()
-            self.tell_warnings()
+            self.write_warnings()
 
 
 def _columns(terminal: int) -> int:
@@ -139,8 +139,8 @@ def _columns(terminal: int) -> int:
 
 
 @contextmanager
-def telling(log_format: str) -> Iterator[Console]:
-    """Have all records written to standard output while this lasts."""
+def writing_records(log_format: str) -> Iterator[Console]:
+    """Write all records to standard output while this lasts."""
     root, warnings = logging.getLogger(), logging.getLogger("py.warnings")
     level = warnings.level
     with _terminal_of(sys.stdout) as terminal:
@@ -191,14 +191,14 @@ def _terminal_of(stream: TextIO) -> Iterator[int | None]:
 
 
 def log_format(argv: Sequence[str] | None) -> str:
-    """The format that is asked for, also where other arguments are wrong."""
-    asked = argparse.ArgumentParser(add_help=False)
-    asked.add_argument("--log-format", nargs="?")
-    return JSON if asked.parse_known_args(argv)[0].log_format == JSON else TEXT
+    """Return the format that is asked for, also where other arguments are wrong."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--log-format", nargs="?")
+    return JSON if parser.parse_known_args(argv)[0].log_format == JSON else TEXT
 
 
 class Arguments(argparse.ArgumentParser):
-    """Arguments whose errors are objects too, where a machine reads what is told."""
+    """Arguments whose errors are objects too, where a machine reads the output."""
 
     is_for_machines = False
 

@@ -71,7 +71,7 @@ class BuildContext:
         return rows
 
     def warn(self, text: str) -> None:
-        """Have the run say, in its log and in `ops.runs`, what is amiss with the input."""
+        """Warn of the input, in the log of the run and in `ops.runs`."""
         self.warnings.append(text)
 
     def fail(self, text: str) -> None:

@@ -1,6 +1,6 @@
 """Progress of a run: its finished tables, stage by stage.
 
-A stage is a layer. Its line is told when its last table is done; stages overlap, since a table
+A stage is a layer. Its line is written when its last table is done; stages overlap, since a table
 waits for its own inputs only.
 """
 
@@ -25,7 +25,7 @@ def stage_of(table: str) -> str:
 class Progress:
     """The tables of a run: those that are expected, at work and done.
 
-    What is told is told without the lock: who writes it asks for the line meanwhile.
+    Lines are logged without the lock: the console asks for the counter meanwhile.
     """
 
     redraw: Redraw = lambda: None
@@ -35,7 +35,7 @@ class Progress:
     _failed: set[str] = field(default_factory=set)
     _at_work: list[str] = field(default_factory=list)
     _stages: dict[str, float] = field(default_factory=dict)  # those at work, by their begin
-    _told: set[str] = field(default_factory=set)
+    _logged: set[str] = field(default_factory=set)
     _changing: RLock = field(default_factory=RLock)
 
     def expect(self, tables: Iterable[str]) -> None:
@@ -67,7 +67,7 @@ class Progress:
                 self._done[table] = is_done and table not in self._failed
                 has_ended = None not in [self._done[one] for one in self._of(stage_of(table))]
             if has_ended:
-                self._tell(stage_of(table))
+                self._log_stage(stage_of(table))
             self.redraw()
 
     def end(self, stage: str) -> None:
@@ -76,8 +76,8 @@ class Progress:
             tables = self._of(stage)
             idle = [one for one in tables if self._done[one] is None]
             self._done.update({one: one not in self._failed for one in idle})
-        if tables and stage not in self._told:
-            self._tell(stage)
+        if tables and stage not in self._logged:
+            self._log_stage(stage)
         self.redraw()
 
     def line(self) -> str:
@@ -92,13 +92,13 @@ class Progress:
     def _of(self, stage: str) -> list[str]:
         return [table for table in self._done if stage_of(table) == stage]
 
-    def _tell(self, stage: str) -> None:
+    def _log_stage(self, stage: str) -> None:
         with self._changing:
             now = time.monotonic()
             seconds = now - self._stages.pop(stage, now)
             text = self._counted(stage, seconds)
             done, tables = sum(map(bool, self._done.values())), len(self._done)
-            self._told.add(stage)
+            self._logged.add(stage)
         figures = event(STAGE, stage=stage, done=done, tables=tables, seconds=round(seconds, 3))
         LOG.info("%s", text, extra=figures)
 

@@ -75,8 +75,8 @@ class Run:
     _flushing: Lock = field(default_factory=Lock)
 
     def __post_init__(self) -> None:
-        asked = self.settings.shop.required_tables
-        self.journal = Journal(self.job, self.settings.digest(), asked)
+        required = self.settings.shop.required_tables
+        self.journal = Journal(self.job, self.settings.digest(), required)
 
     def run_id(self, table: str, day: date) -> str:
         """Name one table's day by its code, configuration and inputs: the same for the same."""
@@ -125,8 +125,8 @@ class Run:
         """Each day of the range; of a snapshot the last one, the last training day, or both."""
         if contract.is_by_day:
             return days_between(self.first, self.last)
-        taught = newest_weekday(self.settings.training.weekday_number, self.last)
-        days = {DAILY: {self.last}, TRAINING: {taught}, BOTH: {taught, self.last}}
+        training_day = newest_weekday(self.settings.training.weekday_number, self.last)
+        days = {DAILY: {self.last}, TRAINING: {training_day}, BOTH: {training_day, self.last}}
         return sorted(days[contract.schedule])
 
     def _is_current(self, contract: Contract, day: date) -> bool:
@@ -298,7 +298,7 @@ class Run:
         contents: Mapping[date, Content] | None = None,
         input_digests: Mapping[date, str] | None = None,
     ) -> int:
-        """Replace the days of a table and its twin, say so, and remember what they were made from.
+        """Replace the days of a table and its twin, log it, and remember what they were made from.
 
         To remember comes last: another table's thread may write the memory at any moment, and
         what it holds is not made again after a kill.
@@ -346,7 +346,7 @@ class Run:
         return held
 
     def note(self, entry: Entry, started: float) -> None:
-        """Say what was done to a table, and have it written to `ops.runs`."""
+        """Log what was done to a table, and have it written to `ops.runs`."""
         self.journal.record(entry, time.monotonic() - started, datetime.now(UTC))
 
     def _replace(

@@ -1,4 +1,4 @@
-"""Settings of the reorder plan, where the stock entity does not say them of a product."""
+"""Settings of the reorder plan, where the stock entity has none of a product."""
 
 from typing import Annotated
 

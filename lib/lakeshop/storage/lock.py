@@ -168,7 +168,7 @@ class Lease:
         Raises:
             BusyError: the present owner works on one of the same days, or for too long.
         """
-        watch, begun, told = Watch(self.file), time.monotonic(), ""
+        watch, begun, logged = Watch(self.file), time.monotonic(), ""
         while not self._taken(watch):
             other, waited = watch.owner, time.monotonic() - begun
             if other is not None and other.has_days_of(self.owner) and watch.is_decided:
@@ -184,11 +184,11 @@ class Lease:
                     f"{watch.state}; run again when that has ended."
                 )
                 raise BusyError(msg)
-            if other is not None and watch.is_decided and told != other.token:
-                told = other.token
+            if other is not None and watch.is_decided and logged != other.token:
+                logged = other.token
                 LOG.info("%s is held by %s: waiting for its end", self.lake, other)
             time.sleep(self._every / 2)
-        if told:
+        if logged:
             LOG.info("%s is free after %.0f s", self.lake, time.monotonic() - begun)
 
     def _taken(self, watch: "Watch") -> bool:
@@ -233,7 +233,7 @@ class Lease:
                 with self.commit():
                     os.utime(self.file)
             except BusyError:
-                return  # told by the next commit
+                return  # the next commit explains it
             except OSError as error:
                 LOG.warning("The lease of %s is not renewed: %s", self.lake, error)
 
@@ -268,8 +268,8 @@ class Watch:
     def look(self) -> None:
         """Read the lease again; what changed since the last look was done by a living owner.
 
-        What is said of the owner is as of this moment: who may not be taken over from at one look
-        has not expired before the next.
+        State is as of this moment: an owner that has not expired at one look stays so until the
+        next.
         """
         owner, renewed = _read(self.file)
         self._looked = time.monotonic()
@@ -337,7 +337,7 @@ def _name(number: int) -> str:
 def _started(number: int) -> str | None:
     """When a process was started, in ticks since the boot; None where there is no such process.
 
-    Empty where that is not told: without /proc, and of a process that is hidden from us.
+    Empty where that is not known: without /proc, and of a process that is hidden from us.
     """
     try:
         os.kill(number, 0)

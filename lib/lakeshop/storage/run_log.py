@@ -43,13 +43,13 @@ class Journal:
 
     job: str
     settings: str
-    asked: frozenset[str] = frozenset()  # tables that are told of even when they have no rows
+    asked: frozenset[str] = frozenset()  # tables that are logged even without rows
     _rows: list[dict[str, object]] = field(default_factory=list)
 
     def record(self, entry: Entry, seconds: float, finished_at: datetime) -> None:
         """Tell of it, with its warnings, and remember it."""
         counts = entry.counts
-        _tell(entry, seconds, is_asked=entry.table in self.asked)
+        _log(entry, seconds, is_asked=entry.table in self.asked)
         self._rows.append(
             {
                 "business_date": entry.last,
@@ -80,8 +80,8 @@ class Journal:
             lake.append(RUNS, rows, run_id=str(new[-1]["run_id"]))
 
 
-def _tell(entry: Entry, seconds: float, *, is_asked: bool) -> None:
-    """Say one line, and each warning; nothing of a table without rows that nobody asked for."""
+def _log(entry: Entry, seconds: float, *, is_asked: bool) -> None:
+    """Log one line, and each warning; nothing of a table without rows that nobody asked for."""
     counts, days = entry.counts, days_of(entry.first, entry.last)
     if counts.rows_in or entry.accepted or counts.notes or is_asked:
         figures = {

@@ -28,7 +28,7 @@ class Examples:
         count: number of rows that are trained on.
         first: their first day.
         last: the last day of all rows.
-        statistics: what is said of the rows, for the builder's argument of this name.
+        statistics: of the rows, for the builder's argument of this name.
         held_out: boolean column, true of rows for validation alone.
     """
 

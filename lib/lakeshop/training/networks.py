@@ -21,7 +21,7 @@ def model_spec(
     Args:
         network: builder, arguments and compile configuration.
         columns: what it reads.
-        stated: what the training rows say of the inputs; the builder's argument `statistics`.
+        stated: statistics of the training rows; the builder's argument `statistics`.
         name: seeds the first weights and the order of rows.
         steps: batches that one process, or one shard, trains on in all.
     """

@@ -163,9 +163,9 @@ def is_promoted(
     """Return whether a new model replaces the present one: it does if it is not worse.
 
     Args:
-        candidate: its metric on a validation slice; None or NaN where it cannot be told.
+        candidate: its metric on a validation slice; None or NaN where it is not known.
         present: that of the present champion on the same slice; None where there is none, or
-            where it cannot be told.
+            where it is not known.
         higher_is_better: of the metric.
         tolerance: by how much the metric may fall all the same.
     """
