@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from lakeshop.engine.metrics import Figure
+from lakeshop.engine.metrics import Figure, cell
 from lakeshop.storage.run_log import LOG
 
 FORECAST = ("wrmsse", "weekly_wape", "bias", "scaled_pinball")
@@ -25,9 +25,5 @@ def report_forecasts(title: str, figures: Sequence[Figure]) -> None:
     LOG.info("  %-26s%s", "", "".join(f"{name:>16}" for name in FORECAST))
     for method in FORECASTERS:
         if method in methods:
-            cells = "".join(f"{_cell(values.get((method, name))):>16}" for name in FORECAST)
+            cells = "".join(f"{cell(values.get((method, name))):>16}" for name in FORECAST)
             LOG.info("  %-26s%s", method, cells)
-
-
-def _cell(value: float | None) -> str:
-    return f"{'-':>14}" if value is None else f"{value:>14.4f}"

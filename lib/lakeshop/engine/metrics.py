@@ -24,6 +24,11 @@ FIGURE = ("method", "metric", "segment", "value")
 Figure = tuple[str, str, str, float | None]
 
 
+def cell(value: float | None) -> str:
+    """Return a figure as a cell of 14 letters of a report; a dash where there is none."""
+    return f"{'-':>14}" if value is None else f"{value:>14.4f}"
+
+
 @dataclass(frozen=True)
 class SubjectFigures:
     """The figures of a subject of a day, and the digest of what they were computed from."""

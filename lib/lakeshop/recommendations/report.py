@@ -4,6 +4,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.config.settings import Settings
+from lakeshop.engine.metrics import cell
 from lakeshop.storage.run_log import LOG
 
 SHOWN = ("ndcg", "recall", "precision", "hit_rate", "coverage", "novelty")
@@ -26,12 +27,8 @@ def report(title: str, figures: DataFrame, settings: Settings, counted: str = "u
             "  %-26s%s   ours less this, nDCG (95 %%)", f"{segment}, {users:,.0f} {counted}", heads
         )
         for method in sorted(methods, key=lambda m: (m != "lakeshop", m)):
-            cells = "".join(_cell(values.get((segment, method, name))) for name in SHOWN)
+            cells = "".join(cell(values.get((segment, method, name))) for name in SHOWN)
             LOG.info("  %-26s%s   %s", method, cells, _gain(values, segment, method))
-
-
-def _cell(value: float | None) -> str:
-    return f"{'-':>14}" if value is None else f"{value:>14.4f}"
 
 
 def _gain(values: dict[tuple[str, str, str], float], segment: str, method: str) -> str:
