@@ -6,9 +6,9 @@ changed type shows in the values: rows that do not fit are quarantined.) The ent
 
 - `evolve`: accepted. New columns stay in bronze's raw text, missing ones are NULL; the run warns.
 - `discard_row`: each row that shows it is quarantined, with the reason.
-- `freeze`: the entity fails before the run writes anything of the entity but its raw rows in bronze.
+- `freeze`: the entity fails; nothing of it is written but its raw rows in bronze.
 
-A missing column that the contract requires stops the run in every mode.
+A missing column that the contract requires fails the entity in every mode.
 """
 
 from collections.abc import Collection, Iterable, Iterator
