@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import forecast, fraud_features, training
+from benchmarks import forecast, fraud_features, night, training
 from benchmarks.agreement import disagreement
 from benchmarks.child import Answer
 from benchmarks.data import figures, make_matrix, table_of
@@ -19,6 +19,7 @@ BUSY = 0.5  # load of the last minute
 OTHERS = {
     "forecast": forecast.run,
     "fraud_features": fraud_features.run,
+    "night": night.run,
     "training": training.run,
 }
 

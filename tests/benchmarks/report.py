@@ -100,8 +100,25 @@ def as_text(rows: Sequence[Row]) -> str:
     return "\n".join(lines)
 
 
+def write_figures(
+    path: Path, name: str, figures: Mapping[tuple[str, str, str], float], **more: object
+) -> None:
+    """Write one figure a row: `name, method, size, metric, value`, with the conditions."""
+    rows = [
+        {"name": name, "method": method, "size": size, "metric": metric, "value": value}
+        for (method, size, metric), value in figures.items()
+    ]
+    _write(path, rows, **more)
+
+
 def write(path: Path, rows: Sequence[Row], *, load: float, **more: object) -> None:
     """Rows, and what else is to be kept, with the conditions of the run: the load before it."""
+    _write(path, [asdict(row) for row in rows], load=load, **more)
+
+
+def _write(
+    path: Path, rows: Sequence[Mapping[str, object]], *, load: float, **more: object
+) -> None:
     conditions = {
         "cores": CORES,
         "cores_of_machine": os.cpu_count(),
@@ -110,7 +127,7 @@ def write(path: Path, rows: Sequence[Row], *, load: float, **more: object) -> No
         "on": time.strftime("%Y-%m-%d"),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    content = {"rows": [asdict(row) for row in rows], "conditions": conditions, **more}
+    content = {"rows": rows, "conditions": conditions, **more}
     path.write_text(json.dumps(content, indent=1) + "\n")
 
 

@@ -1,0 +1,121 @@
+"""Cost of a command: seconds, CPU of the JVM and of Python apart, memory of all its processes."""
+
+import os
+import resource
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event, Thread
+
+from benchmarks.memory import PROC, Sampler, family
+
+TICKS = os.sysconf("SC_CLK_TCK")
+PERIOD = 0.2  # seconds between two looks at the CPU of the processes
+ADDITIONS = 10_000_000
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a command took.
+
+    Attributes:
+        code: its exit code.
+        seconds: wall time.
+        cpu: seconds of all processes, user and system.
+        jvm_cpu: of those, the JVM's.
+        peak_mib: the largest proportional set size of all processes at once.
+        until: by second since the epoch, the CPU seconds so far.
+    """
+
+    code: int
+    seconds: float
+    cpu: float
+    jvm_cpu: float
+    peak_mib: float
+    until: Sequence[tuple[float, float]] = field(repr=False)
+
+    def cpu_at(self, epoch: float) -> float:
+        """Return the CPU seconds that were used until a moment."""
+        return max((cpu for at, cpu in self.until if at <= epoch), default=0.0)
+
+
+def unit() -> float:
+    """Return the process seconds of the reference loop, the least of three."""
+    return min(_loop() for _ in range(3))
+
+
+def _loop() -> float:
+    begun = time.process_time()
+    i = 0
+    while i < ADDITIONS:
+        i += 1
+    return time.process_time() - begun
+
+
+def cost_of(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Cost:
+    """Run a command and return what it took; its output goes to `log`."""
+    before, begun = _children(), time.monotonic()
+    with log.open("w") as output:
+        child = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=output)
+        try:
+            with Sampler(child.pid) as memory, CpuSampler(child.pid) as cpu:
+                code = child.wait()
+        finally:
+            child.kill()
+            child.wait()
+    ended = time.monotonic()
+    peak, total = memory.peak(begun, ended), _children() - before
+    return Cost(code, ended - begun, total, cpu.jvm_seconds, peak, cpu.until)
+
+
+def _children() -> float:
+    """CPU seconds of all children that have ended, and of theirs."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@dataclass
+class CpuSampler:
+    """Samples CPU seconds of a process and its descendants, from entering the block to its end."""
+
+    pid: int
+    until: list[tuple[float, float]] = field(default_factory=list)
+    _jvms: dict[int, float] = field(default_factory=dict)
+    _left: Event = field(default_factory=Event)
+
+    def __enter__(self) -> "CpuSampler":
+        self._thread = Thread(target=self._sample, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._left.set()
+        self._thread.join()
+
+    @property
+    def jvm_seconds(self) -> float:
+        """Return the CPU seconds of all JVMs, as of their last samples."""
+        return sum(self._jvms.values())
+
+    def _sample(self) -> None:
+        while not self._left.wait(PERIOD):
+            total = 0.0
+            for pid in family(self.pid):
+                name, own, of_ended = _used(pid)
+                total += own + of_ended
+                if name == "java":
+                    self._jvms[pid] = own
+            self.until.append((time.time(), total))
+
+
+def _used(pid: int) -> tuple[str, float, float]:
+    """Name, CPU seconds of its own and of its children that have ended; of no process nothing."""
+    try:
+        name, _, rest = (PROC / f"{pid}/stat").read_text().rpartition(")")
+    except OSError:  # ended meanwhile
+        return "", 0.0, 0.0
+    user, system, of_children, system_of_children = map(int, rest.split()[11:15])
+    own, ended = (user + system) / TICKS, (of_children + system_of_children) / TICKS
+    return name.partition("(")[2], own, ended
