@@ -19,7 +19,6 @@ from lakeshop.contracts.application import resolve
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.demand.candidates import Borders, Series, series_of
 from lakeshop.demand.examples import KEY, LEAST_DAYS, active, sampled
-from lakeshop.demand.forecaster import LoadedNetwork
 from lakeshop.demand.forecasting.backtest import (
     ALL,
     BacktestOrigin,
@@ -35,6 +34,7 @@ from lakeshop.demand.training import BACKTEST_MODEL, DEMAND_TABLE, oldest_origin
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.outcome import explain, failing_alone
 from lakeshop.engine.transforms import of_newest_day
+from lakeshop.training.inference import Network
 
 BACKTEST = (
     "segment",
@@ -94,7 +94,7 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
         (F.col("name") == BACKTEST_MODEL) & (F.col(BUSINESS_DATE) == F.lit(night.day))
     )
     row = models.first()
-    network = None if row is None else LoadedNetwork.of(row)
+    network = None if row is None else Network.of(row)
     whole = series_of(rows, night.day, options)
     borders = _borders(tables[DEMAND_TABLE])
     origins = {age: _origin(whole, age, network, night, borders) for age in ages}
@@ -131,7 +131,7 @@ def _borders(series: DataFrame) -> Borders:
 
 
 def _origin(
-    whole: Series, age: int, network: LoadedNetwork | None, night: BuildContext, borders: Borders
+    whole: Series, age: int, network: Network | None, night: BuildContext, borders: Borders
 ) -> BacktestOrigin:
     options = night.settings.section(DemandSettings)
     series = whole.until(age, borders, options.active_days)

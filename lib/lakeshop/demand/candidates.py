@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from lakeshop.demand.examples import groups_of
-from lakeshop.demand.forecaster import LoadedNetwork
+from lakeshop.demand.forecaster import network_forecasts
 from lakeshop.demand.forecasting.candidates import MeanForecast, PooledPriors, candidates
 from lakeshop.demand.forecasting.classes import demand_class
 from lakeshop.demand.forecasting.panel import Panel
@@ -19,6 +19,7 @@ from lakeshop.demand.forecasting.weekdays import panel_weekdays
 from lakeshop.demand.panels import panel_of
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.ml.arrays import Floats, Names
+from lakeshop.training.inference import Network
 
 Borders = tuple[float, float]
 
@@ -71,14 +72,14 @@ class Series:
     def candidate_forecasts(
         self,
         shared: Pooled,
-        network: LoadedNetwork | None,
+        network: Network | None,
         names: Collection[str],
         options: DemandSettings,
     ) -> dict[str, MeanForecast]:
         """Forecasts of the named candidates."""
         of_network = None
         if network is not None:
-            of_network = MeanForecast(*network.forecast(self.panel, self.groups, options))
+            of_network = MeanForecast(*network_forecasts(network, self.panel, self.groups, options))
         return candidates(self.panel, self.priors(shared), of_network, names)
 
 

@@ -21,7 +21,6 @@ from pyspark.sql import functions as F
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.demand.candidates import Series, series_of
 from lakeshop.demand.examples import KEY, sampled
-from lakeshop.demand.forecaster import LoadedNetwork
 from lakeshop.demand.forecasting.candidates import uses_network
 from lakeshop.demand.forecasting.methods import DEFAULT
 from lakeshop.demand.forecasting.policies import Forecast, SegmentPolicy, forecast, policies_for
@@ -32,6 +31,7 @@ from lakeshop.demand.training import DEMAND_TABLE, MODEL_NAME
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import of_newest_day
 from lakeshop.ml.arrays import Floats
+from lakeshop.training.inference import Network
 from lakeshop.training.registry import champion
 
 SERIES_PER_TASK = 2000
@@ -67,7 +67,7 @@ class ForecastInputs:
 
     policies: Mapping[str, SegmentPolicy]
     shared: Pooled | None
-    network: LoadedNetwork | None
+    network: Network | None
     model_date: date | None
 
 
@@ -80,7 +80,7 @@ def _inputs(tables: Tables, series: DataFrame, context: BuildContext) -> Forecas
     shared = series_of(sample, context.day, options).pooled() if len(sample) else None
     needs = any(uses_network(policy.method) for policy in policies.values())
     row = champion(tables["models.demand"], MODEL_NAME) if needs else None
-    network = None if row is None else LoadedNetwork.of(row)
+    network = None if row is None else Network.of(row)
     return ForecastInputs(policies, shared, network, None if row is None else row[BUSINESS_DATE])
 
 

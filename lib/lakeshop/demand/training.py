@@ -17,6 +17,7 @@ from lakeshop.training.registry import Model, as_table
 
 MODEL_NAME, BACKTEST_MODEL = "demand", "demand_backtest"
 METHOD = "tide"
+TOLERANCE = 1e-5  # of a forecast v by LiteRT, times 1 + |v|
 DEMAND_TABLE = "features.demand"
 
 
@@ -56,5 +57,7 @@ def _model(series: DataFrame, night: BuildContext, name: str, age: int) -> Model
     if training_set is None:
         return None
     network = options.global_model.network
-    model = trained_model(training_set, network, night, name=name, method=METHOD)
+    model = trained_model(
+        training_set, network, night, name=name, method=METHOD, tolerance=TOLERANCE
+    )
     return model | {"trained_to": night.day - timedelta(days=age)}

@@ -358,21 +358,22 @@ class Run:
         contents: Mapping[date, Content] | None,
     ) -> tuple[int, Mapping[date, Content]]:
         """Version and contents of the days after they are replaced."""
-        if contents == {} and self._holds_nothing(table, first, last):
+        self.lake.ensure(table)
+        is_absent = self._is_absent(table, first, last)
+        if contents == {} and (is_absent or self.lake.is_empty(table, first, last)):
             return self.lake.version(table), contents
-        run_id = self.run_id(table, last)
-        version = self.lake.replace_days(table, rows, first, last, run_id=run_id)
+        may_append = is_absent and self.lake.is_held
+        write = self.lake.append_days if may_append else self.lake.replace_days
+        version = write(table, rows, first, last, run_id=self.run_id(table, last))
         return version, self.lake.content(table, first, last) if contents is None else contents
 
-    def _holds_nothing(self, table: str, first: date, last: date) -> bool:
-        """Return whether the days need no clearing: by the ledger, if it knows the newest version.
+    def _is_absent(self, table: str, first: date, last: date) -> bool:
+        """Return whether table and ledger prove that the days hold nothing.
 
-        It does not know what a killed run wrote last: then the table is read.
+        The ledger does not know a killed run's last commit, nor upkeep's: the version shows them.
         """
-        self.lake.ensure(table)
-        if self.ledger.newest_version(table) == self.lake.version(table):
-            return not self.ledger.rows(table, first, last)
-        return self.lake.is_empty(table, first, last)
+        is_known = self.ledger.newest_version(table) == self.lake.version(table)
+        return is_known and not self.ledger.rows(table, first, last)
 
     def flush(self, *, at_most_every: float = 0.0) -> None:
         """Write what was published so far to `ops.publications` and `ops.runs`.

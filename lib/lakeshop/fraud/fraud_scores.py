@@ -14,6 +14,7 @@ from lakeshop.fraud.promotion import is_supervised
 from lakeshop.fraud.reasons import reasons_of
 from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.training import MODEL_NAME
+from lakeshop.training.inference import Network
 from lakeshop.training.registry import LAYER_MODULES, champion
 from lakeshop.training.scoring import score
 from lakeshop.training.specification import FeatureSpec
@@ -41,9 +42,7 @@ def fraud_scores(tables: Tables, night: BuildContext) -> DataFrame:
 def by_model(lines: DataFrame, model: Row) -> DataFrame:
     """Add score, probability (of a supervised model), method and the model's day and digest."""
     columns = FeatureSpec({"features": tuple(model["inputs"])}, ())
-    found = score(
-        lines, bytes(model["model"]), model["sha256"], columns, "_found", modules=LAYER_MODULES
-    )
+    found = score(lines, Network.of(model), columns, "_found", modules=LAYER_MODULES)
     rounded = F.when(~F.col("is_refund"), F.round("_found", DIGITS))
     probability = rounded if is_supervised(model) else F.lit(None).cast("double")
     return found.withColumns(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from pyspark.sql import Row
 
 from lakeshop.ml.classification import average_precision, roc_auc
+from lakeshop.training.inference import predictions
 from lakeshop.training.registry import LAYER_MODULES, Model, is_promoted, model_of
-from lakeshop.training.scoring import predictions
 from lakeshop.training.specification import FeatureSpec
 
 Floats = NDArray[np.float64]

@@ -16,8 +16,7 @@ from pyspark.sql import DataFrame, Row
 from lakeshop.fraud.declarations import Catalogue, FeatureRow, number
 from lakeshop.fraud.features import FEATURES
 from lakeshop.ml.attribution import contributions
-from lakeshop.training.registry import LAYER_MODULES
-from lakeshop.training.scoring import loaded
+from lakeshop.training.inference import Network, loaded
 
 REASONS = "transaction_id STRING, why ARRAY<STRING>"
 MIN_CONTRIBUTION = 1e-9
@@ -72,20 +71,18 @@ def reasons_of(alerts: DataFrame, model: Row, most: int) -> DataFrame:
         most: reasons per line.
     """
     needed = alerts.select("transaction_id", *model["inputs"])
-    explain = _explainer(
-        bytes(model["model"]), model["sha256"], tuple(model["inputs"]), model["usual"], most
-    )
+    explain = _explainer(Network.of(model), tuple(model["inputs"]), model["usual"], most)
     return needed.coalesce(1).mapInPandas(explain, REASONS)
 
 
 def _explainer(
-    payload: bytes, sha256: str, inputs: tuple[str, ...], usual: list[float], most: int
+    network: Network, inputs: tuple[str, ...], usual: list[float], most: int
 ) -> Callable[[Iterable[pd.DataFrame]], Iterator[pd.DataFrame]]:
     names, players = FEATURES.players_of(inputs)
 
     def explain(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
-            predict = loaded(payload, sha256, LAYER_MODULES)
+            predict = loaded(network)
             keys = batch["transaction_id"].tolist()
             values = batch[list(inputs)].to_numpy(np.float64)
             added = contributions(predict, values, np.array(usual), keys, players=players)

@@ -31,6 +31,7 @@ from lakeshop.fraud.network import statistics
 from lakeshop.fraud.promotion import Slice, figures, promoted, scores
 from lakeshop.fraud.settings import Fraud
 from lakeshop.ml.calibration import calibrated, percentiles
+from lakeshop.training.inference import with_export
 from lakeshop.training.networks import batches_of, checkpoint_location, model_spec, training_plan
 from lakeshop.training.registry import Model, as_bytes, as_table, champion, earlier, sha256_of
 from lakeshop.training.rounds import Trained
@@ -43,6 +44,7 @@ IS_VALIDATION = "is_validation"
 COLUMNS = FeatureSpec({"features": INPUTS}, (TARGET,))
 KEY = "transaction_id"
 QUANTILES = np.linspace(0, 1, 201)
+COMPARED_LINES = 4096  # on which LiteRT must give what Keras gives
 MAX_STATISTICS_ROWS = 200_000  # training lines of which quantiles are taken
 
 
@@ -80,7 +82,15 @@ def train(tables: Tables, night: BuildContext) -> DataFrame:
     found = promoted(
         candidates, present, training_set.held_out, is_taught=training_set.has_both_classes
     )
-    return as_table(found, night)
+    return as_table([_exported(row, training_set, night) for row in found], night)
+
+
+def _exported(model: Model, training_set: TrainingSet, night: BuildContext) -> Model:
+    """Give the champion a LiteRT file, compared on lines that were held out."""
+    if not model["is_champion"]:
+        return model
+    records = training_set.held_out.inputs[:COMPARED_LINES].astype(np.float32)
+    return with_export(model, FeatureSpec({"features": INPUTS}, ()), records, night)
 
 
 def _training_set(tables: Tables, night: BuildContext) -> TrainingSet | None:

@@ -4,7 +4,8 @@ Importing this module imports Keras and registers all of them as `lakeshop>NAME`
 `likelihoods` included. Import it before a model file is loaded.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import keras
@@ -26,6 +27,28 @@ __all__ = [
     "ReconstructionError",
     "RobustScaling",
 ]
+
+_is_portable = False
+
+
+@contextmanager
+def portable() -> Iterator[None]:
+    """Trace layers by operations that every runtime has, while this lasts; not for training."""
+    global _is_portable  # noqa: PLW0603 - Keras traces layers in this thread, without arguments
+    _is_portable = True
+    try:
+        yield
+    finally:
+        _is_portable = False
+
+
+def _arcsinh(z: Any) -> Any:
+    if not _is_portable:
+        return ops.arcsinh(z)
+    size = ops.abs(z)
+    # log(1 + ...) keeps the digits of small values.
+    return ops.sign(z) * ops.log1p(size + size * size / (1 + ops.sqrt(size * size + 1)))
+
 
 registered = keras.saving.register_keras_serializable(package="lakeshop")
 MIN_PROBABILITY = 1e-7  # a probability's distance from 0 and 1, so that its logarithm exists
@@ -62,7 +85,7 @@ class RawInputs(keras.Layer):  # type: ignore[misc]
         scale = np.array([x if x > 0 else 1.0 for x in self.scale], np.float32)
         # Clipped before asinh, which squares: of float32 that is infinite beyond 1.8e19.
         z = ops.clip((known - np.array(self.center, np.float32)) / scale, -1e6, 1e6)
-        return ops.arcsinh(z) * is_informative
+        return _arcsinh(z) * is_informative
 
     def get_config(self) -> dict[str, Any]:
         """All arguments."""

@@ -29,7 +29,7 @@ def configured(threads: int = 1) -> Any:
 
 @cache
 def _configured(threads: int) -> Any:
-    with _without_greetings():
+    with without_greetings():
         import tensorflow as tf
 
         # After a first operation the thread pools can no longer be changed.
@@ -42,7 +42,7 @@ def _configured(threads: int) -> Any:
 
 
 @contextlib.contextmanager
-def _without_greetings() -> Iterator[None]:
+def without_greetings() -> Iterator[None]:
     """Silence standard error: TensorFlow's C++ writes there at any log level.
 
     Exceptions still propagate.

@@ -6,15 +6,21 @@ from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
 
+import numpy as np
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.config.training import NetworkConfig
 from lakeshop.engine.context import BuildContext
+from lakeshop.ml.arrays import Floats32
+from lakeshop.training.inference import with_export
 from lakeshop.training.networks import batches_of, checkpoint_location, model_spec, training_plan
 from lakeshop.training.registry import Model, as_bytes, sha256_of
 from lakeshop.training.rounds import Trained, train
+from lakeshop.training.shards import RECORD
 from lakeshop.training.specification import FeatureSpec, TrainingPlan
+
+COMPARED_ROWS = 512  # of the examples, on which LiteRT must give what Keras gives
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +72,13 @@ class Examples:
 
 
 def trained_model(
-    examples: Examples, network: NetworkConfig, night: BuildContext, *, name: str, method: str
+    examples: Examples,
+    network: NetworkConfig,
+    night: BuildContext,
+    *,
+    name: str,
+    method: str,
+    tolerance: float = 1e-6,
 ) -> Model:
     """Train a network by rounds and return it as a champion's row of `models.<application>`.
 
@@ -78,6 +90,7 @@ def trained_model(
         night: the training day.
         name: of the model, one of those that the application declares.
         method: how it works, in a word.
+        tolerance: difference allowed of a number v of the LiteRT file, times 1 + |v|.
     """
     shards = night.settings.training.shards
     steps, plan = batches_of(network, examples.count, shards), training_plan(network, shards)
@@ -90,7 +103,20 @@ def trained_model(
         data_version=f"{night.day} {night.provenance.content}",
         held_out=examples.held_out,
     )
-    return _row(trained, plan, examples) | {"name": name, "method": method}
+    model = _row(trained, plan, examples) | {"name": name, "method": method}
+    inputs = FeatureSpec(examples.columns.inputs, ())
+    return with_export(model, inputs, _sample(examples, inputs), night, tolerance=tolerance)
+
+
+def _sample(examples: Examples, inputs: FeatureSpec) -> Floats32:
+    """Inputs float32[n, inputs] of the first rows by their key."""
+    stored = examples.columns.stored
+    is_wide = RECORD in examples.rows.columns
+    values = F.col(RECORD) if is_wide else F.array(*[F.col(n).cast("float") for n in stored])
+    first = examples.rows.orderBy(*examples.key).limit(COMPARED_ROWS)
+    rows = first.select(values.cast("array<float>").alias(RECORD)).collect()
+    records = np.array([row[RECORD] for row in rows], np.float32).reshape(-1, len(stored))
+    return records[:, [stored.index(name) for name in inputs.stored]]
 
 
 def _row(trained: Trained, plan: TrainingPlan, examples: Examples) -> Model:

@@ -32,6 +32,8 @@ MODEL_COLUMNS = (
     "usual",
     "model",
     "sha256",
+    "litert",
+    "litert_sha256",
     "metrics",
     "parameters",
     "score_quantiles",
@@ -47,11 +49,12 @@ def as_table(rows: Sequence[Model], context: BuildContext) -> DataFrame:
     """Return rows of `models.<application>`: models of a training day, and where they are from.
 
     Args:
-        rows: one per name and method, with MODEL_COLUMNS.
+        rows: one per name and method, with MODEL_COLUMNS; a LiteRT file may be missing.
         context: the training day, its code and its inputs.
     """
     origin = context.provenance
-    made = SparkSession.active().createDataFrame(rows, context.schema(*MODEL_COLUMNS))
+    whole = [{"litert": None, "litert_sha256": None, **row} for row in rows]
+    made = SparkSession.active().createDataFrame(whole, context.schema(*MODEL_COLUMNS))
     return made.withColumns(
         {
             "code": F.lit(origin.code),

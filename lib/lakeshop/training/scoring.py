@@ -5,8 +5,6 @@ batch: all go through the model in blocks of one size, the last one padded.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -15,18 +13,16 @@ from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.ml.arrays import Floats, Floats32
-from lakeshop.training.registry import LAYER_MODULES, model_of, verify
+from lakeshop.training.inference import Network, loaded, predictions
+from lakeshop.training.registry import LAYER_MODULES
 from lakeshop.training.specification import FeatureSpec
 
-BLOCK_ROWS = 4096
 PREFIX = "__input_"
 
 
 def score(
     rows: DataFrame,
-    payload: bytes,
-    sha256: str,
+    network: Network,
     columns: FeatureSpec,
     output: str | Sequence[str],
     *,
@@ -39,20 +35,15 @@ def score(
 
     Args:
         rows: with the columns of the model's inputs, numbers or booleans.
-        payload: the model's `.keras` file.
-        sha256: the digest under which it was registered.
+        network: the model's files.
         columns: columns of the inputs.
         output: name of the column of the prediction, or names, one for each number a row gets.
         modules: imported in the workers first, to register custom layers.
-
-    Raises:
-        ModelError: the file was altered.
     """
-    verify(payload, sha256)
     outputs = (output,) if isinstance(output, str) else tuple(output)
     inputs = tuple(dict.fromkeys(c for names in columns.inputs.values() for c in names))
-    sent = rows.sparkSession.sparkContext.broadcast(payload)
-    scorer = _scorer(sent, sha256, FeatureSpec(columns.inputs, ()), len(inputs), outputs, modules)
+    sent = rows.sparkSession.sparkContext.broadcast(network)
+    scorer = _scorer(sent, FeatureSpec(columns.inputs, ()), len(inputs), outputs, modules)
     fed = rows.select(
         "*", *[F.col(name).cast("float").alias(f"{PREFIX}{i}") for i, name in enumerate(inputs)]
     )
@@ -75,34 +66,11 @@ def score_by_model(
         ModelError: the file was altered.
     """
     columns = FeatureSpec({"features": tuple(model["inputs"])}, ())
-    return score(rows, bytes(model["model"]), model["sha256"], columns, output, modules=modules)
-
-
-def predictions(predict: Any, columns: FeatureSpec, records: Floats32, outputs: int) -> Floats:
-    """Outputs float64[rows, outputs] of records float32[rows, inputs]; NaN where not finite."""
-    result = np.empty((len(records), outputs), np.float64)
-    for start in range(0, len(records), BLOCK_ROWS):
-        part = records[start : start + BLOCK_ROWS]
-        block = np.zeros((BLOCK_ROWS, records.shape[1]), np.float32)
-        block[: len(part)] = part
-        predicted = np.asarray(predict(columns.inputs_of(block)), np.float64)
-        result[start : start + len(part)] = predicted.reshape(BLOCK_ROWS, outputs)[: len(part)]
-    result[~np.isfinite(result)] = np.nan
-    return result
-
-
-@lru_cache(maxsize=4)
-def loaded(payload: bytes, sha256: str, modules: tuple[str, ...]) -> Any:
-    """A model as a function of its inputs, kept in the process."""
-    import tensorflow as tf
-
-    model = model_of(payload, sha256, modules)
-    return tf.function(lambda x: model(x, training=False), autograph=False)
+    return score(rows, Network.of(model), columns, output, modules=modules)
 
 
 def _scorer(
-    payload: Broadcast[bytes],
-    sha256: str,
+    network: Broadcast[Network],
     columns: FeatureSpec,
     inputs: int,
     outputs: tuple[str, ...],
@@ -113,7 +81,7 @@ def _scorer(
             own = batch.num_columns - inputs
             fed = [column.to_numpy(zero_copy_only=False) for column in batch.columns[own:]]
             records = np.stack(fed, axis=1).astype(np.float32, copy=False)
-            predict = loaded(payload.value, sha256, tuple(modules))
+            predict = loaded(network.value, tuple(modules))
             found = predictions(predict, columns, records, len(outputs))
             values = [pa.array(found[:, i], from_pandas=True) for i in range(len(outputs))]
             names = [*batch.schema.names[:own], *outputs]
