@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from lakeshop.config.base import FrozenModel
 from lakeshop.config.settings import Settings
 from lakeshop.config.settings import read_settings as read_any_settings
 from lakeshop.contracts.application import Application, Evaluation, resolve
-from lakeshop.contracts.model import Contract
+from lakeshop.contracts.model import DAILY, Contract
 from lakeshop.engine import cli
 from lakeshop.engine.applications import Applications, choose, find, section_classes
 from lakeshop.engine.catalogue import assemble
@@ -68,6 +69,9 @@ def configuration(
     settings = read_settings(conf, env=env, shop=shop)
     applications = choose(settings, APPLICATIONS, SHARED)
     contracts = assemble(schemas, applications, find(settings.applications, APPLICATIONS))
+    if settings.similarity.schedule == "nightly":
+        neighbours = contracts[similarity.NEIGHBOURS]
+        contracts[neighbours.name] = replace(neighbours, schedule=DAILY)
     return settings, applications, contracts
 
 

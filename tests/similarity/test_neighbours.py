@@ -1,6 +1,7 @@
 """Neighbours through Spark against dense NumPy, whatever the blocks and partitions."""
 
 import sys
+from datetime import date, timedelta
 from functools import cache
 
 import numpy as np
@@ -251,13 +252,10 @@ def test_linear_neighbours_equal_the_dense_model_however_it_is_partitioned(spark
         assert support == counts[j, i]
 
 
-def test_head_is_bought_most_lately_then_ever_then_first_by_id(rows):
-    bought = [("a", 1, 9), ("b", 2, 2), ("c", 1, 3), ("d", 1, 3), ("c", 0, 6), ("e", 0, 99)]
-    habits = rows(
-        "features.user_products",
-        *[
-            {"user_id": f"u{n}", "product_id": p, "purchase_days_84": lately, "purchase_days": ever}
-            for n, (p, lately, ever) in enumerate(bought)
-        ],
-    )
-    assert head(habits, 4) == ["b", "a", "c", "d"]
+def test_head_is_bought_most_lately_then_ever_then_first_by_id(spark):
+    day = date(2026, 3, 10)
+    bought = [("a", 1, 9), ("b", 2, 2), ("c", 1, 9), ("d", 1, 3), ("e", 0, 99)]
+    ages = [(p, n) for p, lately, ever in bought for n in [83] * lately + [84] * (ever - lately)]
+    rows = [(product, day - timedelta(days=age)) for product, age in ages]
+    purchases = spark.createDataFrame(rows, "product_id STRING, event_date DATE")
+    assert head(purchases, day, 4) == ["b", "a", "c", "d"]

@@ -115,8 +115,9 @@ Measures = Annotated[tuple[Measure, ...], Field(min_length=1), AfterValidator(_e
 
 
 class Similarity(FrozenModel):
-    """Measures of neighbours, and limits of the search for them."""
+    """Measures of neighbours, when and with which limits they are searched for."""
 
+    schedule: Literal["nightly", "training"]
     user_measures: Measures
     basket_measures: Measures
     neighbours: PositiveInt

@@ -14,6 +14,7 @@ BY_DAY = frozenset({"delivery", "event", "version", "aggregate"})
 DAILY: Final = "daily"
 TRAINING: Final = "training"
 BOTH: Final = "both"
+WEEKLY: Final = "weekly"
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,14 @@ class Check:
 class Input:
     """A table that is read, from `look_back_days` before the first business date on.
 
-    Of entities a snapshot reads the newest version, unless it asks for `all_versions`.
+    Of entities a snapshot reads the newest version, unless it asks for `all_versions`; of a
+    snapshot with `newest_day` the newest day that was made within the look-back.
     """
 
     table: str
     look_back_days: int | None
     all_versions: bool = False
+    newest_day: bool = False
     is_off: bool = False  # of an application that is off: the table counts as empty
 
 
@@ -80,6 +83,11 @@ class Contract:
     def is_by_day(self) -> bool:
         """Return whether a range of days can be replaced in one go."""
         return self.rows in BY_DAY
+
+    @property
+    def is_of_training_days(self) -> bool:
+        """Return whether nights use what the newest training day has made."""
+        return self.schedule in (TRAINING, WEEKLY)
 
     @cached_property
     def struct(self) -> T.StructType:

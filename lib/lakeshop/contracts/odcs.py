@@ -10,10 +10,12 @@ What the standard has no word for stands under its `customProperties`:
   by key within the look-back; `version` a changed version of an entity; `aggregate` sums
   per business date; `snapshot` the state known on a business date; `log` appended records.
 - `inputs`: the tables a table is computed from, each with `lookBackDays` (absent means all
-  days up to the business date). The engine hands a table's builder nothing else.
+  days up to the business date). The engine hands a table's builder nothing else. With
+  `days: newest` it is the newest day within the look-back alone.
 - `latestTwin`: the newest business date is also published as `<table>_latest`.
 - `schedule`: the days of a snapshot: `daily` (the default) for the business date, `training`
-  for the newest training day, `both` where trainers read what nights read too.
+  for the newest training day, `both` where trainers read what nights read too, `weekly` for
+  the newest training day on which the inputs had rows, else for the business date.
 - `delivers`: what a shop's rows of an entity are of, in words: the contracts of bronze and
   quarantine follow from that of silver (`lakeshop.contracts.derived`).
 - `application`: who makes the table; each of features, similarity and gold names it.
@@ -61,6 +63,7 @@ class InputTerms(FrozenModel):
     table: str
     look_back_days: NonNegativeInt | None = None
     versions: Literal["all"] | None = None
+    days: Literal["newest"] | None = None
 
 
 class CustomTerms(FrozenModel):
@@ -72,7 +75,7 @@ class CustomTerms(FrozenModel):
     inputs: list[InputTerms] = Field(default_factory=list)
     look_back_days: NonNegativeInt | None = None
     latest_twin: bool = False
-    schedule: Literal["daily", "training", "both"] = DAILY
+    schedule: Literal["daily", "training", "both", "weekly"] = DAILY
     application: str | None = None
     delivers: str | None = None
     retain_latest_per: list[str] = Field(default_factory=list)
@@ -335,7 +338,10 @@ def _contract(document: OpenDataContractStandard, custom: CustomTerms) -> Contra
         columns=tuple(map(_column, properties)),
         partition_by=tuple(_given(p.name) for p in properties if p.partitioned),
         checks=tuple(map(_check, table.quality or ())),
-        inputs=tuple(Input(i.table, i.look_back_days, i.versions == "all") for i in custom.inputs),
+        inputs=tuple(
+            Input(i.table, i.look_back_days, i.versions == "all", i.days == "newest")
+            for i in custom.inputs
+        ),
         look_back_days=custom.look_back_days,
         retention_days=int(str(_retention(document))),
         has_latest_twin=custom.latest_twin,

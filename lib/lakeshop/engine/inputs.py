@@ -10,7 +10,7 @@ from datetime import date, timedelta
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contracts.model import BUSINESS_DATE, TRAINING, Contract
+from lakeshop.contracts.model import BUSINESS_DATE, Contract
 from lakeshop.engine.transforms import latest_versions
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger, window
@@ -30,6 +30,10 @@ def read_inputs(
     for declared in contract.inputs:
         if declared.is_off:
             frames[declared.table] = lake.empty_frame(declared.table)
+            continue
+        if declared.newest_day:
+            days = ledger.reach(contract, declared, last)
+            frames[declared.table] = lake.read(declared.table, *days)
             continue
         look_back = declared.look_back_days
         since = None if look_back is None else first - timedelta(days=look_back)
@@ -111,7 +115,7 @@ def obstacle(
         failed = [d for d in failed if d not in at_work]
     if not failed:
         return None
-    if source.schedule == TRAINING:
+    if source.is_of_training_days:
         good = newest_made(ledger, source, last)
         is_newer = good is not None and good > failed[-1]
         is_fresh = good is not None and (day - good).days <= FALLBACK_DAYS
@@ -138,7 +142,7 @@ def stand_in_warnings(lake: Lake, ledger: Ledger, contract: Contract, day: date)
     warnings = []
     for declared in contract.inputs:
         source = lake.contract(declared.table)
-        if declared.is_off or source.schedule != TRAINING or source.name == contract.name:
+        if declared.is_off or not source.is_of_training_days or source.name == contract.name:
             continue
         failed = ledger.failed_days(source.name, *window(contract, declared, day))
         good = newest_made(ledger, source, day)

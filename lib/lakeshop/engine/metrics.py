@@ -15,6 +15,7 @@ from pyspark.sql import types as T
 from lakeshop.config.settings import Settings
 from lakeshop.contracts.application import Application
 from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.engine.inputs import newest_made
 from lakeshop.engine.run import METRICS, Run
 from lakeshop.storage.lake import Content
 from lakeshop.storage.publications import Publication, digest_of
@@ -81,6 +82,12 @@ class EvaluationContext:
         """
         self._assert_declared(table)
         return self.run.lake.read(table, first, min(last, self.last))
+
+    def read_newest(self, table: str, last: date) -> DataFrame:
+        """Return the rows of the newest day up to `last` that was made of a declared snapshot."""
+        self._assert_declared(table)
+        newest = newest_made(self.run.ledger, self.run.lake.contract(table), last)
+        return self.run.lake.read(table, newest or last, newest or last)
 
     def is_made(self, table: str, day: date) -> bool:
         """Return whether a declared table's day was published."""

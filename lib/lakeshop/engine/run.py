@@ -18,7 +18,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.config.settings import Settings
-from lakeshop.contracts.model import BOTH, BUSINESS_DATE, DAILY, TRAINING, Contract
+from lakeshop.contracts.model import BOTH, BUSINESS_DATE, DAILY, TRAINING, WEEKLY, Contract
 from lakeshop.dates import contiguous_ranges, days_between, newest_weekday
 from lakeshop.engine.applications import Applications
 from lakeshop.engine.context import BuildContext, Builder, Provenance
@@ -111,7 +111,7 @@ class Run:
     def _open_days(self, table: str) -> Iterator[date]:
         contract = self.lake.contract(table)
         asked = self._asked(contract)
-        failed = [] if contract.schedule == TRAINING else self.ledger.failed_days(table, None, None)
+        failed = [] if contract.is_of_training_days else self.ledger.failed_days(table, None, None)
         for day in sorted({*asked, *failed}):
             if not self._is_current(contract, day):
                 yield day
@@ -126,8 +126,17 @@ class Run:
         if contract.is_by_day:
             return days_between(self.first, self.last)
         training_day = newest_weekday(self.settings.training.weekday_number, self.last)
-        days = {DAILY: {self.last}, TRAINING: {training_day}, BOTH: {training_day, self.last}}
+        days = {
+            DAILY: {self.last},
+            TRAINING: {training_day},
+            BOTH: {training_day, self.last},
+            WEEKLY: {training_day if self._had_rows(contract, training_day) else self.last},
+        }
         return sorted(days[contract.schedule])
+
+    def _had_rows(self, contract: Contract, day: date) -> bool:
+        """Return whether a table's inputs had any row by a day: before, a young shop had none."""
+        return any(self.ledger.rows(i.table, date.min, day) for i in contract.inputs)
 
     def _is_current(self, contract: Contract, day: date) -> bool:
         published = self.ledger.publication(contract.name, day)

@@ -20,7 +20,7 @@ APPLICATION = Application(
             Input("features.users", 7),
             Input("features.products", 7),
             Input("features.user_products", 7),
-            Input("similarity.neighbours", 7),
+            Input("similarity.neighbours", 20),
         ),
     ),
     faults="lakeshop.recommendations.settings:faults",

@@ -68,7 +68,7 @@ def _scored(context: EvaluationContext, day: date) -> Scored:
         recommendations=read(LISTS, day, day).where("user_id != '*'"),
         users=read("features.users", day, day),
         products=read("features.products", day, day),
-        neighbours=read("similarity.neighbours", day, day),
+        neighbours=context.read_newest("similarity.neighbours", day),
         habits=read("features.user_products", day, day),
         after=delivered_after.where(F.col("event_date") >= F.lit(after[0])),
     )

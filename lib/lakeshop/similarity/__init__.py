@@ -6,4 +6,5 @@
 
 from lakeshop.contracts.application import Application
 
+NEIGHBOURS = "similarity.neighbours"
 APPLICATION = Application("similarity", "lakeshop.similarity", sections=("similarity",))

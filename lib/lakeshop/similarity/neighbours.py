@@ -27,6 +27,7 @@ import collections
 import itertools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from datetime import date
 from functools import reduce
 
 import numpy as np
@@ -38,6 +39,8 @@ from pyspark.sql import types as T
 
 from lakeshop.config.settings import Similarity
 from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import age_in_days
+from lakeshop.features.user_products import purchase_days
 from lakeshop.similarity.catalogue import Catalogue, catalogue_of
 from lakeshop.similarity.histories import InteractionMatrix
 from lakeshop.similarity.interactions import basket_interactions, user_interactions
@@ -58,6 +61,7 @@ PAIR = ("measure", "product_id", "neighbour_id", "rank", "similarity", "support"
 EVENTS_AT_ONCE, PAIRS_AT_ONCE = 2**21, 2**17  # some 200 and 10 MB
 # A worker that leaves its input unread ends, and the next one takes 2 s to start: inputs that are
 # read faster are read.
+LATELY_DAYS = 84  # over which the most bought products are counted
 READ_ANYWAY = 2**28  # bytes
 
 Batches = Iterable[pa.RecordBatch]
@@ -98,7 +102,7 @@ def neighbours(tables: Tables, context: BuildContext) -> DataFrame:
                 f"{cut.histories} {basis} histories had more than {options.max_history} products: "
                 f"the {cut.interactions} oldest interactions were left out"
             )
-    most_bought = head(tables["features.user_products"], options.linear_products)
+    most_bought = head(purchase_days(days), context.day, options.linear_products)
     pair = context.task_schema(*PAIR)
     return reduce(
         DataFrame.unionByName,
@@ -110,10 +114,16 @@ def neighbours(tables: Tables, context: BuildContext) -> DataFrame:
     )
 
 
-def head(habits: DataFrame, n: int) -> list[str]:
-    """The `n` products bought most in the last 84 days, then in the whole look-back."""
-    lately, ever = F.sum("purchase_days_84"), F.sum("purchase_days")
-    bought = habits.groupBy("product_id").agg(lately.alias("lately"), ever.alias("ever"))
+def head(purchases: DataFrame, day: date, n: int) -> list[str]:
+    """Return the `n` products bought most in the last 84 days, then in the whole look-back.
+
+    Args:
+        purchases: as from `features.user_products.purchase_days`.
+        day: the business date.
+        n: how many.
+    """
+    lately, ever = F.count_if(age_in_days(day) < LATELY_DAYS), F.count("*")
+    bought = purchases.groupBy("product_id").agg(lately.alias("lately"), ever.alias("ever"))
     order = [F.desc("lately"), F.desc("ever"), F.asc("product_id")]
     return [row["product_id"] for row in bought.orderBy(*order).limit(n).collect()]
 

@@ -230,15 +230,24 @@ class Ledger:
         for declared in contract.inputs:
             if declared.is_off or (declared.table == contract.name and not with_self):
                 continue
-            first, last = window(contract, declared, day)
+            first, last = self.reach(contract, declared, day)
             parts += [declared.table, self._window_sum(declared.table, first, last)]
         return digest_of(*parts)
+
+    def reach(self, contract: Contract, declared: Input, day: date) -> tuple[date, date]:
+        """Return the first and the last day of an input that a table's day is made from."""
+        first, last = window(contract, declared, day)
+        if declared.newest_day:
+            made = [d for d in self._by_table[declared.table] if first <= d <= last]
+            if newest := max(set(made) - set(self._failed[declared.table]), default=None):
+                return newest, newest
+        return first, last
 
     def removed_inputs(self, contract: Contract, day: date) -> list[str]:
         """The tables of which retention has removed rows that a day would be made from."""
         removed = []
         for declared in contract.inputs:
-            first, last = window(contract, declared, day)
+            first, last = self.reach(contract, declared, day)
             published = self._by_table[declared.table].items()
             if any(p.is_removed and p.content.rows and first <= d <= last for d, p in published):
                 removed.append(declared.table)
