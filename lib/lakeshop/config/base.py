@@ -24,11 +24,12 @@ class FrozenModel(BaseModel):
 
 
 LARGEST = 2**20  # bytes
+DEEPEST = 100  # values within values
 MOST_VALUES = 100_000  # with all that anchors repeat
 
 
-class _Loader(yaml.SafeLoader):
-    """The safe loader; a key that stands twice, or is no text, is an error."""
+class _Loader(yaml.CSafeLoader):
+    """The safe loader of libyaml. A key that stands twice, or is no text, is an error."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """The mapping, after a look at its keys as they are written."""
@@ -58,7 +59,9 @@ def read_document(path: Traversable | Path) -> object:
         if len(content) > LARGEST:
             msg = f"more than {LARGEST} bytes"
             raise ValueError(msg)
-        loader = _Loader(content.decode("utf-8"))
+        text = content.decode("utf-8")
+        _assert_flat(text)
+        loader = _Loader(text)
         node = loader.get_single_node()
         if node is None:
             return None
@@ -66,11 +69,23 @@ def read_document(path: Traversable | Path) -> object:
         return loader.construct_document(node)
     except FileNotFoundError:
         raise
-    except RecursionError:
-        msg = "values nested too deep"
-        raise ValueError(msg) from None
     except (OSError, yaml.YAMLError, UnicodeDecodeError) as error:
         raise ValueError(str(error)) from None
+
+
+def _assert_flat(text: str) -> None:
+    """Refuse values nested too deep, of which libyaml's nodes would overflow the stack.
+
+    Raises:
+        ValueError: values are nested deeper than `DEEPEST`.
+    """
+    depth = 0
+    for event in yaml.parse(text, Loader=yaml.CSafeLoader):
+        depth += isinstance(event, yaml.CollectionStartEvent)
+        depth -= isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST:
+            msg = "values nested too deep"
+            raise ValueError(msg)
 
 
 def _size(node: yaml.Node, known: dict[int, int]) -> int:
