@@ -13,13 +13,18 @@ from lakeshop.bronze.ingest import ingest
 from lakeshop.config.base import FrozenModel
 from lakeshop.config.settings import Settings
 from lakeshop.config.settings import read_settings as read_any_settings
-from lakeshop.contracts.application import Application, Evaluation, resolve
+from lakeshop.contracts.application import Evaluation, resolve
 from lakeshop.contracts.model import DAILY, Contract
 from lakeshop.engine import cli
 from lakeshop.engine.applications import Applications, choose, find, section_classes
 from lakeshop.engine.catalogue import assemble
 from lakeshop.engine.context import BuildContext, Builder, Tables
-from lakeshop.engine.metrics import EvaluationContext, SubjectFigures, publish_figures
+from lakeshop.engine.metrics import (
+    EvaluationContext,
+    PublishedFigures,
+    SubjectFigures,
+    publish_figures,
+)
 from lakeshop.engine.outcome import Failure, explain, failing_alone
 from lakeshop.engine.run import METRICS, Run
 from lakeshop.engine.transforms import latest_versions
@@ -142,21 +147,23 @@ def build_tables(run: Run, *tables: str) -> None:
 def evaluate(run: Run) -> list[str]:
     """Publish the figures of each application; return why some could not be computed."""
     started = time.monotonic()
+    published = PublishedFigures(run)
     found: list[SubjectFigures] = []
     faults = []
     for application in run.applications.active:
         if application.evaluation is None:
             continue
         with failing_alone() as errors:
-            found += _figures(run, application, application.evaluation)
+            found += _figures(
+                EvaluationContext(run, application, published), application.evaluation
+            )
         faults += [f"{application.name}: {explain(error)}" for error in errors]
     publish_figures(run, found, started)
     return faults
 
 
-def _figures(run: Run, application: Application, evaluation: Evaluation) -> list[SubjectFigures]:
+def _figures(context: EvaluationContext, evaluation: Evaluation) -> list[SubjectFigures]:
     """Return the figures of one application."""
-    context = EvaluationContext(run, application)
     try:
         resolve(evaluation.function)(context)
     finally:

@@ -6,10 +6,9 @@ its context. The figures of all evaluations that succeeded go into one commit.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 
 from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.config.settings import Settings
@@ -21,8 +20,15 @@ from lakeshop.storage.lake import Content
 from lakeshop.storage.publications import Publication, digest_of
 from lakeshop.storage.run_log import Counts, Entry
 
+READ_DAYS = 120  # of figures before a run; older ones are hardly asked for
 FIGURE = ("method", "metric", "segment", "value")
 Figure = tuple[str, str, str, float | None]
+
+
+def as_figures(rows: DataFrame) -> list[Figure]:
+    """Return rows of method, metric, segment and value."""
+    found = rows.select(*FIGURE).collect()
+    return [(row["method"], row["metric"], row["segment"], row["value"]) for row in found]
 
 
 def cell(value: float | None) -> str:
@@ -41,11 +47,34 @@ class SubjectFigures:
 
 
 @dataclass
+class PublishedFigures:
+    """Names of the figures in `ops.metrics`, read once for all evaluations of a run."""
+
+    run: Run
+    _names: set[tuple[date, str, str]] | None = None
+
+    def has(self, day: date, subject: str, name: str) -> bool:
+        """Return whether a subject's figures of a day are there under this name."""
+        since = self.run.first - timedelta(days=READ_DAYS)
+        if day < since:
+            return (day, subject, name) in self._read(day, day)
+        if self._names is None:
+            self._names = self._read(since, self.run.last)
+        return (day, subject, name) in self._names
+
+    def _read(self, first: date, last: date) -> set[tuple[date, str, str]]:
+        names = self.run.lake.read(METRICS, first, last)
+        rows = names.select(BUSINESS_DATE, "subject", "run_id").distinct().collect()
+        return {(row[BUSINESS_DATE], row["subject"], row["run_id"]) for row in rows}
+
+
+@dataclass
 class EvaluationContext:
     """Knowledge of an evaluation: days, settings, and the tables that its application declares."""
 
     run: Run
     application: Application
+    published: "PublishedFigures"
     found: list[SubjectFigures] = field(default_factory=list)
     _cached: list[DataFrame] = field(default_factory=list)
 
@@ -101,6 +130,11 @@ class EvaluationContext:
         published = self.run.ledger.publication(table, day)
         return published.content.digest if published and published.content.rows else ""
 
+    def rows(self, table: str, day: date) -> int:
+        """Return the number of rows that a declared table holds of a day."""
+        self._assert_declared(table)
+        return self.run.ledger.rows(table, day, day)
+
     def contents(self, table: str, first: date | None, last: date) -> str:
         """Name what a declared table holds of a range of days, for `source`."""
         self._assert_declared(table)
@@ -108,8 +142,7 @@ class EvaluationContext:
 
     def is_published(self, day: date, subject: str, source: Sequence[object]) -> bool:
         """Return whether a subject's figures are there, of the same source, code and settings."""
-        mine = (F.col("subject") == subject) & (F.col("run_id") == self._name(day, subject, source))
-        return not self.run.lake.read(METRICS, day, day).where(mine).isEmpty()
+        return self.published.has(day, subject, self._name(day, subject, source))
 
     def publish(
         self,
@@ -127,10 +160,7 @@ class EvaluationContext:
             source: names what they were computed from; `is_published` asks for it.
         """
         if isinstance(figures, DataFrame):
-            figures = [
-                (row["method"], row["metric"], row["segment"], row["value"])
-                for row in figures.select(*FIGURE).collect()
-            ]
+            figures = as_figures(figures)
         name = self._name(day, subject, source)
         self.found.append(SubjectFigures(day, subject, name, figures))
 

@@ -16,7 +16,7 @@ from pyspark.sql import types as T
 
 from lakeshop.dates import days_between
 from lakeshop.engine.context import BuildContext
-from lakeshop.engine.metrics import EvaluationContext
+from lakeshop.engine.metrics import EvaluationContext, as_figures
 from lakeshop.ml.ranking import coverage, paired_interval
 from lakeshop.recommendations.methods import OURS, PER_USER, Scored, lists_of, relevant, user_scores
 from lakeshop.recommendations.report import report
@@ -26,19 +26,24 @@ LISTS, DAYS = "gold.recommendations", "features.user_product_days"
 
 
 def evaluate(context: EvaluationContext) -> None:
-    """Score each published night whose following days have just ended in the run's range."""
+    """Score each published night whose following days have just ended in the run's range.
+
+    A night whose figures are there, from the same tables, is not scored again.
+    """
     horizon = timedelta(days=context.settings.evaluation.horizon_days)
+    ended = [day - horizon for day in days_between(context.first, context.last)]
     nights = [
-        day - horizon
-        for day in days_between(context.first, context.last)
-        if context.is_made(LISTS, day - horizon)
+        night
+        for night in ended
+        if context.is_made(LISTS, night)
+        and not context.is_published(night, SUBJECT, _source(context, night))
     ]
     if not nights:
         return
     scores = {night: _night_scores(context, night) for night in nights}
     if len(nights) > 1:
         pooled = reduce(DataFrame.unionByName, scores.values())
-        figures = means(pooled).unionByName(ndcg_lift(pooled, context.figure))
+        figures = as_figures(means(pooled).unionByName(ndcg_lift(pooled, context.figure)))
         title = f"{nights[0]} to {nights[-1]}, {len(nights)} nights as one"
         report(title, figures, context.settings, counted="user-nights")
 
@@ -49,12 +54,12 @@ def _night_scores(context: EvaluationContext, day: date) -> DataFrame:
     scored = _scored(context, day)
     lists = context.cache(lists_of(scored, night))
     scores = user_scores(
-        lists, relevant(scored), scored.products, k=k, n_users=scored.users.count()
+        lists, relevant(scored), scored.products, k=k, n_users=context.rows("features.users", day)
     )
     scores = context.cache(scores.withColumn("night", F.lit(day)))
-    coverages = _coverages(lists, scored.products.count(), context.figure)
+    coverages = _coverages(lists, context.rows("features.products", day), context.figure)
     lifts = ndcg_lift(scores, context.figure)
-    figures = context.cache(reduce(DataFrame.unionByName, [means(scores), lifts, coverages]))
+    figures = as_figures(reduce(DataFrame.unionByName, [means(scores), lifts, coverages]))
     report(f"{day}", figures, context.settings)
     context.publish(day, SUBJECT, figures, _source(context, day))
     return scores
@@ -127,6 +132,7 @@ def _coverages(lists: DataFrame, catalogue_size: int, figure: T.StructType) -> D
 
 
 def _source(context: EvaluationContext, day: date) -> tuple[object, ...]:
-    """Name what a night's figures are computed from: its lists, and the days after it."""
+    """Name what a night's figures are computed from: what it knew, and the days after it."""
     outcome = day + timedelta(days=context.settings.evaluation.horizon_days)
-    return context.content(LISTS, day), context.contents(DAYS, day, outcome)
+    known = (LISTS, "features.users", "features.products", "features.user_products")
+    return *[context.content(table, day) for table in known], context.contents(DAYS, day, outcome)

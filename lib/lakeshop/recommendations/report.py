@@ -1,19 +1,25 @@
 """Figures of recommendations side by side, and a few recommendations by product name."""
 
+from collections.abc import Sequence
+
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.config.settings import Settings
-from lakeshop.engine.metrics import cell
+from lakeshop.engine.metrics import Figure, cell
 from lakeshop.storage.run_log import LOG
 
 SHOWN = ("ndcg", "recall", "precision", "hit_rate", "coverage", "novelty")
 LISTS = ("merged", "again", "new")
 
 
-def report(title: str, figures: DataFrame, settings: Settings, counted: str = "users") -> None:
+def report(
+    title: str, figures: Sequence[Figure], settings: Settings, counted: str = "users"
+) -> None:
     """Log the figures of recommendations as one table per list, ours first."""
-    values = {(r["segment"], r["method"], r["metric"]): r["value"] for r in figures.collect()}
+    values: dict[tuple[str, str, str], float | None] = {
+        (segment, method, metric): value for method, metric, segment, value in figures
+    }
     k = settings.evaluation.cutoff
     LOG.info("")
     LOG.info("Recommendations of %s, by the %d days after", title, settings.evaluation.horizon_days)
@@ -31,7 +37,7 @@ def report(title: str, figures: DataFrame, settings: Settings, counted: str = "u
             LOG.info("  %-26s%s   %s", method, cells, _gain(values, segment, method))
 
 
-def _gain(values: dict[tuple[str, str, str], float], segment: str, method: str) -> str:
+def _gain(values: dict[tuple[str, str, str], float | None], segment: str, method: str) -> str:
     names = ("ndcg_gain_of_ours", "ndcg_gain_low", "ndcg_gain_high")
     found = [values.get((segment, method, name)) for name in names]
     if any(value is None for value in found):
