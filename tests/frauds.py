@@ -140,7 +140,7 @@ class FraudShop:
     def evaluate(self, day: date = TRAINING_DAY) -> None:
         """The figures of a night."""
         run = self.run(day)
-        context = EvaluationContext(run, APPLICATION)
+        context = EvaluationContext(run, APPLICATION, PublishedFigures(run))
         evaluate(context)
         publish_figures(run, context.found, time.monotonic())
         context.release()

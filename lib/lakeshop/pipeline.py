@@ -153,10 +153,9 @@ def evaluate(run: Run) -> list[str]:
     for application in run.applications.active:
         if application.evaluation is None:
             continue
+        context = EvaluationContext(run, application, published)
         with failing_alone() as errors:
-            found += _figures(
-                EvaluationContext(run, application, published), application.evaluation
-            )
+            found += _figures(context, application.evaluation)
         faults += [f"{application.name}: {explain(error)}" for error in errors]
     publish_figures(run, found, started)
     return faults
