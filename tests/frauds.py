@@ -19,7 +19,7 @@ from pyspark.sql import types as T
 
 from conftest import HOME
 from lakeshop.config.settings import Settings
-from lakeshop.engine.metrics import EvaluationContext, publish_figures
+from lakeshop.engine.metrics import EvaluationContext, PublishedFigures, publish_figures
 from lakeshop.engine.run import Run
 from lakeshop.fraud import APPLICATION
 from lakeshop.fraud.evaluation import evaluate
