@@ -6,11 +6,12 @@ its inputs and scores from the model's lines of validation. `fraud_published` is
 night once its lines are mature: the quality of the scores as published.
 """
 
+import json
 from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -24,8 +25,18 @@ from lakeshop.fraud.prequential import first_day_read, folds
 from lakeshop.fraud.promotion import is_supervised
 from lakeshop.fraud.report import report_fraud
 from lakeshop.fraud.settings import Fraud
-from lakeshop.fraud.training import KEY, MODEL_NAME, TARGET, known_labels, sampled, with_label
-from lakeshop.ml.drift import population_stability_index
+from lakeshop.fraud.training import (
+    KEY,
+    MAX_STATISTICS_ROWS,
+    MODEL_NAME,
+    TARGET,
+    known_labels,
+    reference_of,
+    sampled,
+    validation_lines,
+    with_label,
+)
+from lakeshop.ml.drift import Reference, population_stability_index
 from lakeshop.storage.run_log import LOG
 from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION
 from lakeshop.training.registry import champion
@@ -112,15 +123,9 @@ def _drift(context: EvaluationContext, day: date) -> None:
     source = (context.content(SCORES, day),)
     if context.is_published(day, f"{MODEL_NAME}_drift", source):
         return
-    first = model["trained_to"] - timedelta(
-        days=context.settings.section(Fraud).validation_days - 1
-    )
-    then = context.read(LINES, first, model["trained_to"])
     scores = context.read(SCORES, day, day).select("score")
-    values, reference = _inputs(context.read(LINES, day, day)), _inputs(then)
-    moved = {
-        name: population_stability_index(reference[name], values[name]) for name in model["inputs"]
-    }
+    values, reference = _inputs(context, day), _reference(context, model)
+    moved = {name: reference[name].stability_index(values[name]) for name in model["inputs"]}
     moved["score"] = population_stability_index(
         np.array(model["score_quantiles"]), scores.toPandas()["score"].to_numpy(float)
     )
@@ -129,9 +134,21 @@ def _drift(context: EvaluationContext, day: date) -> None:
     _warn_of_drift(moved, day)
 
 
-def _inputs(lines: DataFrame) -> pd.DataFrame:
-    scored = lines.where(~F.col("is_refund"))
-    return sampled(scored, scored.count()).select(*INPUTS).toPandas()
+def _reference(context: EvaluationContext, model: Row) -> dict[str, Reference]:
+    """Bins of each input over the model's validation; a model of an earlier version has none."""
+    if model["reference"] is not None:
+        stored = json.loads(model["reference"])
+        return {n: Reference(tuple(r["edges"]), tuple(r["shares"])) for n, r in stored.items()}
+    last, options = model["trained_to"], context.settings.section(Fraud)
+    lines = context.read(LINES, last - timedelta(days=options.validation_days - 1), last)
+    return reference_of(validation_lines(lines, last, options))
+
+
+def _inputs(context: EvaluationContext, day: date) -> pd.DataFrame:
+    """The inputs of a night's lines, a sample of very many."""
+    scored = context.read(LINES, day, day).where(~F.col("is_refund"))
+    is_many = context.rows(LINES, day) >= 2 * MAX_STATISTICS_ROWS
+    return sampled(scored, scored.count() if is_many else 0).select(*INPUTS).toPandas()
 
 
 def _warn_of_drift(moved: dict[str, float], day: date) -> None:

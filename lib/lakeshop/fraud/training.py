@@ -31,6 +31,7 @@ from lakeshop.fraud.network import statistics
 from lakeshop.fraud.promotion import Slice, figures, promoted, scores
 from lakeshop.fraud.settings import Fraud
 from lakeshop.ml.calibration import calibrated, percentiles
+from lakeshop.ml.drift import Reference
 from lakeshop.training.inference import with_export
 from lakeshop.training.networks import batches_of, checkpoint_location, model_spec, training_plan
 from lakeshop.training.registry import Model, as_bytes, as_table, champion, earlier, sha256_of
@@ -82,7 +83,9 @@ def train(tables: Tables, night: BuildContext) -> DataFrame:
     found = promoted(
         candidates, present, training_set.held_out, is_taught=training_set.has_both_classes
     )
-    return as_table([_exported(row, training_set, night) for row in found], night)
+    lines = tables["features.transactions"]
+    whole = [_exported(_with_reference(m, lines, options), training_set, night) for m in found]
+    return as_table(whole, night)
 
 
 def _exported(model: Model, training_set: TrainingSet, night: BuildContext) -> Model:
@@ -91,6 +94,27 @@ def _exported(model: Model, training_set: TrainingSet, night: BuildContext) -> M
         return model
     records = training_set.held_out.inputs[:COMPARED_LINES].astype(np.float32)
     return with_export(model, FeatureSpec({"features": INPUTS}, ()), records, night)
+
+
+def _with_reference(model: Model, lines: DataFrame, options: Fraud) -> Model:
+    """Give the champion the bins that later inputs are compared with."""
+    if not model["is_champion"]:
+        return model
+    found = reference_of(validation_lines(lines, model["trained_to"], options))
+    return model | {"reference": json.dumps({name: asdict(part) for name, part in found.items()})}
+
+
+def validation_lines(lines: DataFrame, last: date, options: Fraud) -> DataFrame:
+    """Lines that were delivered on the days of validation, up to `last`."""
+    first = last - timedelta(days=options.validation_days - 1)
+    return lines.where(F.col(BUSINESS_DATE).between(F.lit(first), F.lit(last)))
+
+
+def reference_of(lines: DataFrame) -> dict[str, Reference]:
+    """Bins of each input over lines, of which refunds do not count."""
+    scored = lines.where(~F.col("is_refund"))
+    values = sampled(scored, scored.count()).select(*INPUTS).toPandas()
+    return {name: Reference.of(values[name]) for name in INPUTS}
 
 
 def _training_set(tables: Tables, night: BuildContext) -> TrainingSet | None:

@@ -1,5 +1,7 @@
 """Drift of values since a reference: the population stability index. Pure NumPy."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -25,12 +27,35 @@ def population_stability_index(
     Returns:
         The index, 0 without any drift; NaN where either has no rows.
     """
-    then, now = _floats(reference), _floats(present)
-    if not then.size or not now.size:
-        return float("nan")
-    edges = _edges(then[np.isfinite(then)], bins)
-    p, q = _shares(now, edges), _shares(then, edges)
-    return float(np.sum((p - q) * np.log(p / q)))
+    return Reference.of(reference, bins=bins).stability_index(present)
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Values that later ones are compared with: inner edges of bins, and the share of each bin.
+
+    The last share is of missing values. Without values there are no shares.
+    """
+
+    edges: tuple[float, ...]
+    shares: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: ArrayLike, *, bins: int = 10) -> "Reference":
+        """Return the bins of values, NaN or None where missing."""
+        then = _floats(values)
+        if not then.size:
+            return cls((), ())
+        edges = _edges(then[np.isfinite(then)], bins)
+        return cls(tuple(edges.tolist()), tuple(_shares(then, edges).tolist()))
+
+    def stability_index(self, present: ArrayLike) -> float:
+        """Return the population stability index of values now, as `population_stability_index`."""
+        now = _floats(present)
+        if not self.shares or not now.size:
+            return float("nan")
+        p, q = _shares(now, np.array(self.edges)), np.array(self.shares)
+        return float(np.sum((p - q) * np.log(p / q)))
 
 
 def _floats(values: ArrayLike) -> Floats:

@@ -30,6 +30,7 @@ MODEL_COLUMNS = (
     "is_champion",
     "inputs",
     "usual",
+    "reference",
     "model",
     "sha256",
     "litert",
@@ -49,11 +50,12 @@ def as_table(rows: Sequence[Model], context: BuildContext) -> DataFrame:
     """Return rows of `models.<application>`: models of a training day, and where they are from.
 
     Args:
-        rows: one per name and method, with MODEL_COLUMNS; a LiteRT file may be missing.
+        rows: one per name and method, with MODEL_COLUMNS; a reference and a LiteRT file may lack.
         context: the training day, its code and its inputs.
     """
     origin = context.provenance
-    whole = [{"litert": None, "litert_sha256": None, **row} for row in rows]
+    missing = dict.fromkeys(("reference", "litert", "litert_sha256"))
+    whole = [missing | row for row in rows]
     made = SparkSession.active().createDataFrame(whole, context.schema(*MODEL_COLUMNS))
     return made.withColumns(
         {
