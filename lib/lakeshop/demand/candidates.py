@@ -6,6 +6,7 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakeshop.demand.examples import groups_of
@@ -83,17 +84,23 @@ class Series:
         return candidates(self.panel, self.priors(shared), of_network, names)
 
 
-def series_of(rows: pd.DataFrame, day: date, options: DemandSettings) -> Series:
+def series_of(rows: pd.DataFrame | pa.RecordBatch, day: date, options: DemandSettings) -> Series:
     """Rows of features.demand of the day, in their order."""
+    groups = pd.DataFrame({name: _column(rows, name) for name in ("department", "category")})
     return Series(
         panel=panel_of(rows, day, options.history_days, options.horizon_days),
-        hierarchy=Hierarchy(_texts(rows["category"]), _texts(rows["department"])),
-        groups=groups_of(rows),
-        abc=rows["abc"].to_numpy(np.str_),
-        classes=rows["demand_class"].to_numpy(np.str_),
-        weekdays=np.stack(rows["weekdays"].to_list()).astype(np.float64),
-        value=rows["value"].to_numpy(np.float64),
+        hierarchy=Hierarchy(_texts(groups["category"]), _texts(groups["department"])),
+        groups=groups_of(groups),
+        abc=_column(rows, "abc").to_numpy(np.str_),
+        classes=_column(rows, "demand_class").to_numpy(np.str_),
+        weekdays=np.stack(_column(rows, "weekdays").to_list()).astype(np.float64),
+        value=_column(rows, "value").to_numpy(np.float64),
     )
+
+
+def _column(rows: pd.DataFrame | pa.RecordBatch, name: str) -> pd.Series:
+    found: pd.Series = rows[name] if isinstance(rows, pd.DataFrame) else rows[name].to_pandas()
+    return found
 
 
 def _texts(column: pd.Series) -> tuple[str, ...]:

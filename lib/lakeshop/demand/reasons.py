@@ -1,6 +1,7 @@
-"""Reason of a forecast: one sentence per series and day, with its numbers."""
+"""Reason of a forecast: one sentence per series with its numbers, and others for unusual days."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
@@ -25,14 +26,27 @@ WORDS = {
 }
 
 
+@dataclass(frozen=True)
+class Reasons:
+    """Sentences of n series, and those that replace them on some days ahead.
+
+    Attributes:
+        of_series: n sentences.
+        of_days: n x H sentences, all days of a series one after the other; None on usual days.
+    """
+
+    of_series: list[str]
+    of_days: list[str | None]
+
+
 def reasons(
     panel: Panel,
     segments: Names,
     found: Forecast,
     policies: Mapping[str, SegmentPolicy],
     sold: Floats,
-) -> list[str]:
-    """A sentence for each series and day ahead, all days of a series one after the other.
+) -> Reasons:
+    """Return a sentence for each series, and others for days promoted or after its end.
 
     Args:
         panel: n series.
@@ -42,20 +56,18 @@ def reasons(
         sold: float64[n, H], 0 on days after a series was discontinued.
     """
     about = _about(panel, segments, found, policies)
-    days = [panel.day + timedelta(days=n + 1) for n in range(panel.horizon)]
     ahead = slice(panel.days, None)
     mailer, display = panel.mailer[:, ahead], panel.display[:, ahead]
-    texts = []
-    for n, text in enumerate(about):
-        rows = zip(days, mailer[n].tolist(), display[n].tolist(), sold[n].tolist(), strict=True)
-        for day, mailed, shown, is_sold in rows:
-            if not is_sold:
-                texts.append(f"discontinued before {day}")
-            elif mailed or shown:
-                texts.append(f"{text}; promoted: {_stores(mailed, shown)}")
-            else:
-                texts.append(text)
-    return texts
+    of_days: list[str | None] = [None] * sold.size
+    is_unusual = (sold == 0) | (mailer != 0) | (display != 0)
+    for n, h in np.argwhere(is_unusual).tolist():
+        if sold[n, h]:
+            promoted = _stores(float(mailer[n, h]), float(display[n, h]))
+            text = f"{about[n]}; promoted: {promoted}"
+        else:
+            text = f"discontinued before {panel.day + timedelta(days=h + 1)}"
+        of_days[n * panel.horizon + h] = text
+    return Reasons(about, of_days)
 
 
 def method_words(method: str) -> str:
