@@ -93,10 +93,10 @@ def predictions(predict: Any, columns: FeatureSpec, records: Floats32, outputs: 
 
 @lru_cache(maxsize=4)
 def loaded(payload: bytes, sha256: str, modules: tuple[str, ...]) -> Any:
-    """A model as a function of its inputs, kept in the process."""
-    import tensorflow as tf
-
+    """Return a model as a function of its inputs, kept in the process."""
     model = model_of(payload, sha256, modules)
+    import tensorflow as tf  # after it: the first import greets, unless `configured` does it
+
     return tf.function(lambda x: model(x, training=False), autograph=False)
 
 
