@@ -57,7 +57,7 @@ chaos: $(READY) ## kill, double and shuffle nights, or ONLY=<kind>; build/chaos.
 	@.ci/postgres.sh
 	@$(if $(ONLY),,rm -f build/chaos.jsonl)
 	@status=0; $(PYTEST) -m chaos $(if $(ONLY),tests/chaos/test_$(ONLY).py) || status=$$?; \
-	  PYTHONPATH=tests python -m chaos.report --exit $$status
+	  PYTHONPATH=tests python -m chaos.report --exit $$status $(if $(ONLY),--part)
 
 # Peers that nothing but the benchmarks needs; in .venv, which a new requirements.lock makes anew.
 BENCH_READY := $(VENV)/.bench-ready

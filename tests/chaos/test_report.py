@@ -71,6 +71,7 @@ def test_the_page_is_kept_where_less_was_tried_than_it_tells(place, capsys):
         ([NOTES[0] | {"tried": 2}, NOTES[1]], "nights killed: 2, should be 3 or more"),
     ):
         write(place, notes)
+        assert main(["--part"]) == 0, "parts add up to the whole"
         assert main([]) == 1
         assert text in capsys.readouterr().out
         assert (place / "survival.md").read_text() == page
