@@ -34,7 +34,7 @@ BRONZE = rf"""CREATE TABLE IF NOT EXISTS delta.`/lake` (
 COMMENT 'Delivered rows of order lines, raw, with file and line. Grain: one row per delivered row.'
 TBLPROPERTIES (
   'delta.enableDeletionVectors' = 'false',
-  'delta.dataSkippingStatsColumns' = 'business_date,source_file,source_line'
+  'delta.dataSkippingStatsColumns' = 'business_date'
 )"""  # noqa: E501
 QUARANTINE = f"""CREATE TABLE IF NOT EXISTS delta.`/lake` (
   {FILED},
@@ -47,7 +47,7 @@ QUARANTINE = f"""CREATE TABLE IF NOT EXISTS delta.`/lake` (
 COMMENT 'Rows of bronze.transactions that were rejected, with all reasons. Grain: one row per rejected row.'
 TBLPROPERTIES (
   'delta.enableDeletionVectors' = 'false',
-  'delta.dataSkippingStatsColumns' = 'business_date,source_file,source_line,run_id'
+  'delta.dataSkippingStatsColumns' = 'business_date'
 )"""  # noqa: E501
 
 

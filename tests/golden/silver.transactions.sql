@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS delta.`/lake/silver/transactions` (
 COMMENT 'Order lines: typed, checked, unique within the look-back, users pseudonymised. Grain: one row per order line.'
 TBLPROPERTIES (
   'delta.enableDeletionVectors' = 'false',
-  'delta.dataSkippingStatsColumns' = 'business_date,transaction_id,order_id,product_id,store_id,quantity,unit_price,discount,amount,currency,coupon_id,occurred_at,event_date',
+  'delta.dataSkippingStatsColumns' = 'business_date,event_date',
   'delta.constraints.price_is_not_negative' = 'unit_price IS NULL OR unit_price >= 0',
   'delta.constraints.quantity_is_possible' = 'abs(quantity) <= 100000',
   'delta.constraints.amount_follows_quantity' = 'quantity >= 0 OR amount <= 0',
