@@ -145,36 +145,30 @@ class Contract:
             f"TBLPROPERTIES (\n  {properties}\n)"
         )
 
-    def _skipped_by(self) -> list[str]:
+    def _dates(self) -> list[str]:
         """Columns whose extremes are kept of each file.
 
         Files hold days, so that dates lead to them; statistics of all columns are a twentieth of a
-        night's CPU. Delta wants one column at least.
+        night's CPU.
         """
-        usable = [
+        return [
             c.name
             for c in self.columns
-            if not c.personal and c.name not in self.partition_by and _has_statistics(c.type)
+            if c.name in (BUSINESS_DATE, "event_date")
+            and not c.personal
+            and c.name not in self.partition_by
         ]
-        dates = [name for name in usable if name in (BUSINESS_DATE, "event_date")]
-        return dates or [*[name for name in self.key if name in usable], *usable][:1]
 
     def table_properties(self) -> dict[str, str]:
         """Delta properties: reader version 1, few statistics, none of a person, constraints."""
         properties = {
             "delta.enableDeletionVectors": "false",
-            "delta.dataSkippingStatsColumns": ",".join(self._skipped_by()),
+            "delta.dataSkippingStatsColumns": ",".join(self._dates()),
         }
         for check in self.checks:
             if check.on_failure in {"fail", "quarantine"} and self.rows != "delivery":
                 properties[f"delta.constraints.{check.name}"] = check.holds
         return properties
-
-
-def _has_statistics(data_type: T.DataType) -> bool:
-    return not isinstance(
-        data_type, T.ArrayType | T.MapType | T.StructType | T.BinaryType | T.BooleanType
-    )
 
 
 def quoted(text: str) -> str:
