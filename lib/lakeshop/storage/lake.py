@@ -51,6 +51,10 @@ class Lake:
     )
     _checked: set[str] = field(default_factory=set, compare=False)
     _versions: dict[str, int] = field(default_factory=dict, compare=False)
+    _seen: set[str] = field(default_factory=set, compare=False)
+    _listed: dict[tuple[str, int, date | None, date | None], Any] = field(
+        default_factory=dict, compare=False
+    )
 
     def path(self, table: str) -> str:
         """Return the folder of a table."""
@@ -75,7 +79,7 @@ class Lake:
         contract = self.contract(table)
         if not self.exists(table):
             return self.empty_frame(table)
-        rows = self.spark.read.format("delta").load(self.path(table))
+        rows = self._files(table, first, last)
         if first is not None:
             rows = rows.where(F.col(BUSINESS_DATE) >= F.lit(first))
         if last is not None:
@@ -88,6 +92,24 @@ class Lake:
                 for c in contract.columns
             ]
         )
+
+    def _files(self, table: str, first: date | None, last: date | None) -> DataFrame:
+        """The files that may hold rows of the days, found once for all who read them.
+
+        Spark finds them anew for each time that a query names the table, by a job of its own.
+        """
+        jvm: Any = self.spark._jvm
+        log, snapshot = self._log(table), self.snapshot(table)
+        key = table, int(snapshot.version()), first, last
+        if key not in self._listed:
+            files = snapshot.allFiles()
+            for condition in files_of_days(self.contract(table), first, last):
+                files = files.filter(condition)
+            found = jvm.scala.jdk.javaapi.CollectionConverters.asScala(files.collectAsList())
+            self._listed[key] = found.toSeq()
+        nothing = jvm.scala.Option.empty()
+        frame = log.createDataFrame(snapshot, self._listed[key], False, nothing)
+        return DataFrame(frame, self.spark)
 
     def empty_frame(self, table: str) -> DataFrame:
         """No rows of a table, so that the optimiser sees it and leaves joins with them out."""
@@ -224,9 +246,16 @@ class Lake:
 
         DESCRIBE HISTORY would take two Spark jobs.
         """
-        logs = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
-        log = logs.forTable(self.spark._jsparkSession, self.path(table))
+        log = self._log(table)
+        if table not in self._seen:  # what other processes committed before
+            self._seen.add(table)
+            nothing = self.spark._jvm.scala.Option.empty()  # type: ignore[union-attr]
+            return log.update(False, nothing, nothing)
         return log.unsafeVolatileSnapshot()
+
+    def _log(self, table: str) -> Any:
+        logs = self.spark._jvm.org.apache.spark.sql.delta.DeltaLog  # type: ignore[union-attr]
+        return logs.forTable(self.spark._jsparkSession, self.path(table))
 
     def properties(self, table: str) -> dict[str, str]:
         """A table's properties as Delta keeps them, constraints among them."""
@@ -289,6 +318,18 @@ class Lake:
     def read_raw(self, table: str) -> DataFrame:
         """A table as it is stored, whatever its contract says."""
         return self.spark.read.format("delta").load(self.path(table))
+
+
+def files_of_days(contract: Contract, first: date | None, last: date | None) -> list[str]:
+    """Return conditions on Delta's files that may hold rows of the days; none leaves all."""
+    if BUSINESS_DATE in contract.partition_by:
+        low = high = f"partitionValues['{BUSINESS_DATE}']"
+    else:
+        low, high = (
+            f"get_json_object(stats, '$.{end}Values.{BUSINESS_DATE}')" for end in ("min", "max")
+        )
+    since = [f"coalesce({high} >= '{first}', true)"] if first else []
+    return since + ([f"coalesce({low} <= '{last}', true)"] if last else [])
 
 
 def content_columns(contract: Contract) -> tuple[Column, Column]:

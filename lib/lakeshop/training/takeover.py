@@ -49,10 +49,13 @@ def _take_over(run: Run, table: str, names: tuple[str, ...]) -> None:
         return
     run_ids = {day: run.run_id(table, day) for day in days}
     pairs = F.create_map(*[F.lit(part) for pair in run_ids.items() for part in pair])
-    rows = old.withColumn("run_id", F.coalesce(pairs[F.col(BUSINESS_DATE)], F.lit("")))
+    contract = run.lake.contract(table)
+    later = [c for c in contract.columns if c.name not in old.columns]  # columns added since
+    rows = old.withColumns({c.name: F.lit(None).cast(c.type) for c in later}).withColumn(
+        "run_id", F.coalesce(pairs[F.col(BUSINESS_DATE)], F.lit(""))
+    )
     version = run.lake.overwrite(table, rows, run_id=run_ids[days[-1]])
     contents = run.lake.content(table, days[0], days[-1])
-    contract = run.lake.contract(table)
     publications = [
         Publication(
             table=table,
