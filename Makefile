@@ -48,6 +48,14 @@ test: $(READY) ## all tests, types and style
 	mypy
 	$(PYTEST)
 
+.PHONY: check
+check: $(READY) ## lint, types, import rules and all tests without a JVM: for every save
+	ruff check lib jobs tests
+	ruff format --check lib jobs tests
+	lint-imports --no-logo
+	mypy
+	$(PYTEST) -m "not jvm and not slow and not chaos"
+
 .PHONY: test-slow
 test-slow: $(READY) ## the tests that take minutes each
 	$(PYTEST) -m slow

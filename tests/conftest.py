@@ -69,9 +69,15 @@ def group(item: pytest.Item) -> str:
     return next((name for name in LONGEST if name in needs), item.path.name)
 
 
+# Start a JVM of their own, or need what one has made.
+IN_JVMS = {"test_submit.py", "test_survival.py", "test_own_application.py", "test_jdbc.py"}
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Not later: xdist reads the groups before any other hook sees all items."""
     item.add_marker(pytest.mark.xdist_group(group(item)))
+    if "spark" in getattr(item, "fixturenames", ()) or item.path.name in IN_JVMS:
+        item.add_marker(pytest.mark.jvm)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

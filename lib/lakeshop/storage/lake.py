@@ -36,6 +36,7 @@ class Content:
 
 
 EMPTY = Content(rows=0, digest="")
+MOST_LISTED = 64  # lists of files that are kept
 
 
 @dataclass(frozen=True)
@@ -101,15 +102,17 @@ class Lake:
         jvm: Any = self.spark._jvm
         log, snapshot = self._log(table), self.snapshot(table)
         key = table, int(snapshot.version()), first, last
-        if key not in self._listed:
+        listed = self._listed.get(key)
+        if listed is None:
             files = snapshot.allFiles()
             for condition in files_of_days(self.contract(table), first, last):
                 files = files.filter(condition)
-            found = jvm.scala.jdk.javaapi.CollectionConverters.asScala(files.collectAsList())
-            self._listed[key] = found.toSeq()
+            listed = jvm.scala.jdk.javaapi.CollectionConverters.asScala(files.collectAsList())
+            listed = self._listed[key] = listed.toSeq()
+            for old in list(self._listed)[:-MOST_LISTED]:  # a repair of years asks for many ranges
+                self._listed.pop(old, None)
         nothing = jvm.scala.Option.empty()
-        frame = log.createDataFrame(snapshot, self._listed[key], False, nothing)
-        return DataFrame(frame, self.spark)
+        return DataFrame(log.createDataFrame(snapshot, listed, False, nothing), self.spark)
 
     def empty_frame(self, table: str) -> DataFrame:
         """No rows of a table, so that the optimiser sees it and leaves joins with them out."""
