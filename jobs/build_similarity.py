@@ -1,4 +1,4 @@
-"""features -> similarity: which products go together."""
+"""features -> similarity: which products go together, as known on the newest training day."""
 
 import sys
 

@@ -1,7 +1,7 @@
 """The few errors of a night; each knows the exit code with which a job ends.
 
-1 means failed and nothing published, 2 means wrong arguments or configuration and
-nothing touched. A text says what should be, what was received and what to do.
+1 means that a table or the run failed, 2 means wrong arguments or configuration and nothing
+touched. A text says what should be, what was received and what to do.
 
 What can go wrong with a training or a model, each explained in one message.
 """
