@@ -14,7 +14,7 @@ from lakeshop.contracts.application import Application, Evaluation, Models, reso
 from lakeshop.contracts.model import Input
 from lakeshop.engine.applications import choose, find
 from lakeshop.engine.run import Run
-from lakeshop.errors import ConfigError, ShopError
+from lakeshop.errors import ConfigError, ContractError, ShopError
 from lakeshop.pipeline import (
     APPLICATIONS,
     EVERY_APPLICATION,
@@ -200,3 +200,28 @@ def test_a_key_makes_the_tables_anew_that_depend_on_its_section(section, changes
 
     old, new = names(before), names(before.model_copy(update={section: part}))
     assert {table for table in tables if old[table] != new[table]} == renamed
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("def", "a module that fails with SyntaxError"),
+        ("import no_such_module", "fails with ModuleNotFoundError: No module named 'no_such_m"),
+        ("from lakeshop.contracts.application import Application\nApplication(need=())", "TypeErr"),
+    ],
+)
+def test_a_package_that_cannot_be_imported_is_a_wrong_configuration(declared, text, said):
+    (declared / "broken.py").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        resolve("other_package.broken:APPLICATION")
+    sys.modules.pop("other_package.broken", None)
+
+
+def test_a_contract_of_an_application_that_there_is_not_is_refused(tmp_path):
+    shutil.copytree(HOME / "schemas", tmp_path / "schemas")
+    path = tmp_path / "schemas/gold/fraud_scores.yaml"
+    owner = "application, value: fr{}d"
+    assert owner.format("au") in path.read_text()
+    path.write_text(path.read_text().replace(owner.format("au"), owner.format("ua")))
+    with pytest.raises(ContractError, match=r"gold.fraud_scores: application .* Received fruad"):
+        all_contracts(tmp_path / "schemas")

@@ -83,10 +83,10 @@ def resolve(place: str) -> Any:
     else:
         try:
             found = import_module(module)
-        except ModuleNotFoundError as error:
-            if not f"{module}.".startswith(f"{error.name}."):
-                raise
-            reason = f"no module {error.name}"
+        except Exception as error:  # a module of another package may fail as it likes
+            reason = f"a module that fails with {type(error).__name__}: {error}"
+            if isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}."):
+                reason = f"no module {error.name}"
         else:
             if hasattr(found, name):
                 return getattr(found, name)

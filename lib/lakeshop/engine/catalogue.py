@@ -1,6 +1,6 @@
 """All contracts of a lake: of this package, of other packages, and those derived from them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -41,6 +41,7 @@ def assemble(
     }
     others = [_contracts_of(a) for a in known if not a.package.startswith("lakeshop.")]
     contracts = merge_contracts(own, models, *others)
+    _assert_owners_known({a.name for a in known} | set(applications.by_name), contracts)
     _assert_evaluations_known(known, contracts)
     contracts[METRICS] = replace(contracts[METRICS], inputs=_inputs_of_evaluations(applications))
     return applications.contracts(contracts)
@@ -80,6 +81,18 @@ def _contracts_of(application: Application) -> dict[str, Contract]:
     if faults:
         raise ContractError("\n".join(faults))
     return contracts
+
+
+def _assert_owners_known(names: Collection[str], contracts: Mapping[str, Contract]) -> None:
+    """Refuse contracts of applications that there are not: nobody would make their tables."""
+    faults = [
+        f"{contract.name}: application should be one of {', '.join(sorted(names))}. Received "
+        f"{contract.application}; correct the name."
+        for contract in contracts.values()
+        if contract.application not in (None, *names)
+    ]
+    if faults:
+        raise ContractError("\n".join(faults))
 
 
 def _assert_evaluations_known(
