@@ -38,6 +38,8 @@ def test_an_old_builder_is_refused_as_the_configuration_is_read():
         ("forecasts: {country: DE}", "forecasts is now demand"),
         ("reorder: {pack_size: 1}", "reorder is now inventory"),
         ("forecasts: {teaching: {}}", "forecasts.teaching is now demand.global_model"),
+        ("demand: {teaching: {}}", "demand.teaching is now demand.global_model"),
+        ("forecasts: {}\nreorder: {}", "features.most_units_per_line; reorder is now inventory"),
     ],
 )
 def test_an_old_section_is_refused_with_the_new_name(tmp_path, old, new):

@@ -152,6 +152,8 @@ RENAMED = {
     "forecasts": "demand",
     "forecasts.teaching": "demand.global_model",
     "forecasts.most_units_per_line": "features.most_units_per_line",
+    "demand.teaching": "demand.global_model",
+    "demand.most_units_per_line": "features.most_units_per_line",
     "reorder": "inventory",
 }
 # Where a run works, not what it makes.
@@ -277,13 +279,16 @@ def _refuse_renamed(content: Mapping[str, object], path: Path) -> None:
     Raises:
         ConfigError: a key has another name by now.
     """
+    sections = set()
     for old in RENAMED:
         section, _, key = old.partition(".")
         within = content.get(section)
         if section in content and (not key or (isinstance(within, dict) and key in within)):
-            names = [f"{o} is now {n}" for o, n in RENAMED.items() if o.startswith(section)]
-            msg = f"{path.name} should use the names of today. {'; '.join(names)}."
-            raise ConfigError(msg)
+            sections.add(section)
+    if sections:
+        names = [f"{o} is now {n}" for o, n in RENAMED.items() if o.partition(".")[0] in sections]
+        msg = f"{path} should use the names of today. {'; '.join(names)}."
+        raise ConfigError(msg)
 
 
 def _faults(error: ValidationError, *above: str) -> list[str]:
