@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Thread
+from typing import Self
 
 PROC = Path("/proc")
 PERIOD = 0.2
@@ -30,14 +31,13 @@ def mebibytes(pid: int) -> float:
 
 
 @dataclass
-class Sampler:
+class ProcessSampler:
     """Samples a process in a thread, from entering the block until leaving it."""
 
     pid: int
-    samples: list[tuple[float, float]] = field(default_factory=list)
-    _left: Event = field(default_factory=Event)
+    _left: Event = field(default_factory=Event, init=False)
 
-    def __enter__(self) -> "Sampler":
+    def __enter__(self) -> Self:
         self._thread = Thread(target=self._sample, daemon=True)
         self._thread.start()
         return self
@@ -45,6 +45,17 @@ class Sampler:
     def __exit__(self, *error: object) -> None:
         self._left.set()
         self._thread.join()
+
+    def _sample(self) -> None:
+        """Take samples until the block is left."""
+        raise NotImplementedError
+
+
+@dataclass
+class Sampler(ProcessSampler):
+    """Samples the memory of a process and its descendants."""
+
+    samples: list[tuple[float, float]] = field(default_factory=list)
 
     def peak(self, begun: float, ended: float) -> float:
         """Largest sample between two times of `time.monotonic`, with the last one before."""
@@ -59,12 +70,19 @@ class Sampler:
             pause = max(PERIOD, (time.monotonic() - begun) / MOST_OF_A_CORE)
 
 
-def _parent(process: Path) -> int | None:
+def stat(process: Path) -> tuple[str, list[str]] | None:
+    """Name of a process, and the fields after it in its `stat`; None where it has ended."""
     try:
         # The name may hold blanks and brackets; what follows its last bracket does not.
-        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
-    except OSError:  # ended meanwhile
+        name, _, rest = (process / "stat").read_text().rpartition(")")
+    except OSError:
         return None
+    return name.partition("(")[2], rest.split()
+
+
+def _parent(process: Path) -> int | None:
+    found = stat(process)
+    return None if found is None else int(found[1][1])
 
 
 def _kibibytes(process: Path) -> int:

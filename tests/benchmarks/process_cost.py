@@ -7,9 +7,8 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event, Thread
 
-from benchmarks.memory import PROC, Sampler, family
+from benchmarks.memory import PROC, ProcessSampler, Sampler, family, stat
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PERIOD = 0.2  # seconds between two looks at the CPU of the processes
@@ -77,22 +76,11 @@ def _children() -> float:
 
 
 @dataclass
-class CpuSampler:
-    """Samples CPU seconds of a process and its descendants, from entering the block to its end."""
+class CpuSampler(ProcessSampler):
+    """Samples the CPU seconds of a process and its descendants."""
 
-    pid: int
     until: list[tuple[float, float]] = field(default_factory=list)
     _jvms: dict[int, float] = field(default_factory=dict)
-    _left: Event = field(default_factory=Event)
-
-    def __enter__(self) -> "CpuSampler":
-        self._thread = Thread(target=self._sample, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._left.set()
-        self._thread.join()
 
     @property
     def jvm_seconds(self) -> float:
@@ -112,10 +100,9 @@ class CpuSampler:
 
 def _used(pid: int) -> tuple[str, float, float]:
     """Name, CPU seconds of its own and of its children that have ended; of no process nothing."""
-    try:
-        name, _, rest = (PROC / f"{pid}/stat").read_text().rpartition(")")
-    except OSError:  # ended meanwhile
+    found = stat(PROC / f"{pid}")
+    if found is None:
         return "", 0.0, 0.0
-    user, system, of_children, system_of_children = map(int, rest.split()[11:15])
-    own, ended = (user + system) / TICKS, (of_children + system_of_children) / TICKS
-    return name.partition("(")[2], own, ended
+    name, fields = found
+    user, system, of_children, system_of_children = map(int, fields[11:15])
+    return name, (user + system) / TICKS, (of_children + system_of_children) / TICKS

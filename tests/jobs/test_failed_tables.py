@@ -6,7 +6,6 @@ import pytest
 
 from lakeshop import pipeline
 from lakeshop.contracts.model import TRAINING
-from lakeshop.engine.inputs import newest_made
 from lakeshop.engine.outcome import report_failures
 from lakeshop.errors import BusyError
 from shops import FIRST, TinyShop, contents, line, product, run_stages, tiny_shop
@@ -164,7 +163,7 @@ def test_a_failed_training_leaves_the_one_before_in_use_for_two_weeks(shop, brok
     assert told == [f"models.fraud of {weeks[1]} failed: that of {weeks[0]} is used"]
     source = run.lake.contract("models.fraud")
     assert source.schedule == TRAINING
-    assert newest_made(run.ledger, source, weeks[1]) == weeks[0]
+    assert run.ledger.newest_made(source.name, weeks[1]) == weeks[0]
     last = weeks[0] + timedelta(days=14)
     assert made(night(shop, last, "models", "gold"), ["gold.fraud_scores"], last)
     run = night(shop, last + timedelta(days=1), "gold")

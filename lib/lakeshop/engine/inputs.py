@@ -116,18 +116,12 @@ def obstacle(
     if not failed:
         return None
     if source.is_of_training_days:
-        good = newest_made(ledger, source, last)
+        good = ledger.newest_made(source.name, last)
         is_newer = good is not None and good > failed[-1]
         is_fresh = good is not None and (day - good).days <= FALLBACK_DAYS
         if source.name == contract.name or is_newer or is_fresh:
             return None
     return Obstacle(source.name, failed[-1])
-
-
-def newest_made(ledger: Ledger, source: Contract, last: date) -> date | None:
-    """Return the newest day up to `last` that was published and has not failed since."""
-    bad = set(ledger.failed_days(source.name, None, last))
-    return max((d for d in ledger.days(source.name) if d <= last and d not in bad), default=None)
 
 
 def stand_in_warnings(lake: Lake, ledger: Ledger, contract: Contract, day: date) -> list[str]:
@@ -145,7 +139,7 @@ def stand_in_warnings(lake: Lake, ledger: Ledger, contract: Contract, day: date)
         if declared.is_off or not source.is_of_training_days or source.name == contract.name:
             continue
         failed = ledger.failed_days(source.name, *window(contract, declared, day))
-        good = newest_made(ledger, source, day)
+        good = ledger.newest_made(source.name, day)
         if failed and good and good < failed[-1]:
             warnings.append(f"{source.name} of {failed[-1]} failed: that of {good} is used")
     return warnings

@@ -14,7 +14,6 @@ from pyspark.sql import types as T
 from lakeshop.config.settings import Settings
 from lakeshop.contracts.application import Application
 from lakeshop.contracts.model import BUSINESS_DATE
-from lakeshop.engine.inputs import newest_made
 from lakeshop.engine.run import METRICS, Run
 from lakeshop.storage.lake import Content
 from lakeshop.storage.publications import Publication, digest_of
@@ -115,7 +114,7 @@ class EvaluationContext:
     def read_newest(self, table: str, last: date) -> DataFrame:
         """Return the rows of the newest day up to `last` that was made of a declared snapshot."""
         self._assert_declared(table)
-        newest = newest_made(self.run.ledger, self.run.lake.contract(table), last)
+        newest = self.run.ledger.newest_made(table, last)
         return self.run.lake.read(table, newest or last, newest or last)
 
     def is_made(self, table: str, day: date) -> bool:

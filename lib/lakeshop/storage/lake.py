@@ -85,14 +85,7 @@ class Lake:
             rows = rows.where(F.col(BUSINESS_DATE) >= F.lit(first))
         if last is not None:
             rows = rows.where(F.col(BUSINESS_DATE) <= F.lit(last))
-        # A column that the contract gained is added by the next write; until then it is NULL.
-        stored = set(rows.columns)
-        return rows.select(
-            *[
-                F.col(c.name) if c.name in stored else F.lit(None).cast(c.type).alias(c.name)
-                for c in contract.columns
-            ]
-        )
+        return with_gained_columns(contract, rows)
 
     def _files(self, table: str, first: date | None, last: date | None) -> DataFrame:
         """The files that may hold rows of the days, found once for all who read them.
@@ -321,6 +314,20 @@ class Lake:
     def read_raw(self, table: str) -> DataFrame:
         """A table as it is stored, whatever its contract says."""
         return self.spark.read.format("delta").load(self.path(table))
+
+
+def with_gained_columns(contract: Contract, rows: DataFrame) -> DataFrame:
+    """Rows of an older contract with the columns of today's; what it gained since is NULL.
+
+    The next write adds such a column to the table.
+    """
+    stored = set(rows.columns)
+    return rows.select(
+        *[
+            F.col(c.name) if c.name in stored else F.lit(None).cast(c.type).alias(c.name)
+            for c in contract.columns
+        ]
+    )
 
 
 def files_of_days(contract: Contract, first: date | None, last: date | None) -> list[str]:

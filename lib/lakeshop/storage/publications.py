@@ -238,10 +238,15 @@ class Ledger:
         """Return the first and the last day of an input that a table's day is made from."""
         first, last = window(contract, declared, day)
         if declared.newest_day:
-            made = [d for d in self._by_table[declared.table] if first <= d <= last]
-            if newest := max(set(made) - set(self._failed[declared.table]), default=None):
+            newest = self.newest_made(declared.table, last)
+            if newest is not None and newest >= first:
                 return newest, newest
         return first, last
+
+    def newest_made(self, table: str, last: date) -> date | None:
+        """Return the newest day up to `last` that was published and has not failed since."""
+        bad = set(self.failed_days(table, None, last))
+        return max((d for d in self.days(table) if d <= last and d not in bad), default=None)
 
     def removed_inputs(self, contract: Contract, day: date) -> list[str]:
         """The tables of which retention has removed rows that a day would be made from."""

@@ -10,7 +10,7 @@ from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.inputs import input_versions
 from lakeshop.engine.run import Run
 from lakeshop.storage.files import drop
-from lakeshop.storage.lake import EMPTY
+from lakeshop.storage.lake import EMPTY, with_gained_columns
 from lakeshop.storage.publications import Publication
 from lakeshop.storage.run_log import LOG
 
@@ -50,10 +50,8 @@ def _take_over(run: Run, table: str, names: tuple[str, ...]) -> None:
     run_ids = {day: run.run_id(table, day) for day in days}
     pairs = F.create_map(*[F.lit(part) for pair in run_ids.items() for part in pair])
     contract = run.lake.contract(table)
-    later = [c for c in contract.columns if c.name not in old.columns]  # columns added since
-    rows = old.withColumns({c.name: F.lit(None).cast(c.type) for c in later}).withColumn(
-        "run_id", F.coalesce(pairs[F.col(BUSINESS_DATE)], F.lit(""))
-    )
+    run_id = F.coalesce(pairs[F.col(BUSINESS_DATE)], F.lit(""))
+    rows = with_gained_columns(contract, old).withColumn("run_id", run_id)
     version = run.lake.overwrite(table, rows, run_id=run_ids[days[-1]])
     contents = run.lake.content(table, days[0], days[-1])
     publications = [
