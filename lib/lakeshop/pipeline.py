@@ -33,7 +33,6 @@ from lakeshop.maintenance.maintain import maintain
 from lakeshop.recommendations.report import show_examples
 from lakeshop.silver.clean import assert_entity_mapped, clean
 from lakeshop.storage.run_log import LOG
-from lakeshop.training.champions import set_aside_altered_models
 from lakeshop.training.takeover import take_over_models
 
 # A new application is a folder, and its name here.
@@ -133,9 +132,7 @@ def load(run: Run) -> None:
 
 
 def build(run: Run, *layers: str) -> None:
-    """Make the wanted tables of some layers; models in use are verified before."""
-    if {"models", "gold"} & set(layers):
-        set_aside_altered_models(run)
+    """Make the wanted tables of some layers."""
     run.build(builders(run, *layers))
 
 

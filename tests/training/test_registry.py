@@ -63,19 +63,27 @@ def test_layers_of_ones_own_come_from_named_modules():
     assert type(loaded).__name__ == "Doubled"
 
 
-def test_the_champion_is_the_newest_that_was_promoted(spark):
-    days = [date(2026, 3, day) for day in (1, 8, 15, 22)]
+def test_the_champion_is_the_newest_that_was_promoted_and_refused_when_altered(spark):
+    payload, pickled = as_bytes(compiled_model(TOY)), pickle.dumps(np.ones(3))
+    good, days = sha256_of(payload), [date(2026, 3, day) for day in (1, 8, 15, 22)]
     rows = [
-        (days[0], "fraud", True, "a"),
-        (days[1], "fraud", True, "b"),
-        (days[2], "fraud", False, "c"),
-        (days[3], "stock", True, "d"),
+        (days[0], "fraud", True, "a", payload, good),
+        (days[1], "fraud", True, "b", payload, good),
+        (days[2], "fraud", False, "c", payload, good),
+        (days[3], "stock", True, "d", payload + b"x", good),
+        (days[3], "demand", True, "e", pickled, sha256_of(pickled)),
     ]
-    kinds = "business_date DATE, name STRING, is_champion BOOLEAN, sha256 STRING"
+    kinds = (
+        "business_date DATE, name STRING, is_champion BOOLEAN, method STRING, model BINARY, "
+        "sha256 STRING"
+    )
     models = spark.createDataFrame(rows, kinds)
-    assert champion(models, "fraud")["sha256"] == "b"
-    assert champion(models.where(models.business_date < days[1]), "fraud")["sha256"] == "a"
+    assert champion(models, "fraud")["method"] == "b"
+    assert champion(models.where(models.business_date < days[1]), "fraud")["method"] == "a"
     assert champion(models, "unheard of") is None
+    for name, why in [("stock", "altered"), ("demand", "should be one that Keras saved")]:
+        with pytest.raises(ModelError, match=f"champion of {name}, of 2026-03-22: .*{why}"):
+            champion(models, name)
 
 
 @pytest.mark.parametrize(

@@ -153,9 +153,19 @@ def champion(models: DataFrame, name: str) -> Row | None:
     Args:
         models: rows with `name`, `is_champion` and `business_date`, of the days that may be seen.
         name: which model.
+
+    Raises:
+        ModelError: its file is not the one that was registered, or holds anything but a model.
     """
     promoted = models.where((F.col("name") == name) & F.col("is_champion"))
-    return promoted.orderBy(F.col(BUSINESS_DATE).desc()).first()
+    found = promoted.orderBy(F.col(BUSINESS_DATE).desc()).first()
+    if found is not None:
+        try:
+            verify(bytes(found["model"]), found["sha256"])
+        except ModelError as error:
+            msg = f"The champion of {name}, of {found[BUSINESS_DATE]}: {error}"
+            raise ModelError(msg) from error
+    return found
 
 
 def is_promoted(
