@@ -10,10 +10,10 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.contracts.model import BUSINESS_DATE, Contract
+from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.dates import days_between
 from lakeshop.engine.inputs import read_inputs
-from lakeshop.engine.run import Run
+from lakeshop.engine.run import FLUSH_SECONDS, Run
 from lakeshop.privacy.pseudonyms import USER_KEYS
 from lakeshop.silver.cleaning import REASONS, Cleaning, validate
 from lakeshop.silver.counting import ACCEPTED, OUTCOME, QUARANTINED, REPEATED, counted
@@ -52,6 +52,7 @@ CLEANINGS: Mapping[str, Cleaning] = {
 }
 # Ids of persons at the shop: of the user, the card or account, the device.
 IDENTIFIERS = ("user_id", "payment_id", "device_id")
+RAW_ID = "raw_user_id"
 
 
 @dataclass
@@ -93,7 +94,7 @@ def clean(run: Run) -> None:
             run.attempt((USER_KEYS,), first, last, partial(_register_users, run, cleaned))
     finally:
         cleaned.release()
-    run.flush(at_most_every=60)
+    run.flush(at_most_every=FLUSH_SECONDS)
 
 
 def assert_entity_mapped(run: Run, name: str) -> None:
@@ -135,7 +136,7 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
     """Publish the days of one entity; return the accepted rows, still with the shop's ids."""
     started = time.monotonic()
     contract = run.lake.contract(f"silver.{name}")
-    rows = cleaned.cache(_with_outcome(run, name, first, last))
+    rows = cleaned.cache(_with_outcome(run, name, cleaned.pseudonym, first, last))
     entity = run.settings.shop.entities[name]
     counts = counted(contract, entity, rows)
     drift = assert_columns(entity, contract, counts.drifts, rows)
@@ -175,7 +176,9 @@ def _unusual_share(run: Run, name: str, first: date, rejected: int, rows: int) -
     return (warning,) if warning else ()
 
 
-def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
+def _with_outcome(
+    run: Run, name: str, pseudonym: Callable[[str], Column], first: date, last: date
+) -> DataFrame:
     """The days' delivered rows, typed, each accepted, quarantined or a duplicate."""
     contract = run.lake.contract(f"silver.{name}")
     tables = read_inputs(run.lake, run.ledger, contract, first, last)
@@ -185,27 +188,18 @@ def _with_outcome(run: Run, name: str, first: date, last: date) -> DataFrame:
     rows = validate(raw, entity, contract, CLEANINGS[name], around)
     rows = rows.withColumn(VALID, F.size(REASONS) == 0)
     before = tables[contract.name].where(F.col(BUSINESS_DATE) < F.lit(first))
-    before = _with_raw_ids(before, contract, run)
+    if "user_id" in contract.key:  # by which rows before are known under pseudonyms alone
+        rows = rows.withColumns({RAW_ID: F.col("user_id"), "user_id": pseudonym("user_id")})
     if contract.rows == "event":
         window = contract.look_back_days or 0
         rows = with_repeated_events(rows, before, contract.key, look_back_days=window)
     else:
         content = [c for c in contract.column_names if c not in (*contract.key, BUSINESS_DATE)]
         rows = with_unchanged_versions(rows, before, contract.key, content)
+    if RAW_ID in rows.columns:
+        rows = rows.withColumn("user_id", F.col(RAW_ID)).drop(RAW_ID)
     outcome = F.when(~F.col(VALID), F.lit(QUARANTINED)).when(F.col(DUPLICATE), F.lit(REPEATED))
     return rows.withColumn(OUTCOME, F.coalesce(outcome, F.lit(ACCEPTED)))
-
-
-def _with_raw_ids(before: DataFrame, contract: Contract, run: Run) -> DataFrame:
-    """Rows with the shop's own ids where the key is a user, to compare them with earlier rows."""
-    if "user_id" not in contract.key:
-        return before
-    keys = run.lake.read(USER_KEYS).select("user_id", "raw_user_id").distinct()
-    return (
-        before.join(keys, on="user_id", how="left")
-        .withColumn("user_id", F.col("raw_user_id"))
-        .drop("raw_user_id")
-    )
 
 
 def _publish_rejected(
@@ -243,7 +237,7 @@ def _register_users(run: Run, cleaned: Cleaned, _: str, first: date, last: date)
             continue
         known = cleaned.accepted.get((name, first, last))
         if known is None:
-            rows = _with_outcome(run, name, first, last)
+            rows = _with_outcome(run, name, cleaned.pseudonym, first, last)
             known = _users_in(rows.where(F.col(OUTCOME) == ACCEPTED))
         accepted.append(known)
     if not accepted:
