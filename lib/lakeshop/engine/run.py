@@ -40,6 +40,7 @@ from lakeshop.storage.publications import Ledger, Publication, digest_of, window
 from lakeshop.storage.run_log import LOG, Counts, Entry, Journal
 
 RUN_ID, METRICS = "run_id", "ops.metrics"
+FLUSH_SECONDS = 120  # what a killed run has to do again at most
 
 
 def no_code(_table: str) -> str:
@@ -164,7 +165,7 @@ class Run:
                 do()
             for error in errors:  # of the work around the days: no day is known
                 self.fail((table,), self.first, self.last, error)
-            self.flush(at_most_every=60)
+            self.flush(at_most_every=FLUSH_SECONDS)
 
         reads = {t: {i.table for i in self.lake.contract(t).inputs} - {t} for t in work}
         pieces = {table: partial(then_flush, table, do) for table, do in work.items()}
