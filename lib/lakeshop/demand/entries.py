@@ -171,14 +171,17 @@ def promotions(
         day: the business date.
         options: level, history_days and horizon_days.
     """
-    newest = F.max_by(F.struct("ends_on", "display_stores", "mailer_stores"), BUSINESS_DATE)
+    # Each by itself: to compare structs, Spark sorts all versions.
+    newest = [
+        F.max_by(name, BUSINESS_DATE).alias(name)
+        for name in ("ends_on", "display_stores", "mailer_stores")
+    ]
     since, until = options.history_days - 1, options.horizon_days
     ages = [age_in_days(day, name).alias(name) for name in ("starts_on", "ends_on", "known_on")]
     spans = (
         versions.where(F.col("starts_on") <= F.lit(day + timedelta(days=until)))
         .groupBy("product_id", "starts_on")
-        .agg(newest.alias("newest"), F.min(BUSINESS_DATE).alias("known_on"))
-        .select("product_id", "starts_on", "known_on", "newest.*")
+        .agg(*newest, F.min(BUSINESS_DATE).alias("known_on"))
         .where(F.col("ends_on") >= F.lit(day - timedelta(days=since)))
         .transform(as_series, known, options.level)
         # A category's promotions mostly run for the same days: added up, they are few.

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
+from functools import reduce
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -349,11 +350,23 @@ def content_columns(contract: Contract) -> tuple[Column, Column]:
     pattern of NULLs is hashed with the values. It does not see where an array ends either:
     what is nested is hashed as text.
     """
-    names = contract.column_names
     values = [comparable(F.col(c.name), c.type) for c in contract.columns]
-    nulls = F.concat(*[F.col(name).isNull().cast("int").cast("string") for name in names])
-    digest = F.sum(F.xxhash64(*values, nulls).cast("decimal(20,0)"))
+    found = F.xxhash64(*values, _pattern_of_nulls(contract))
+    # Halves of the hash are summed as integers: a sum of decimals makes an object of each row.
+    high, low = F.sum(F.shiftright(found, 32)), F.sum(found.bitwiseAND(F.lit(2**32 - 1)))
+    digest = high.cast("decimal(20,0)") * F.lit(2**32) + low.cast("decimal(20,0)")
     return F.count("*").alias("rows"), digest.alias("digest")
+
+
+def _pattern_of_nulls(contract: Contract) -> Column:
+    """A digit for each column: 1 where it is NULL. Most rows have none, and no text is built."""
+    optional = [F.col(c.name) for c in contract.columns if not c.required]
+    digits = [
+        F.lit("0") if c.required else F.col(c.name).isNull().cast("int").cast("string")
+        for c in contract.columns
+    ]
+    is_full = reduce(Column.__and__, [value.isNotNull() for value in optional], F.lit(True))
+    return F.when(is_full, F.lit("0" * len(digits))).otherwise(F.concat(*digits))
 
 
 def comparable(values: Column, kind: T.DataType) -> Column:
