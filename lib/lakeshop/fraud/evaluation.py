@@ -61,11 +61,11 @@ def evaluate(context: EvaluationContext) -> None:
 
 def _compare(context: EvaluationContext, day: date) -> None:
     """The weeks before a training day, by models of their time."""
-    trained = context.read(MODELS, day, day).where(F.col("name") == MODEL_NAME).collect()
-    if not any(is_supervised(row) for row in trained):
-        return
     source = (context.content(MODELS, day),)
-    if context.is_published(day, MODEL_NAME, source):
+    if not source[0] or context.is_published(day, MODEL_NAME, source):
+        return
+    trained = context.read(MODELS, day, day).where(F.col("name") == MODEL_NAME)
+    if not any(is_supervised(row) for row in trained.select("metrics").collect()):
         return
     options = context.settings.section(Fraud)
     lines = context.read(LINES, first_day_read(day, options), day)
@@ -117,11 +117,11 @@ def by_method(scored: DataFrame, k: int, figure: T.StructType) -> DataFrame:
 
 def _drift(context: EvaluationContext, day: date) -> None:
     """Population stability of the night's inputs and scores against the model's validation."""
-    model = champion(context.read(MODELS, None, day), MODEL_NAME)
-    if model is None:
-        return
     source = (context.content(SCORES, day),)
     if context.is_published(day, f"{MODEL_NAME}_drift", source):
+        return
+    model = champion(context.read(MODELS, None, day), MODEL_NAME)
+    if model is None:
         return
     scores = context.read(SCORES, day, day).select("score")
     values, reference = _inputs(context, day), _reference(context, model)

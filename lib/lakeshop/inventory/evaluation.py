@@ -22,6 +22,8 @@ BACKTESTS = "ops.backtests"
 
 def evaluate(context: EvaluationContext) -> None:
     """Publish the figures that the replay of the newest training day found."""
+    if "stock" not in context.settings.shop.entities:  # no plan was replayed
+        return
     day = newest_weekday(context.settings.training.weekday_number, context.last)
     source = (context.content(BACKTESTS, day),)
     if not source[0] or context.is_published(day, REORDER, source):
