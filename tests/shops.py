@@ -22,7 +22,8 @@ from lakeshop.config.settings import Settings
 from lakeshop.dates import days_between
 from lakeshop.engine.run import Run
 from lakeshop.pipeline import STAGES, all_contracts, build_tables, configuration, read_settings
-from lakeshop.storage.lake import Content, Lake
+from lakeshop.storage.content import Content
+from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger
 
 FIRST = date(2026, 3, 5)

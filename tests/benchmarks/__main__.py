@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import forecast, fraud_features, night, training
+from benchmarks import forecast, fraud_features, night, night_growth, training
 from benchmarks.agreement import disagreement
 from benchmarks.child import Answer
 from benchmarks.data import figures, make_matrix, table_of
@@ -20,6 +20,7 @@ OTHERS = {
     "forecast": forecast.run,
     "fraud_features": fraud_features.run,
     "night": night.run,
+    "night_growth": night_growth.run,
     "training": training.run,
 }
 

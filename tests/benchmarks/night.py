@@ -34,9 +34,10 @@ Figures = dict[tuple[str, str, str], float]  # by method, size and metric
 
 @dataclass(frozen=True)
 class Lake:
-    """A lake and its landing folder, below one folder."""
+    """A lake of a shop and its landing folder, below one folder."""
 
     folder: Path
+    shop: str
 
     def night(self, first: date, last: date, log: Path, events: Path | None = None) -> Cost:
         """Deliver days and run their nights.
@@ -54,7 +55,7 @@ class Lake:
         return self._run([*submit, "jobs/nightly.py", *lake], first, last, log)
 
     def _run(self, command: list[str], first: date, last: date, log: Path) -> Cost:
-        days = ["--shop", SHOP, "--from", f"{first}", "--to", f"{last}"]
+        days = ["--shop", self.shop, "--from", f"{first}", "--to", f"{last}"]
         landing = ["--landing", str(self.folder / "landing")]
         found = cost_of([*command, *days, *landing], cwd=HOME, env=dict(os.environ), log=log)
         if found.code:
@@ -93,7 +94,7 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
             rounds.append(_round(prepared, folder / f"{number}", seconds, is_counted=number == 0))
     except MethodFailed as error:
         return [str(error)]
-    figures = {key: value for key, value in _merged(rounds).items() if chosen in key[0]}
+    figures = {key: value for key, value in merged(rounds).items() if chosen in key[0]}
     say("\n".join(["", f"{label}, a unit is {seconds:.3f} s", *_lines(figures), ""]))
     part = "_part" if chosen else ""
     write_figures(BENCH / f"{label}{part}.json", label, figures, load=load, unit=seconds)
@@ -103,7 +104,7 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
 def _prepared(scale: float, say: Callable[[str], None]) -> Lake:
     """The lake of the history, made where there is none."""
     first = SUNDAY - timedelta(days=round((SUNDAY - FIRST).days * scale))
-    lake = Lake(BENCH / "data" / f"night_{first}")
+    lake = Lake(BENCH / "data" / f"night_{first}", SHOP)
     done = lake.folder / "done"
     if not done.exists():
         say("  preparing the lake: a history, some twenty minutes")
@@ -117,29 +118,36 @@ def _prepared(scale: float, say: Callable[[str], None]) -> Lake:
 def _round(prepared: Lake, folder: Path, seconds: float, *, is_counted: bool) -> Figures:
     """Figures of all nights, run on a copy of the lake."""
     shutil.copytree(prepared.folder, folder / "shop")
-    lake = Lake(folder / "shop")
+    lake = Lake(folder / "shop", SHOP)
     found: Figures = {}
+    measure = counted_night if is_counted else timed_night
     for method in (TRAINING, NIGHT, PUBLISHED):
-        day = NIGHTS.get(method, NIGHTS[NIGHT])
-        log, events = folder / f"{method}.log", folder / f"{method}_events"
-        before = lake.commits()
-        cost = lake.night(day, day, log, events if is_counted else None)
-        if is_counted:
-            found |= _counts(method, lake.commits() - before, events, log)
-            at = first_table_at(events)
-            if at is not None:
-                found[method, TOTAL, "units_until_first_table"] = cost.cpu_at(at) / seconds
-        else:
-            python = cost.cpu - cost.jvm_cpu
-            found |= {
-                (method, TOTAL, "units"): cost.cpu / seconds,
-                (method, TOTAL, "jvm_units"): cost.jvm_cpu / seconds,
-                (method, TOTAL, "python_units"): python / seconds,
-                (method, TOTAL, "seconds"): cost.seconds,
-                (method, TOTAL, "peak_mib"): cost.peak_mib,
-            }
+        found |= measure(lake, method, NIGHTS.get(method, NIGHTS[NIGHT]), folder, seconds)
     shutil.rmtree(lake.folder)
     return found
+
+
+def counted_night(lake: Lake, method: str, day: date, folder: Path, seconds: float) -> Figures:
+    """Counts of a night by Spark's event log, in all and by table, and its commits."""
+    log, events, before = folder / f"{method}.log", folder / f"{method}_events", lake.commits()
+    cost = lake.night(day, day, log, events)
+    found = _counts(method, lake.commits() - before, events, log)
+    at = first_table_at(events)
+    if at is not None:
+        found[method, TOTAL, "units_until_first_table"] = cost.cpu_at(at) / seconds
+    return found
+
+
+def timed_night(lake: Lake, method: str, day: date, folder: Path, seconds: float) -> Figures:
+    """Units, seconds and memory of a night."""
+    cost = lake.night(day, day, folder / f"{method}.log")
+    return {
+        (method, TOTAL, "units"): cost.cpu / seconds,
+        (method, TOTAL, "jvm_units"): cost.jvm_cpu / seconds,
+        (method, TOTAL, "python_units"): (cost.cpu - cost.jvm_cpu) / seconds,
+        (method, TOTAL, "seconds"): cost.seconds,
+        (method, TOTAL, "peak_mib"): cost.peak_mib,
+    }
 
 
 def _counts(method: str, commits: set[Path], events: Path, log: Path) -> Figures:
@@ -158,7 +166,7 @@ def _counts(method: str, commits: set[Path], events: Path, log: Path) -> Figures
     return found
 
 
-def _merged(rounds: list[Figures]) -> Figures:
+def merged(rounds: list[Figures]) -> Figures:
     """The least of all rounds, and for what was measured more than once the median."""
     found: Figures = {}
     for key in dict.fromkeys(key for one in rounds for key in one):

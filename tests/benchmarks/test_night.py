@@ -5,7 +5,8 @@ import os
 import sys
 
 from benchmarks.event_log import SQL_START, counted, first_table_at
-from benchmarks.night import _merged
+from benchmarks.night import merged
+from benchmarks.night_growth import FIRST, night_after, ratios
 from benchmarks.process_cost import cost_of
 
 
@@ -90,8 +91,28 @@ def test_of_what_rounds_measured_the_least_and_the_median():
         {("night", "total", "units"): 10.0},
         {("night", "total", "units"): 17.0},
     ]
-    assert _merged(rounds) == {
+    assert merged(rounds) == {
         ("night", "total", "spark_jobs"): 280.0,
         ("night", "total", "units"): 10.0,
         ("night", "total", "units_median"): 12.0,
     }
+
+
+def test_a_night_of_growth_is_a_tuesday_with_its_history_before_it():
+    for days in range(100, 108):
+        night = night_after(days)
+        assert night.weekday() == 1
+        assert 0 <= (night - FIRST).days - days < 7
+
+
+def test_growth_is_told_by_the_units_of_the_shortest_history():
+    figures = {
+        ("history_100_days", "total", "units"): 200.0,
+        ("history_400_days", "total", "units"): 250.0,
+        ("history_400_days", "total", "seconds"): 9.0,
+    }
+    lines = ratios(figures)
+    assert [line.split() for line in lines] == [
+        ["history_100_days", "200", "units", "1.00", "times"],
+        ["history_400_days", "250", "units", "1.25", "times"],
+    ]

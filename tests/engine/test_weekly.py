@@ -8,7 +8,8 @@ import pytest
 from lakeshop.contracts.model import DAILY
 from lakeshop.engine.inputs import read_inputs
 from lakeshop.engine.run import Run
-from lakeshop.storage.lake import Content, Lake, files_of_days
+from lakeshop.storage.content import Content
+from lakeshop.storage.lake import Lake, files_of_days
 from lakeshop.storage.publications import Ledger, Publication
 
 NEIGHBOURS, LISTS = "similarity.neighbours", "gold.similar_products"

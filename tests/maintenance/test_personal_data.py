@@ -20,7 +20,8 @@ from lakeshop.privacy.pseudonyms import pseudonym_of
 from lakeshop.sources.mentions import IS_ERASED, texts_in
 from lakeshop.storage import files as tables
 from lakeshop.storage.audit import audit
-from lakeshop.storage.lake import Lake, content_columns
+from lakeshop.storage.content import content_columns
+from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger
 
 D = date(2026, 3, 10)

@@ -11,7 +11,8 @@ from lakeshop.engine.run import Run
 from lakeshop.maintenance import erasure as erasing
 from lakeshop.maintenance.erasure import erase, rebase
 from lakeshop.pipeline import STAGES, all_contracts
-from lakeshop.storage.lake import EMPTY, Content, Lake
+from lakeshop.storage.content import EMPTY, Content
+from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger, Publication
 from shops import LINES_ALONE, contents, line, run_days, tiny_shop
 

@@ -16,7 +16,8 @@ from lakeshop.errors import ConfigError
 from lakeshop.maintenance.maintain import maintain
 from lakeshop.pipeline import all_contracts
 from lakeshop.storage import files as tables
-from lakeshop.storage.lake import EMPTY, Lake
+from lakeshop.storage.content import EMPTY
+from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger, Publication
 from lakeshop.storage.run_log import RUNS
 from shops import LAST, tiny_shop

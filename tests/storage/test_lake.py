@@ -94,6 +94,20 @@ def test_a_range_is_replaced_and_nothing_else(lake):
     assert lake.is_empty(TABLE, D1, D2)
 
 
+def test_a_large_day_is_written_by_several_tasks(lake, monkeypatch):
+    monkeypatch.setattr("lakeshop.storage.lake.ROWS_PER_FILE", 3)
+    whole = again(lake, replace(T1, partition_by=()))
+    rows = frame(lake, *[(D1, n, "a") for n in range(1, 7)]).repartition(5)
+    for n_rows, files in ((2, 1), (3, 2), (6, 3)):
+        whole.replace_days(TABLE, rows, D1, D1, run_id="r", n_rows=n_rows)
+        assert whole.snapshot(TABLE).allFiles().count() == files, n_rows
+    whole.append_days(
+        TABLE, rows.withColumn("business_date", F.lit(D2)), D2, D2, run_id="r", n_rows=3
+    )
+    assert whole.snapshot(TABLE).allFiles().count() == 3 + 2
+    assert len(rows_of(whole)) == 12
+
+
 def test_a_rerun_gives_the_same_digest_and_one_more_version(lake):
     rows = [(D1, 1, "a"), (D1, 2, None)]
     first = replaced(lake, *rows)

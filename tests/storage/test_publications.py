@@ -10,7 +10,8 @@ from conftest import HOME, collected
 from lakeshop.bronze.ingest import ingest
 from lakeshop.contracts.model import Input
 from lakeshop.pipeline import all_contracts
-from lakeshop.storage.lake import EMPTY, Content, Lake
+from lakeshop.storage.content import EMPTY, Content
+from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import PUBLICATIONS, Ledger, Publication, digest_of
 from shops import LINES_ALONE, line, tiny_shop
 

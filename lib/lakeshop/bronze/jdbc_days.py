@@ -31,7 +31,7 @@ from lakeshop.sources.files import RAW_ROW
 from lakeshop.sources.jdbc import Extent, Source, Window
 from lakeshop.sources.jdbc_connection import Connection, Login
 from lakeshop.sources.mentions import without_erased
-from lakeshop.storage.lake import Content, content_columns, contents_of
+from lakeshop.storage.content import Content, content_columns, contents_of
 from lakeshop.storage.publications import Publication, digest_of
 
 _KEY, _CHANGED_ON, _CHANGED_AT = "_key", "_changed_on", "_changed_at"

@@ -15,7 +15,7 @@ from lakeshop.config.settings import Settings
 from lakeshop.contracts.application import Application
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.run import METRICS, Run
-from lakeshop.storage.lake import Content
+from lakeshop.storage.content import Content
 from lakeshop.storage.publications import Publication, digest_of
 from lakeshop.storage.run_log import Counts, Entry
 

@@ -35,7 +35,8 @@ from lakeshop.engine.outcome import Failure, explain, failing_alone
 from lakeshop.engine.progress import Progress
 from lakeshop.engine.scheduler import in_parallel
 from lakeshop.storage.audit import audit
-from lakeshop.storage.lake import EMPTY, Content, Lake
+from lakeshop.storage.content import EMPTY, Content
+from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger, Publication, digest_of, window
 from lakeshop.storage.run_log import LOG, Counts, Entry, Journal
 
@@ -52,8 +53,7 @@ def no_code(_table: str) -> str:
 class Run:
     """A job at work on the days `first` to `last`.
 
-    `unusable` names tables whose content cannot be used, such as models that were altered, and
-    why; what reads them is not made.
+    `unusable` says why a table cannot be used; what reads it is not made.
     """
 
     job: str
@@ -332,7 +332,8 @@ class Run:
         if self.ledger.is_missing(table):
             with self._flushing:
                 self.ledger.forget(table, datetime.now(UTC), run_id)
-        version, contents = self._replace(table, rows, first, last, contents)
+        n_rows = counts.rows_in if counts else 0
+        version, contents = self._replace(table, rows, first, last, contents, n_rows)
         if contract.has_latest_twin and last >= max(self.ledger.days(table), default=last):
             self.lake.overwrite(f"{table}_latest", rows, run_id=run_id)
         versions = input_versions(self.lake, contract)
@@ -366,15 +367,16 @@ class Run:
         first: date,
         last: date,
         contents: Mapping[date, Content] | None,
+        n_rows: int,
     ) -> tuple[int, Mapping[date, Content]]:
         """Version and contents of the days after they are replaced."""
         self.lake.ensure(table)
         is_absent = self._is_absent(table, first, last)
         if contents == {} and (is_absent or self.lake.is_empty(table, first, last)):
             return self.lake.version(table), contents
-        may_append = is_absent and self.lake.is_held
-        write = self.lake.append_days if may_append else self.lake.replace_days
-        version = write(table, rows, first, last, run_id=self.run_id(table, last))
+        is_new = is_absent and self.lake.is_held
+        write = self.lake.append_days if is_new else self.lake.replace_days
+        version = write(table, rows, first, last, run_id=self.run_id(table, last), n_rows=n_rows)
         return version, self.lake.content(table, first, last) if contents is None else contents
 
     def _is_absent(self, table: str, first: date, last: date) -> bool:

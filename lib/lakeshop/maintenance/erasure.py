@@ -28,8 +28,9 @@ from lakeshop.maintenance.personal_data import BRONZE, QUARANTINE, marked, place
 from lakeshop.privacy.erasure_list import Erased, add_to_list, read_list
 from lakeshop.sources.mentions import IS_ERASED
 from lakeshop.storage import files as tables
+from lakeshop.storage.content import EMPTY, Content, content_columns, contents_of
 from lakeshop.storage.files import UPKEEP
-from lakeshop.storage.lake import EMPTY, Content, Lake, content_columns, contents_of
+from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger, Publication
 from lakeshop.storage.run_log import LOG
 

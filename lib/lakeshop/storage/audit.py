@@ -7,7 +7,8 @@ from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE, Contract
 from lakeshop.errors import QualityError
-from lakeshop.storage.lake import Content, Lake, content_columns, contents_of
+from lakeshop.storage.content import Content, content_columns, contents_of
+from lakeshop.storage.lake import Lake
 
 
 def audit(lake: Lake, contract: Contract, rows: DataFrame) -> dict[date, Content]:

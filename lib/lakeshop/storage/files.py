@@ -14,8 +14,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE, within
+from lakeshop.storage.content import comparable
 from lakeshop.storage.file_system import escaped, list_files, remove_folder
-from lakeshop.storage.lake import Lake, comparable
+from lakeshop.storage.lake import Lake
 
 UPKEEP = "upkeep"  # noted in commits
 

@@ -9,35 +9,24 @@ old rows of a re-run with the same id. Only a log whose rows repeat exactly may 
 BETWEEN with an internal error.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
-from functools import reduce
 from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
-from pyspark.sql import Column, DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
-from pyspark.sql import types as T
 
 from lakeshop.contracts.migration import broken_by, migration
 from lakeshop.contracts.model import BUSINESS_DATE, Contract, quoted, within
-from lakeshop.contracts.types import inner_types
 from lakeshop.errors import ContractError
+from lakeshop.storage.content import Content, content_columns, contents_of
 
-
-@dataclass(frozen=True)
-class Content:
-    """Content of a table for one business date: rows, and a digest that ignores their order."""
-
-    rows: int
-    digest: str
-
-
-EMPTY = Content(rows=0, digest="")
 MOST_LISTED = 64  # lists of files that are kept
+ROWS_PER_FILE = 1_000_000  # and so per task that writes them
 
 
 @dataclass(frozen=True)
@@ -118,9 +107,24 @@ class Lake:
         return table in self._checked or DeltaTable.isDeltaTable(self.spark, self.path(table))
 
     def replace_days(
-        self, table: str, rows: DataFrame, first: date, last: date, *, run_id: str
+        self,
+        table: str,
+        rows: DataFrame,
+        first: date,
+        last: date,
+        *,
+        run_id: str,
+        n_rows: int = 0,
     ) -> int:
         """Replace all rows filed from `first` to `last` by `rows`, in one commit.
+
+        Args:
+            table: the table.
+            rows: all rows of the days.
+            first: first day.
+            last: last day.
+            run_id: noted in the commit.
+            n_rows: about how many, if known: a task and a file for each million.
 
         Returns:
             The table's new version.
@@ -128,17 +132,25 @@ class Lake:
         Raises:
             ContractError: `rows` lack columns of the contract, or the table does not fit it.
         """
-        placed = self._placed(table, self.conform_to_contract(table, rows), first, last)
+        fitting = self.conform_to_contract(table, rows)
+        placed = self._placed(table, fitting, first, last, n_rows)
         days = {"replaceWhere": within(first, last)}
         return self._write(table, placed, "overwrite", days, run_id)
 
     def append_days(
-        self, table: str, rows: DataFrame, first: date, last: date, *, run_id: str
+        self,
+        table: str,
+        rows: DataFrame,
+        first: date,
+        last: date,
+        *,
+        run_id: str,
+        n_rows: int = 0,
     ) -> int:
         """Add the rows filed from `first` to `last`, of which the table holds none, in one commit.
 
         An append takes one job of Spark, `replace_days` takes four. Only a run that holds the lake
-        may append: two at once would both add their rows.
+        may append: two at once would both add their rows. Arguments are those of `replace_days`.
 
         Returns:
             The table's new version.
@@ -155,7 +167,8 @@ class Lake:
         )
         is_within = day.between(F.lit(first), F.lit(last))
         checked = F.when(is_within, day).otherwise(F.raise_error(fault).cast("date"))
-        placed = self._placed(table, fitting.withColumn(BUSINESS_DATE, checked), first, last)
+        dated = fitting.withColumn(BUSINESS_DATE, checked)
+        placed = self._placed(table, dated, first, last, n_rows)
         return self._write(table, placed, "append", {}, run_id)
 
     @property
@@ -163,12 +176,16 @@ class Lake:
         """Return whether this run alone may commit."""
         return self.commit_lock is not nullcontext
 
-    def _placed(self, table: str, rows: DataFrame, first: date, last: date) -> DataFrame:
+    def _placed(
+        self, table: str, rows: DataFrame, first: date, last: date, n_rows: int
+    ) -> DataFrame:
         """Rows as they are laid into files."""
+        if first == last and n_rows:  # every file is opened by each night that reads the day
+            return rows.coalesce(1 + n_rows // ROWS_PER_FILE)
         if self.contract(table).partition_by:
             return rows.hint("rebalance")
         if first == last:
-            # One file, which adaptive execution splits where the day is large.
+            # One file, where adaptive execution is on, which splits it where the day is large.
             return rows.hint("rebalance", 1)
         # Neighbouring days in one file: a year of small days in a few files is read ten times as
         # fast as in one per day, and statistics still lead to a single day.
@@ -341,41 +358,3 @@ def files_of_days(contract: Contract, first: date | None, last: date | None) -> 
         )
     since = [f"coalesce({high} >= '{first}', true)"] if first else []
     return since + ([f"coalesce({low} <= '{last}', true)"] if last else [])
-
-
-def content_columns(contract: Contract) -> tuple[Column, Column]:
-    """Aggregates `rows` and `digest`, the sum of the rows' hashes: exact in any order.
-
-    xxhash64 skips NULLs, so that a value moved to a neighbouring column would go unseen: the
-    pattern of NULLs is hashed with the values. It does not see where an array ends either:
-    what is nested is hashed as text.
-    """
-    values = [comparable(F.col(c.name), c.type) for c in contract.columns]
-    found = F.xxhash64(*values, _pattern_of_nulls(contract))
-    # Halves of the hash are summed as integers: a sum of decimals makes an object of each row.
-    high, low = F.sum(F.shiftright(found, 32)), F.sum(found.bitwiseAND(F.lit(2**32 - 1)))
-    digest = high.cast("decimal(20,0)") * F.lit(2**32) + low.cast("decimal(20,0)")
-    return F.count("*").alias("rows"), digest.alias("digest")
-
-
-def _pattern_of_nulls(contract: Contract) -> Column:
-    """A digit for each column: 1 where it is NULL. Most rows have none, and no text is built."""
-    optional = [F.col(c.name) for c in contract.columns if not c.required]
-    digits = [
-        F.lit("0") if c.required else F.col(c.name).isNull().cast("int").cast("string")
-        for c in contract.columns
-    ]
-    is_full = reduce(Column.__and__, [value.isNotNull() for value in optional], F.lit(True))
-    return F.when(is_full, F.lit("0" * len(digits))).otherwise(F.concat(*digits))
-
-
-def comparable(values: Column, kind: T.DataType) -> Column:
-    """Values that Spark can compare and hash: what is nested as JSON, maps by their keys' order."""
-    if isinstance(kind, T.MapType):
-        return F.to_json(F.array_sort(F.map_entries(values)))
-    return F.to_json(values) if inner_types(kind) else values
-
-
-def contents_of(days: Iterable[Row]) -> dict[date, Content]:
-    """Contents by day, from rows aggregated by `content_columns`."""
-    return {day[BUSINESS_DATE]: Content(day["rows"], f"{int(day['digest']):x}") for day in days}

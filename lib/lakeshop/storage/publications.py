@@ -15,7 +15,8 @@ from datetime import date, datetime, timedelta
 from itertools import accumulate
 
 from lakeshop.contracts.model import BUSINESS_DATE, Contract, Input
-from lakeshop.storage.lake import EMPTY, Content, Lake
+from lakeshop.storage.content import EMPTY, Content
+from lakeshop.storage.lake import Lake
 
 PUBLICATIONS = "ops.publications"
 

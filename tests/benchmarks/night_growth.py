@@ -1,0 +1,133 @@
+"""`night_growth`: what a further night costs by the length of the history and the daily volume.
+
+Simulated shops of 2,000 users: with 100 and 400 days before the night, and with 16 times the users.
+Each shop's lake is prepared once; a night that does not train runs on copies of it. Volume is
+compared by the users of one history, since a shop's drops grow with them.
+"""
+
+import os
+import shutil
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+
+from benchmarks.harness import BENCH, HOME, MethodFailed
+from benchmarks.night import ROUNDS, TOTAL, Figures, Lake, counted_night, merged, timed_night
+from benchmarks.process_cost import cost_of, unit
+from benchmarks.report import write_figures
+
+SHOP, SEED, DIRT = "simulated", 1, 0.02
+USERS, PRODUCTS = 2_000, 1_500
+FIRST = date(2025, 1, 1)
+TUESDAY = 1  # models are trained on Mondays
+
+
+@dataclass(frozen=True)
+class Growth:
+    """One point: so many times the users, and days of history."""
+
+    method: str
+    users: int
+    days: int
+
+
+POINTS = (
+    Growth("history_100_days", 1, 100),
+    Growth("history_400_days", 1, 400),
+    Growth("volume_16_times", 16, 100),
+)
+
+
+def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
+    """Run the benchmark; what failed, in words.
+
+    Args:
+        name: night_growth.
+        scale: share of the users.
+        chosen: part of a point's name.
+        load: of the machine, before.
+    """
+    from benchmarks.__main__ import say
+
+    label = name if scale == 1 else f"{name}_scale_{scale:g}"
+    folder = BENCH / "runs" / label
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    seconds = unit()
+    figures: Figures = {}
+    try:
+        for point in POINTS:
+            if chosen not in point.method:
+                continue
+            say(f"{label}: {point.method}")
+            lake, night = _prepared(point, scale)
+            rounds = [
+                _round(lake, night, folder / f"{point.method}_{number}", point.method, seconds)
+                for number in range(ROUNDS)
+            ]
+            figures |= merged(rounds)
+    except MethodFailed as error:
+        return [str(error)]
+    say("\n".join(["", f"{label}, a unit is {seconds:.3f} s", *ratios(figures), ""]))
+    part = "_part" if chosen else ""
+    write_figures(BENCH / f"{label}{part}.json", label, figures, load=load, unit=seconds)
+    return []
+
+
+def ratios(figures: Figures) -> list[str]:
+    """Units of each point, and how many times those of the first."""
+    units = {method: value for (method, _, metric), value in figures.items() if metric == "units"}
+    base = units.get(POINTS[0].method)
+    return [
+        f"  {method:<20}{value:>8,.0f} units" + (f"{value / base:>8.2f} times" if base else "")
+        for method, value in units.items()
+    ]
+
+
+def night_after(days: int) -> date:
+    """The first Tuesday that has at least so many days before it."""
+    day = FIRST + timedelta(days=days)
+    return day + timedelta(days=(TUESDAY - day.weekday()) % 7)
+
+
+def _prepared(point: Growth, scale: float) -> tuple[Lake, date]:
+    """The lake of the days before a night, made where there is none, and that night."""
+    night, users = night_after(point.days), round(USERS * point.users * scale)
+    lake = Lake(BENCH / "data" / f"growth_{users}_{night}", SHOP)
+    done = lake.folder / "done"
+    if not done.exists():
+        shutil.rmtree(lake.folder, ignore_errors=True)
+        lake.folder.mkdir(parents=True)
+        _simulate(lake, users, night)
+        lake.night(FIRST, night - timedelta(days=1), lake.folder / "log.txt")
+        done.touch()
+    return lake, night
+
+
+def _simulate(lake: Lake, users: int, night: date) -> None:
+    """Write all drops until a night.
+
+    Raises:
+        MethodFailed: the simulation did not end well.
+    """
+    command = ["spark-submit", "--properties-file", "conf/spark/local.conf", "jobs/simulate.py"]
+    size = ["--users", f"{users}", "--products", f"{PRODUCTS}", "--seed", f"{SEED}"]
+    days = ["--start", f"{FIRST}", "--end", f"{night}", "--dirt", f"{DIRT}"]
+    landing = ["--landing", str(lake.folder / "landing")]
+    log = lake.folder / "simulate.txt"
+    if cost_of([*command, *size, *days, *landing], cwd=HOME, env=dict(os.environ), log=log).code:
+        message = f"jobs/simulate.py should end with 0; see {log}"
+        raise MethodFailed(message)
+
+
+def _round(prepared: Lake, night: date, folder: Path, method: str, seconds: float) -> Figures:
+    """Figures of the night on a copy of the lake; the first round counts by the event log."""
+    shutil.copytree(prepared.folder, folder / "shop")
+    lake = Lake(folder / "shop", SHOP)
+    if folder.name.endswith("_0"):
+        found = counted_night(lake, method, night, folder, seconds)
+        found = {key: value for key, value in found.items() if key[1] == TOTAL}
+    else:
+        found = timed_night(lake, method, night, folder, seconds)
+    shutil.rmtree(lake.folder)
+    return found
