@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from pyspark.sql import functions as F
 
+from conftest import HOME
 from lakeshop.demand.evaluation import comparable_days, evaluate
 from lakeshop.inventory.evaluation import evaluate as evaluate_plan
 from lakeshop.ml import forecast_metrics as metrics
+from lakeshop.pipeline import read_settings
 
 NIGHT = date(2026, 3, 9)  # a Monday
 LAST = NIGHT + timedelta(days=7)  # a training day
@@ -92,6 +94,7 @@ def stock_rows(rows):
 def published(rows, settings):
     """Run the evaluation of one day over frames by hand: the figures of each subject and day."""
     found, read = {}, []
+    with_stock = read_settings(HOME / "conf", env="local", shop="simulated").shop
     frames = {
         "ops.backtests": rows(
             "ops.backtests",
@@ -122,7 +125,7 @@ def published(rows, settings):
         frames.update(others)
         forecasts = settings.demand.model_copy(update={"level": level})
         context = SimpleNamespace(
-            settings=settings.model_copy(update={"demand": forecasts}),
+            settings=settings.model_copy(update={"demand": forecasts, "shop": with_stock}),
             content=lambda table, day: "d" if (table, day) in filled else "",
             is_published=lambda *_: False,
             read=frame,
