@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import pickle
 import re
 import shutil
 from datetime import date
@@ -32,8 +33,10 @@ from lakeshop.pipeline import main
 from lakeshop.privacy.pseudonyms import pseudonym_of
 from lakeshop.storage import lock as lease
 from lakeshop.storage.jars import has_class
+from lakeshop.storage.lake import Lake
 from lakeshop.storage.lock import acquire_lock
 from lakeshop.storage.run_log import LOG
+from lakeshop.training.registry import sha256_of
 
 GOLDEN = HOME / "tests" / "golden"
 KEY_VARIABLE = "LAKESHOP_PSEUDONYM_KEY"
@@ -250,7 +253,47 @@ def test_a_lake_is_gone_on_with_under_its_own_key(with_spark, monkeypatch, rows,
 
 # -- the night -------------------------------------------------------------------------------------
 
+PICKLED = pickle.dumps({"weights": [1.0]})
 DAY = date(2026, 3, 10)
+
+
+@pytest.fixture
+def with_champion(with_spark, spark, contracts, rows):
+    """Puts a file into `models.fraud`, promoted on the day before under a digest."""
+    lake, day = Lake(spark, str(with_spark / "lake"), contracts), date(2026, 3, 9)
+
+    def promote(sha256):
+        row = {"business_date": day, "name": "fraud", "is_champion": True}
+        made = rows("models.fraud", {**row, "model": PICKLED, "sha256": sha256})
+        lake.replace_days("models.fraud", made, day, day, run_id="test")
+        return with_spark
+
+    return promote
+
+
+@pytest.mark.parametrize(
+    ("sha256", "text"),
+    [
+        (sha256_of(b"another"), f"Received {sha256_of(PICKLED)}: it was altered. Restore the"),
+        (sha256_of(PICKLED), "A model's file should be one that Keras saved. Received another:"),
+    ],
+    ids=["altered", "a pickle"],
+)
+def test_an_altered_model_fails_its_readers_and_ends_the_run_with_1(
+    with_champion, caplog, sha256, text
+):
+    home = with_champion(sha256)
+    seen = []
+
+    def work(run):
+        night.build_tables(run, "gold.fraud_scores")
+        seen.extend(failure.table for failure in run.failures)
+
+    assert ran(home, "--date", f"{DAY}", work=work, name="publish") == 1
+    assert seen == ["gold.fraud_scores"]
+    assert "The champion of fraud, of 2026-03-09: A model's file" in told(caplog)
+    assert text in told(caplog)
+    assert "Traceback" not in told(caplog)
 
 
 def test_metrics_and_a_summary_that_fail_do_not_fail_the_night(with_spark, monkeypatch, caplog):
