@@ -9,10 +9,9 @@ import os
 import shutil
 from dataclasses import dataclass
 from datetime import date, timedelta
-from pathlib import Path
 
 from benchmarks.harness import BENCH, HOME, MethodFailed
-from benchmarks.night import ROUNDS, TOTAL, Figures, Lake, counted_night, merged, timed_night
+from benchmarks.night import ROUNDS, TOTAL, Figures, Lake, merged, round_of
 from benchmarks.process_cost import cost_of, unit
 from benchmarks.report import write_figures
 
@@ -61,11 +60,13 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
                 continue
             say(f"{label}: {point.method}")
             lake, night = _prepared(point, scale)
-            rounds = [
-                _round(lake, night, folder / f"{point.method}_{number}", point.method, seconds)
-                for number in range(ROUNDS)
-            ]
-            figures |= merged(rounds)
+            rounds = []
+            for number in range(ROUNDS):
+                where, is_first = folder / f"{point.method}_{number}", number == 0
+                nights = {point.method: night}
+                rounds.append(round_of(lake, nights, where, seconds, is_counted=is_first))
+            in_all = {key: value for key, value in merged(rounds).items() if key[1] == TOTAL}
+            figures |= in_all
     except MethodFailed as error:
         return [str(error)]
     say("\n".join(["", f"{label}, a unit is {seconds:.3f} s", *ratios(figures), ""]))
@@ -118,16 +119,3 @@ def _simulate(lake: Lake, users: int, night: date) -> None:
     if cost_of([*command, *size, *days, *landing], cwd=HOME, env=dict(os.environ), log=log).code:
         message = f"jobs/simulate.py should end with 0; see {log}"
         raise MethodFailed(message)
-
-
-def _round(prepared: Lake, night: date, folder: Path, method: str, seconds: float) -> Figures:
-    """Figures of the night on a copy of the lake; the first round counts by the event log."""
-    shutil.copytree(prepared.folder, folder / "shop")
-    lake = Lake(folder / "shop", SHOP)
-    if folder.name.endswith("_0"):
-        found = counted_night(lake, method, night, folder, seconds)
-        found = {key: value for key, value in found.items() if key[1] == TOTAL}
-    else:
-        found = timed_night(lake, method, night, folder, seconds)
-    shutil.rmtree(lake.folder)
-    return found
