@@ -1,4 +1,4 @@
-"""What a table holds of a business date, named by a digest that ignores the order of rows."""
+"""Content of a table on a business date, named by a digest that ignores the order of rows."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
