@@ -3,12 +3,17 @@
 Simulated shops of 2,000 users: with 100 and 400 days before the night, and with 16 times the users.
 Each shop's lake is prepared once; a night that does not train runs on copies of it. Volume is
 compared by the users of one history, since a shop's drops grow with them.
+
+docs/night_growth.svg shows how many times the units of the first shop each of the others takes.
 """
 
+import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 
 from benchmarks.harness import BENCH, HOME, MethodFailed
 from benchmarks.night import ROUNDS, TOTAL, Figures, Lake, merged, round_of
@@ -19,6 +24,7 @@ SHOP, SEED, DIRT = "simulated", 1, 0.02
 USERS, PRODUCTS = 2_000, 1_500
 FIRST = date(2025, 1, 1)
 TUESDAY = 1  # models are trained on Mondays
+TARGET = HOME / "docs" / "night_growth.svg"
 
 
 @dataclass(frozen=True)
@@ -30,11 +36,9 @@ class Growth:
     days: int
 
 
-POINTS = (
-    Growth("history_100_days", 1, 100),
-    Growth("history_400_days", 1, 400),
-    Growth("volume_16_times", 16, 100),
-)
+BASE = Growth("history_100_days", 1, 100)
+LONG, LARGE = Growth("history_400_days", 1, 400), Growth("volume_16_times", 16, 100)
+POINTS = (BASE, LONG, LARGE)
 
 
 def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
@@ -71,18 +75,48 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
         return [str(error)]
     say("\n".join(["", f"{label}, a unit is {seconds:.3f} s", *ratios(figures), ""]))
     part = "_part" if chosen else ""
-    write_figures(BENCH / f"{label}{part}.json", label, figures, load=load, unit=seconds)
+    path = BENCH / f"{label}{part}.json"
+    write_figures(path, label, figures, load=load, unit=seconds)
+    if scale == 1 and not chosen:
+        draw(path)
     return []
 
 
 def ratios(figures: Figures) -> list[str]:
     """Units of each point, and how many times those of the first."""
-    units = {method: value for (method, _, metric), value in figures.items() if metric == "units"}
-    base = units.get(POINTS[0].method)
+    units = units_of(figures)
+    base = units.get(BASE.method)
     return [
         f"  {method:<20}{value:>8,.0f} units" + (f"{value / base:>8.2f} times" if base else "")
         for method, value in units.items()
     ]
+
+
+def units_of(figures: Mapping[tuple[str, str, str], float]) -> dict[str, float]:
+    """Units of each point."""
+    return {method: value for (method, _, metric), value in figures.items() if metric == "units"}
+
+
+def draw(written: Path, target: Path = TARGET) -> None:
+    """Times the units against times the data, as SVG, from what the benchmark wrote."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    rows = json.loads(written.read_text())["rows"]
+    units = units_of({(row["method"], row["size"], row["metric"]): row["value"] for row in rows})
+    mpl.rcParams["svg.hashsalt"] = "night_growth"  # the same file from the same numbers
+    figure = Figure(figsize=(7, 3.2), layout="constrained")
+    kinds = {"days of history": (LONG, LONG.days / BASE.days), "daily volume": (LARGE, LARGE.users)}
+    for axes, (what, (point, times)) in zip(figure.subplots(1, 2), kinds.items(), strict=True):
+        cost = units[point.method] / units[BASE.method]
+        axes.plot([1, times], [1, times], ":", color="gray", label="as the data grows")
+        axes.plot([1, times], [1, cost], "o-", label=f"a night: {cost:.2f} times the units")
+        axes.set(
+            xlabel=f"times the {what}", ylabel="times the units", xlim=(0, None), ylim=(0, None)
+        )
+        axes.grid(visible=True, alpha=0.3)
+        axes.legend(fontsize="small")
+    figure.savefig(target, format="svg", metadata={"Date": None})
 
 
 def night_after(days: int) -> date:
