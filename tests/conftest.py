@@ -55,6 +55,7 @@ DRIVERS = sorted((HOME / ".venv" / "jars").glob("org.postgresql_postgresql-*.jar
 # What shares a lake goes to one process of `-n 2`, the longest first.
 LONGEST = (
     "test_kills.py",
+    "test_deaths.py",
     "test_random_kills.py",
     "test_submit.py",
     "two_nights",
