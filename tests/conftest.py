@@ -62,10 +62,25 @@ LONGEST = (
     "six_nights",
     "test_survival.py",
     "fraud_nights",
+    "keras",
 )
 
 
+# Run TensorFlow in the process of the test: started once, in one process of the two.
+KERAS = {
+    "test_backend.py",
+    "test_calibration.py",
+    "test_demand_network.py",
+    "test_fraud_network.py",
+    "test_inference.py",
+    "test_local_steps.py",
+    "test_registry.py",
+}
+
+
 def group(item: pytest.Item) -> str:
+    if item.path.name in KERAS:
+        return "keras"
     needs = (*getattr(item, "fixturenames", ()), item.path.name)
     return next((name for name in LONGEST if name in needs), item.path.name)
 

@@ -6,6 +6,7 @@ Who may import whom is said in pyproject.toml and checked by import-linter.
 import ast
 import shutil
 import subprocess
+from functools import cache
 
 import pytest
 
@@ -31,9 +32,14 @@ CHANCE = {"random.random", "np.random.rand"} | {
 }
 
 
+@cache
+def nodes_of(path):
+    return list(ast.walk(ast.parse(path.read_text())))
+
+
 def functions_of(path):
     kinds = ast.FunctionDef | ast.AsyncFunctionDef
-    return [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, kinds)]
+    return [node for node in nodes_of(path) if isinstance(node, kinds)]
 
 
 def code_lines(function):
@@ -57,7 +63,7 @@ def test_jobs_are_short_and_hold_no_functions_for_executors():
         assert len(text.splitlines()) <= 60, path
         assert not {"pyspark", "pandas", "numpy", "jobs"} & {
             name.split(".")[0]
-            for node in ast.walk(ast.parse(text))
+            for node in nodes_of(path)
             for name in (
                 [alias.name for alias in node.names]
                 if isinstance(node, ast.Import)
@@ -71,7 +77,7 @@ def test_jobs_are_short_and_hold_no_functions_for_executors():
 def test_no_clock_and_no_chance():
     """The engine's run alone may know when something ran."""
     for path in MODULES:
-        nodes = ast.walk(ast.parse(path.read_text()))
+        nodes = nodes_of(path)
         calls = {ast.unparse(node.func) for node in nodes if isinstance(node, ast.Call)}
         allowed = {"datetime.now"} if path.parent.name == "engine" else set()
         assert not calls & (CLOCKS | CHANCE) - allowed, path

@@ -93,6 +93,8 @@ def test_only_a_run_that_holds_the_lake_appends(spark, contracts, settings, home
 def test_rows_of_other_days_are_refused(spark, contracts, home, rows, day):
     lake = Lake(spark, home, contracts)
     with pytest.raises(Exception, match="USER_RAISED_EXCEPTION") as caught:
-        lake.append_days(TABLE, rows(TABLE, {"business_date": day}), D1, D1, run_id="r")
+        lake.replace_days(
+            TABLE, rows(TABLE, {"business_date": day}), D1, D1, run_id="r", are_new=True
+        )
     assert f"filed from {D1} to {D1}. Received a row of {day}" in summarize_error(caught.value)
     assert held(spark, contracts, home) == []

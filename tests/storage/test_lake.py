@@ -101,11 +101,44 @@ def test_a_large_day_is_written_by_several_tasks(lake, monkeypatch):
     for n_rows, files in ((2, 1), (3, 2), (6, 3)):
         whole.replace_days(TABLE, rows, D1, D1, run_id="r", n_rows=n_rows)
         assert whole.snapshot(TABLE).allFiles().count() == files, n_rows
-    whole.append_days(
-        TABLE, rows.withColumn("business_date", F.lit(D2)), D2, D2, run_id="r", n_rows=3
-    )
+    later = rows.withColumn("business_date", F.lit(D2))
+    whole.replace_days(TABLE, later, D2, D2, run_id="r", n_rows=3, are_new=True)
     assert whole.snapshot(TABLE).allFiles().count() == 3 + 2
     assert len(rows_of(whole)) == 12
+
+
+@pytest.mark.parametrize("are_new", [False, True])
+def test_what_is_counted_as_it_is_written_is_what_the_table_holds(lake, are_new):
+    rows = frame(lake, (D1, 1, "a", None, ["x"]), (D1, 2, None, "b", ["x", None])).repartition(2)
+    version, contents = lake.replace_and_count(
+        TABLE, rows, D1, D1, run_id="r", are_new=are_new, n_rows=2
+    )
+    assert version == lake.version(TABLE)
+    assert contents == lake.content(TABLE, D1, D1)
+    assert contents[D1].rows == 2
+    days = frame(lake, (D2, 3, "c"), (D3, 4, "d"))
+    _, contents = lake.replace_and_count(TABLE, days, D2, D3, run_id="r", are_new=are_new)
+    assert contents == lake.content(TABLE, D2, D3)
+    assert lake.replace_and_count(TABLE, frame(lake), D1, D1, run_id="r")[1] == {}
+    assert set(lake.content(TABLE, D1, D3)) == {D2, D3}
+
+
+def test_a_task_that_is_tried_again_counts_its_rows_once(lake, tmp_path):
+    failed = tmp_path / "failed"
+
+    def once(batches):
+        yield from batches
+        if not failed.exists():
+            failed.touch()
+            raise OSError(failed)
+
+    rows = frame(lake, (D1, 1, "a"), (D1, 2, "b")).coalesce(1)
+    _, contents = lake.replace_and_count(
+        TABLE, rows.mapInArrow(once, rows.schema), D1, D1, run_id="r", n_rows=2
+    )
+    assert failed.exists()
+    assert contents == lake.content(TABLE, D1, D1)
+    assert contents[D1].rows == 2
 
 
 def test_a_rerun_gives_the_same_digest_and_one_more_version(lake):

@@ -13,7 +13,7 @@ from lakeshop.training.weights import Layout, assign, flat
 
 FEATURES = ("a", "b", "c", "d")
 COLUMNS = FeatureSpec({"x": FEATURES}, ("y",), "w")
-BATCH = 32
+BATCH, STEPS = 32, 12
 
 
 def records(rows=300, seed=0, columns=COLUMNS):
@@ -121,16 +121,16 @@ PLAIN = {"class_name": "SGD", "config": {"learning_rate": 0.3}}
 
 @pytest.mark.parametrize("outer", [PLAIN, MOMENTUM, NESTEROV, ADAM], ids=["sgd", "m", "n", "adam"])
 def test_four_shards_of_one_step_are_one_process_on_the_joined_batch(outer):
-    """Shards of unequal batches, by their rows; 50 steps."""
+    """Shards of unequal batches, by their rows; steps enough for momentum to build up."""
     shards = [records(rows, seed) for seed, rows in enumerate((32, 32, 20, 5))]
     made = spec(activation="sigmoid")
     inner = ModelSpec(made.builder, COLUMNS, made.arguments, PLAIN_SGD, batch_size=BATCH)
-    weights, _ = rounds(inner, shards, [1] * 50, outer)
+    weights, _ = rounds(inner, shards, [1] * STEPS, outer)
     joined = np.concatenate(shards)
     one = ModelSpec(made.builder, COLUMNS, made.arguments, outer, batch_size=len(joined))
     model = compiled_model(one)
     x, y, w = COLUMNS.arrays(joined)
-    model.fit(x, y, sample_weight=w, batch_size=len(joined), epochs=50, shuffle=False, verbose=0)
+    model.fit(x, y, sample_weight=w, batch_size=len(joined), epochs=STEPS, shuffle=False, verbose=0)
     np.testing.assert_allclose(weights[-1], flat(model), rtol=1e-5, atol=1e-6)
 
 

@@ -58,7 +58,9 @@ def inputs_on(panel: Panel, groups: Floats, options: DemandSettings) -> Floats32
     return inputs_of(panel, groups, calendar_ahead(panel.day, options))
 
 
-def sampled(series: DataFrame, most: int, days_before: int) -> DataFrame:
+def sampled(
+    series: DataFrame, most: int, days_before: int, n_series: int | None = None
+) -> DataFrame:
     """Sample about `most` series: the half of highest value, and as many of the others.
 
     Valuable series matter most; the others show rare sales.
@@ -68,8 +70,9 @@ def sampled(series: DataFrame, most: int, days_before: int) -> DataFrame:
         most: approximate number of series.
         days_before: sales count until so many days before. Later days would select series by the
             values to be forecast.
+        n_series: how many there are, if known; else they are counted.
     """
-    total = series.count()
+    total = series.count() if n_series is None else n_series
     if total <= most:
         return series
     by_value = Window.orderBy(_value(days_before).desc(), *KEY)

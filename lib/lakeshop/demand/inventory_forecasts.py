@@ -30,7 +30,6 @@ from lakeshop.demand.reasons import Reasons, reasons
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import DEMAND_TABLE, MODEL_NAME
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import of_newest_day
 from lakeshop.ml.arrays import Floats
 from lakeshop.training.inference import Network
 from lakeshop.training.registry import champion
@@ -44,10 +43,11 @@ OF_DAY = "reason_of_day"
 def inventory_forecasts(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per active series and day of the horizon."""
     series = context.cache(tables[DEMAND_TABLE].where("is_active"))
-    inputs = _inputs(tables, series, context)
+    n_series = series.count()
+    inputs = _inputs(tables, series, n_series, context)
     task = _forecaster(inputs, context.day, context.settings.section(DemandSettings))
     # Spark coalesces small inputs into one task, but keeps an explicit number of partitions.
-    spread = series.repartition(max(1, series.count() // SERIES_PER_TASK), *KEY)
+    spread = series.repartition(max(1, n_series // SERIES_PER_TASK), *KEY)
     model = (inputs.model_date, inputs.network.sha256 if inputs.network else None)
     days = _columns_of_days(context.settings.section(DemandSettings))
     # A row per series comes from the tasks, with arrays of days: its texts are there once.
@@ -79,12 +79,14 @@ class ForecastInputs:
     model_date: date | None
 
 
-def _inputs(tables: Tables, series: DataFrame, context: BuildContext) -> ForecastInputs:
+def _inputs(
+    tables: Tables, series: DataFrame, n_series: int, context: BuildContext
+) -> ForecastInputs:
     options = context.settings.section(DemandSettings)
     policies = _rules(tables["ops.backtests"], options)
     if not policies:
         context.warn(f"no backtest of demand yet: forecasts are by {DEFAULT}")
-    sample = sampled(series, options.backtest.series, 0).orderBy(*KEY).toPandas()
+    sample = sampled(series, options.backtest.series, 0, n_series).orderBy(*KEY).toPandas()
     shared = series_of(sample, context.day, options).pooled() if len(sample) else None
     needs = any(uses_network(policy.method) for policy in policies.values())
     row = champion(tables["models.demand"], MODEL_NAME) if needs else None
@@ -94,7 +96,8 @@ def _inputs(tables: Tables, series: DataFrame, context: BuildContext) -> Forecas
 
 def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPolicy]:
     """Policies of the newest training day, by segment."""
-    chosen = backtests.where(F.col("method").isNotNull())
+    chosen = backtests.where(F.col("method").isNotNull()).collect()  # a few rows a segment
+    newest = max((row[BUSINESS_DATE] for row in chosen), default=None)
     return {
         row["segment"]: SegmentPolicy(
             row["method"],
@@ -103,7 +106,8 @@ def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPo
             row["variance_factor"],
             row["level_variance"],
         )
-        for row in of_newest_day(chosen).collect()
+        for row in chosen
+        if row[BUSINESS_DATE] == newest
     }
 
 

@@ -310,8 +310,7 @@ class Run:
     ) -> int:
         """Replace the days of a table and its twin, log it, and remember what they were made from.
 
-        To remember comes last: another table's thread may write the memory at any moment, and
-        what it holds is not made again after a kill.
+        To remember comes last: what is remembered is not made again after a kill.
 
         Args:
             table: the table.
@@ -320,8 +319,8 @@ class Run:
             last: last day.
             started: when the work on it began, by `time.monotonic`.
             counts: of the rows received, where some were not accepted.
-            contents: of the rows by day, where known; else the table is read again. Where they
-                are known to be empty, days that are empty already stay untouched.
+            contents: of the rows by day, where known. Where they are known to be empty, days
+                that are empty already stay untouched.
             input_digests: by day, where the inputs are no tables of the lake.
 
         Returns:
@@ -374,10 +373,12 @@ class Run:
         is_absent = self._is_absent(table, first, last)
         if contents == {} and (is_absent or self.lake.is_empty(table, first, last)):
             return self.lake.version(table), contents
-        is_new = is_absent and self.lake.is_held
-        write = self.lake.append_days if is_new else self.lake.replace_days
-        version = write(table, rows, first, last, run_id=self.run_id(table, last), n_rows=n_rows)
-        return version, self.lake.content(table, first, last) if contents is None else contents
+        days, run_id = (table, rows, first, last), self.run_id(table, last)
+        are_new = is_absent and self.lake.is_held
+        if contents is None:
+            return self.lake.replace_and_count(*days, run_id=run_id, n_rows=n_rows, are_new=are_new)
+        version = self.lake.replace_days(*days, run_id=run_id, n_rows=n_rows, are_new=are_new)
+        return version, contents
 
     def _is_absent(self, table: str, first: date, last: date) -> bool:
         """Return whether table and ledger prove that the days hold nothing.
@@ -390,8 +391,7 @@ class Run:
     def flush(self, *, at_most_every: float = 0.0) -> None:
         """Write what was published so far to `ops.publications` and `ops.runs`.
 
-        What was not flushed when a run is killed is done again: content that is already there
-        is replaced by the same. So tables flush only every `at_most_every` seconds.
+        A killed run does again what it has not flushed: tables flush every `at_most_every` seconds.
         """
         with self._flushing:
             if time.monotonic() - self._flushed < at_most_every:

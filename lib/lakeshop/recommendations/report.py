@@ -50,17 +50,20 @@ def show_examples(
     recommendations: DataFrame, products: DataFrame, *, users: int, rows: int
 ) -> None:
     """Log the first rows of both lists of those likeliest to buy, by product name."""
-    names = products.select("product_id", "name")
-    best = recommendations.where(~F.col("is_fallback")).groupBy("user_id")
-    chosen = best.agg(F.max("score").alias("score")).orderBy(F.desc("score"), "user_id")
+    # A user's best product is the first of one of the two lists.
+    first = recommendations.where(~F.col("is_fallback") & (F.col("rank") == 1))
+    best = first.orderBy(F.desc("score"), "user_id").limit(2 * users).select("user_id").collect()
+    chosen = list(dict.fromkeys(row["user_id"] for row in best))[:users]
     picked = (
-        recommendations.where(F.col("rank") <= rows)
-        .join(F.broadcast(chosen.limit(users)), on="user_id", how="left_semi")
-        .join(names, on="product_id", how="left")
+        recommendations.where((F.col("rank") <= rows) & F.col("user_id").isin(chosen))
         .orderBy("user_id", "list", "rank")
-        .select("user_id", "list", F.coalesce("name", "product_id").alias("name"), "reason")
+        .select("user_id", "list", "product_id", "reason")
+        .collect()
     )
+    ids = sorted({row["product_id"] for row in picked})
+    named = products.where(F.col("product_id").isin(ids)).select("product_id", "name").collect()
+    names = {row["product_id"]: row["name"] for row in named}
     LOG.info("")
-    for row in picked.collect():
-        user = row["user_id"][:8]
-        LOG.info("  user %s  %-5s  %-38.38s  %s", user, row["list"], row["name"], row["reason"])
+    for row in picked:
+        user, name = row["user_id"][:8], names.get(row["product_id"]) or row["product_id"]
+        LOG.info("  user %s  %-5s  %-38.38s  %s", user, row["list"], name, row["reason"])

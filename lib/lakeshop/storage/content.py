@@ -1,9 +1,10 @@
 """Content of a table on a business date, named by a digest that ignores the order of rows."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
+from typing import Any
 
 from pyspark.sql import Column, Row
 from pyspark.sql import functions as F
@@ -57,6 +58,6 @@ def comparable(values: Column, kind: T.DataType) -> Column:
     return F.to_json(values) if inner_types(kind) else values
 
 
-def contents_of(days: Iterable[Row]) -> dict[date, Content]:
+def contents_of(days: Iterable[Row | Mapping[str, Any]]) -> dict[date, Content]:
     """Contents by day, from rows aggregated by `content_columns`."""
     return {day[BUSINESS_DATE]: Content(day["rows"], f"{int(day['digest']):x}") for day in days}

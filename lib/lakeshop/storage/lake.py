@@ -17,7 +17,7 @@ from typing import Any
 
 from delta.tables import DeltaTable
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.migration import broken_by, migration
@@ -115,6 +115,7 @@ class Lake:
         *,
         run_id: str,
         n_rows: int = 0,
+        are_new: bool = False,
     ) -> int:
         """Replace all rows filed from `first` to `last` by `rows`, in one commit.
 
@@ -125,6 +126,9 @@ class Lake:
             last: last day.
             run_id: noted in the commit.
             n_rows: about how many, if known: a task and a file for each million.
+            are_new: the table holds no rows of the days, so that they are appended: that takes one
+                job of Spark, to replace them takes four. Only a run that holds the lake may say
+                so: two at once would both add their rows.
 
         Returns:
             The table's new version.
@@ -132,12 +136,10 @@ class Lake:
         Raises:
             ContractError: `rows` lack columns of the contract, or the table does not fit it.
         """
-        fitting = self.conform_to_contract(table, rows)
-        placed = self._placed(table, fitting, first, last, n_rows)
-        days = {"replaceWhere": within(first, last)}
-        return self._write(table, placed, "overwrite", days, run_id)
+        placed = self._placed(table, rows, first, last, n_rows, are_new)
+        return self._write_days(table, placed, first, last, run_id, are_new)
 
-    def append_days(
+    def replace_and_count(
         self,
         table: str,
         rows: DataFrame,
@@ -146,30 +148,31 @@ class Lake:
         *,
         run_id: str,
         n_rows: int = 0,
-    ) -> int:
-        """Add the rows filed from `first` to `last`, of which the table holds none, in one commit.
-
-        An append takes one job of Spark, `replace_days` takes four. Only a run that holds the lake
-        may append: two at once would both add their rows. Arguments are those of `replace_days`.
+        are_new: bool = False,
+    ) -> tuple[int, dict[date, Content]]:
+        """Replace days as `replace_days` does.
 
         Returns:
-            The table's new version.
-
-        Raises:
-            ContractError: `rows` lack columns of the contract, or the table does not fit it.
+            The new version and the content of each day; empty days are absent. One day is counted
+            by the tasks that write it, several are read again.
         """
-        fitting = self.conform_to_contract(table, rows)
-        # `replaceWhere` refuses the rows of other days; here the plan does.
-        day = F.col(BUSINESS_DATE)
-        fault = F.concat(
-            F.lit(f"Rows of {table} should be filed from {first} to {last}. Received a row of "),
-            F.coalesce(day.cast("string"), F.lit("no day")),
-        )
-        is_within = day.between(F.lit(first), F.lit(last))
-        checked = F.when(is_within, day).otherwise(F.raise_error(fault).cast("date"))
-        dated = fitting.withColumn(BUSINESS_DATE, checked)
-        placed = self._placed(table, dated, first, last, n_rows)
-        return self._write(table, placed, "append", {}, run_id)
+        placed = self._placed(table, rows, first, last, n_rows, are_new)
+        if first != last:
+            version = self._write_days(table, placed, first, last, run_id, are_new)
+            return version, self.content(table, first, last)
+        observation = Observation()
+        # In the last stage, whose tasks count once each, however often they are tried.
+        counted = placed.observe(observation, *content_columns(self.contract(table)))
+        version = self._write_days(table, counted, first, last, run_id, are_new)
+        found = observation.get
+        return version, contents_of([{BUSINESS_DATE: first, **found}] if found["rows"] else [])
+
+    def _write_days(
+        self, table: str, rows: DataFrame, first: date, last: date, run_id: str, are_new: bool
+    ) -> int:
+        if are_new:
+            return self._write(table, rows, "append", {}, run_id)
+        return self._write(table, rows, "overwrite", {"replaceWhere": within(first, last)}, run_id)
 
     @property
     def is_held(self) -> bool:
@@ -177,19 +180,22 @@ class Lake:
         return self.commit_lock is not nullcontext
 
     def _placed(
-        self, table: str, rows: DataFrame, first: date, last: date, n_rows: int
+        self, table: str, rows: DataFrame, first: date, last: date, n_rows: int, are_new: bool
     ) -> DataFrame:
-        """Rows as they are laid into files."""
+        """Rows of days as they are laid into files."""
+        fitting = self.conform_to_contract(table, rows)
+        if are_new:  # `replaceWhere` refuses the rows of other days; here the plan does
+            fitting = fitting.withColumn(BUSINESS_DATE, _checked_day(table, first, last))
         if first == last and n_rows:  # every file is opened by each night that reads the day
-            return rows.coalesce(1 + n_rows // ROWS_PER_FILE)
+            return fitting.coalesce(1 + n_rows // ROWS_PER_FILE)
         if self.contract(table).partition_by:
-            return rows.hint("rebalance")
+            return fitting.hint("rebalance")
         if first == last:
             # One file, where adaptive execution is on, which splits it where the day is large.
-            return rows.hint("rebalance", 1)
+            return fitting.hint("rebalance", 1)
         # Neighbouring days in one file: a year of small days in a few files is read ten times as
         # fast as in one per day, and statistics still lead to a single day.
-        return rows.repartitionByRange(BUSINESS_DATE)
+        return fitting.repartitionByRange(BUSINESS_DATE)
 
     def replace_parts(
         self,
@@ -332,6 +338,17 @@ class Lake:
     def read_raw(self, table: str) -> DataFrame:
         """A table as it is stored, whatever its contract says."""
         return self.spark.read.format("delta").load(self.path(table))
+
+
+def _checked_day(table: str, first: date, last: date) -> Column:
+    """The business date; a row that is filed under a day outside ends the query."""
+    day = F.col(BUSINESS_DATE)
+    fault = F.concat(
+        F.lit(f"Rows of {table} should be filed from {first} to {last}. Received a row of "),
+        F.coalesce(day.cast("string"), F.lit("no day")),
+    )
+    is_within = day.between(F.lit(first), F.lit(last))
+    return F.when(is_within, day).otherwise(F.raise_error(fault).cast("date"))
 
 
 def with_gained_columns(contract: Contract, rows: DataFrame) -> DataFrame:
