@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from pyspark import InheritableThread
 from pyspark.errors import PySparkException
+from pyspark.sql import Observation
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
@@ -121,6 +122,25 @@ def test_what_is_counted_as_it_is_written_is_what_the_table_holds(lake, are_new)
     assert contents == lake.content(TABLE, D2, D3)
     assert lake.replace_and_count(TABLE, frame(lake), D1, D1, run_id="r")[1] == {}
     assert set(lake.content(TABLE, D1, D3)) == {D2, D3}
+
+
+class LostObservation(Observation):
+    """Is never told anything, as where Spark's bus of listeners has dropped the message."""
+
+    def _on(self, df, *exprs):
+        observed = super()._on(df, *exprs)
+        self._jo = self._jvm.org.apache.spark.sql.Observation()
+        return observed
+
+
+def test_a_day_whose_count_is_lost_is_read_again(lake, monkeypatch):
+    monkeypatch.setattr("lakeshop.storage.lake.Observation", LostObservation)
+    monkeypatch.setattr("lakeshop.storage.lake.TOLD_WITHIN", "100 milliseconds")
+    rows = frame(lake, (D1, 1, "a"), (D1, 2, "b"))
+    version, contents = lake.replace_and_count(TABLE, rows, D1, D1, run_id="r")
+    assert version == lake.version(TABLE)
+    assert contents == lake.content(TABLE, D1, D1)
+    assert contents[D1].rows == 2
 
 
 def test_a_task_that_is_tried_again_counts_its_rows_once(lake, tmp_path):

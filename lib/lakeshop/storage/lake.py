@@ -16,6 +16,7 @@ from datetime import date
 from typing import Any
 
 from delta.tables import DeltaTable
+from py4j.protocol import Py4JJavaError
 from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
@@ -27,6 +28,7 @@ from lakeshop.storage.content import Content, content_columns, contents_of
 
 MOST_LISTED = 64  # lists of files that are kept
 ROWS_PER_FILE = 1_000_000  # and so per task that writes them
+TOLD_WITHIN = "30 seconds"  # after a commit, until its counts come
 
 
 @dataclass(frozen=True)
@@ -154,7 +156,7 @@ class Lake:
 
         Returns:
             The new version and the content of each day; empty days are absent. One day is counted
-            by the tasks that write it, several are read again.
+            by the tasks that write it. Several are read again, and so is one whose count is lost.
         """
         placed = self._placed(table, rows, first, last, n_rows, are_new)
         if first != last:
@@ -164,6 +166,8 @@ class Lake:
         # In the last stage, whose tasks count once each, however often they are tried.
         counted = placed.observe(observation, *content_columns(self.contract(table)))
         version = self._write_days(table, counted, first, last, run_id, are_new)
+        if not _is_told(self.spark, observation):
+            return version, self.content(table, first, last)
         found = observation.get
         return version, contents_of([{BUSINESS_DATE: first, **found}] if found["rows"] else [])
 
@@ -338,6 +342,19 @@ class Lake:
     def read_raw(self, table: str) -> DataFrame:
         """A table as it is stored, whatever its contract says."""
         return self.spark.read.format("delta").load(self.path(table))
+
+
+def _is_told(spark: SparkSession, observation: Observation) -> bool:
+    """Wait for the counts of a write that is done: a bus of listeners that is full loses them."""
+    concurrent: Any = spark._jvm.scala.concurrent  # type: ignore[union-attr]
+    told: Any = observation._jo.future()  # type: ignore[union-attr]
+    try:
+        concurrent.Await.ready(told, concurrent.duration.Duration.create(TOLD_WITHIN))
+    except Py4JJavaError as error:
+        if "TimeoutException" not in f"{error.java_exception}":
+            raise
+        return False
+    return True
 
 
 def _checked_day(table: str, first: date, last: date) -> Column:
