@@ -91,15 +91,10 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
     folder.mkdir(parents=True)
     seconds = unit()
     try:
-        prepared = _prepared(scale, say)
-        rounds: list[Figures] = []
-        for number in range(ROUNDS):
-            say(f"  round {number + 1} of {ROUNDS}")
-            where, is_first = folder / f"{number}", number == 0
-            rounds.append(round_of(prepared, NIGHTS, where, seconds, is_counted=is_first))
+        found = measured(_prepared(scale, say), NIGHTS, folder, seconds, say)
     except MethodFailed as error:
         return [str(error)]
-    figures = {key: value for key, value in merged(rounds).items() if chosen in key[0]}
+    figures = {key: value for key, value in found.items() if chosen in key[0]}
     say("\n".join(["", f"{label}, a unit is {seconds:.3f} s", *_lines(figures), ""]))
     part = "_part" if chosen else ""
     write_figures(BENCH / f"{label}{part}.json", label, figures, load=load, unit=seconds)
@@ -120,7 +115,23 @@ def _prepared(scale: float, say: Callable[[str], None]) -> Lake:
     return lake
 
 
-def round_of(
+def measured(
+    prepared: Lake,
+    nights: Mapping[str, date],
+    folder: Path,
+    seconds: float,
+    say: Callable[[str], None],
+) -> Figures:
+    """Figures of nights, by method: counts of the first round, least and median of the others."""
+    rounds = []
+    for number in range(ROUNDS):
+        say(f"  round {number + 1} of {ROUNDS}")
+        where, is_first = folder / f"{number}", number == 0
+        rounds.append(_round(prepared, nights, where, seconds, is_counted=is_first))
+    return merged(rounds)
+
+
+def _round(
     prepared: Lake, nights: Mapping[str, date], folder: Path, seconds: float, *, is_counted: bool
 ) -> Figures:
     """Figures of nights, by method, run one after the other on a copy of the lake."""

@@ -16,7 +16,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from benchmarks.harness import BENCH, HOME, MethodFailed
-from benchmarks.night import ROUNDS, TOTAL, Figures, Lake, merged, round_of
+from benchmarks.night import TOTAL, Figures, Lake, measured
 from benchmarks.process_cost import cost_of, unit
 from benchmarks.report import write_figures
 
@@ -64,13 +64,8 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
                 continue
             say(f"{label}: {point.method}")
             lake, night = _prepared(point, scale)
-            rounds = []
-            for number in range(ROUNDS):
-                where, is_first = folder / f"{point.method}_{number}", number == 0
-                nights = {point.method: night}
-                rounds.append(round_of(lake, nights, where, seconds, is_counted=is_first))
-            in_all = {key: value for key, value in merged(rounds).items() if key[1] == TOTAL}
-            figures |= in_all
+            found = measured(lake, {point.method: night}, folder / point.method, seconds, say)
+            figures |= {key: value for key, value in found.items() if key[1] == TOTAL}
     except MethodFailed as error:
         return [str(error)]
     say("\n".join(["", f"{label}, a unit is {seconds:.3f} s", *ratios(figures), ""]))
