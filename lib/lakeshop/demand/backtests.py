@@ -33,7 +33,7 @@ from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import BACKTEST_MODEL, DEMAND_TABLE, oldest_origin
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.outcome import explain, failing_alone
-from lakeshop.engine.transforms import of_newest_day
+from lakeshop.engine.transforms import rows_of_newest_day
 from lakeshop.training.inference import Network
 
 BACKTEST = (
@@ -150,8 +150,8 @@ def _last(backtests: DataFrame, night: BuildContext) -> dict[str, str]:
     earlier = backtests.where(
         (F.col(BUSINESS_DATE) < F.lit(night.day)) & F.col("method").isNotNull()
     )
-    rows = of_newest_day(earlier).select("segment", "method").collect()
-    return {row["segment"]: row["method"] for row in rows}
+    newest = rows_of_newest_day(earlier.select(BUSINESS_DATE, "segment", "method"))
+    return {row["segment"]: row["method"] for row in newest}
 
 
 def _rows(found: Mapping[str, SegmentBacktest], origins: int) -> Sequence[tuple[object, ...]]:

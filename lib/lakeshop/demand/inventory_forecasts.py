@@ -30,6 +30,7 @@ from lakeshop.demand.reasons import Reasons, reasons
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import DEMAND_TABLE, MODEL_NAME
 from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import rows_of_newest_day
 from lakeshop.ml.arrays import Floats
 from lakeshop.training.inference import Network
 from lakeshop.training.registry import champion
@@ -96,8 +97,7 @@ def _inputs(
 
 def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPolicy]:
     """Policies of the newest training day, by segment."""
-    chosen = backtests.where(F.col("method").isNotNull()).collect()  # a few rows a segment
-    newest = max((row[BUSINESS_DATE] for row in chosen), default=None)
+    chosen = backtests.where(F.col("method").isNotNull())
     return {
         row["segment"]: SegmentPolicy(
             row["method"],
@@ -106,8 +106,7 @@ def _rules(backtests: DataFrame, options: DemandSettings) -> dict[str, SegmentPo
             row["variance_factor"],
             row["level_variance"],
         )
-        for row in chosen
-        if row[BUSINESS_DATE] == newest
+        for row in rows_of_newest_day(chosen)
     }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
-from pyspark.sql import Column, DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
@@ -24,10 +24,11 @@ def latest_versions(versions: DataFrame, key: Sequence[str]) -> DataFrame:
     )
 
 
-def of_newest_day(rows: DataFrame) -> DataFrame:
-    """The rows of the last business date there is; a Spark job finds it."""
-    newest = rows.agg(F.max(BUSINESS_DATE).alias(BUSINESS_DATE)).first()
-    return rows.where(F.col(BUSINESS_DATE) == F.lit(newest[BUSINESS_DATE] if newest else None))
+def rows_of_newest_day(rows: DataFrame) -> list[Row]:
+    """The rows of the last business date there is, of a table whose rows are few."""
+    found = rows.collect()
+    newest = max((row[BUSINESS_DATE] for row in found), default=None)
+    return [row for row in found if row[BUSINESS_DATE] == newest]
 
 
 def age_in_days(day: date, event_date: str = "event_date") -> Column:
