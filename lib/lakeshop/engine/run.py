@@ -310,7 +310,8 @@ class Run:
     ) -> int:
         """Replace the days of a table and its twin, log it, and remember what they were made from.
 
-        To remember comes last: what is remembered is not made again after a kill.
+        To remember comes last: another table's thread may write the memory at any moment, and
+        what it holds is not made again after a kill.
 
         Args:
             table: the table.
@@ -324,7 +325,7 @@ class Run:
             input_digests: by day, where the inputs are no tables of the lake.
 
         Returns:
-            The rows the table holds for these days, counted in the table.
+            The rows of these days.
         """
         run_id = self.run_id(table, last)
         contract = self.lake.contract(table)
@@ -374,11 +375,10 @@ class Run:
         if contents == {} and (is_absent or self.lake.is_empty(table, first, last)):
             return self.lake.version(table), contents
         days, run_id = (table, rows, first, last), self.run_id(table, last)
-        are_new = is_absent and self.lake.is_held
+        is_new = is_absent and self.lake.is_held
         if contents is None:
-            return self.lake.replace_and_count(*days, run_id=run_id, n_rows=n_rows, are_new=are_new)
-        version = self.lake.replace_days(*days, run_id=run_id, n_rows=n_rows, are_new=are_new)
-        return version, contents
+            return self.lake.replace_and_count(*days, run_id=run_id, n_rows=n_rows, are_new=is_new)
+        return self.lake.replace_days(*days, run_id=run_id, n_rows=n_rows, are_new=is_new), contents
 
     def _is_absent(self, table: str, first: date, last: date) -> bool:
         """Return whether table and ledger prove that the days hold nothing.
