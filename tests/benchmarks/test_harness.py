@@ -17,21 +17,25 @@ from benchmarks.report import Goal, as_text, compared, judged, row_of, write
 from benchmarks.similarity import BENCHMARKS, methods_of
 
 MIB = 2**20
-GROWING = "import sys; block = b'x' * int(sys.argv[1]); input()"
+GROWING = "import sys; block = b'x' * int(sys.argv[1]); print(flush=True); input()"
 
 
 def sleeping(seconds, mebibytes):
-    """A method that keeps some memory and whose child keeps as much."""
-    kept = []
+    """A method that keeps a block of memory, and so does its child, through all its runs."""
+    command = [sys.executable, "-c", GROWING, str(mebibytes * MIB)]
+    child = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    child.stdout.readline()
+    block, runs = np.ones(mebibytes * MIB, np.int8), []
 
     def work():
-        command = [sys.executable, "-c", GROWING, str(mebibytes * MIB)]
-        with subprocess.Popen(command, stdin=subprocess.PIPE) as child:
-            kept.append(np.ones(mebibytes * MIB, np.int8))
-            time.sleep(seconds)
-            child.communicate(b"\n")
+        time.sleep(seconds)
+        runs.append(block[-1])
 
-    return Prepared(work, lambda: {"runs": np.array([len(kept)])})
+    def answer():
+        child.communicate(b"\n")
+        return {"runs": np.array([len(runs)])}
+
+    return Prepared(work, answer)
 
 
 def failing():
@@ -40,13 +44,13 @@ def failing():
 
 
 def test_seconds_memory_and_answer_of_a_method(tmp_path):
-    method = Method("m", "benchmarks.test_harness:sleeping", {"seconds": 0.3, "mebibytes": 20})
+    method = Method("m", "benchmarks.test_harness:sleeping", {"seconds": 0.3, "mebibytes": 80})
     found = measure(method, tmp_path)
     runs = wanted_runs(found.seconds[0])
     assert found.answer["runs"].tolist() == [len(found.seconds)] == [runs]
     assert min(found.seconds) >= 0.3
-    # A block of each run here and one in a child, beside two interpreters, one with NumPy.
-    assert (runs + 1) * 20 < found.peak_mib < (runs + 1) * 20 + 400
+    # A block here and one in a child, beside two interpreters, one with NumPy.
+    assert 2 * 80 < found.peak_mib < 2 * 80 + 400
 
 
 def test_a_failure_carries_the_end_of_the_log(tmp_path):
