@@ -5,7 +5,14 @@ import os
 import sys
 from pathlib import Path
 
-from benchmarks import forecast, fraud_features, night, night_growth, training
+from benchmarks import (
+    forecast,
+    fraud_features,
+    night,
+    night_growth,
+    training,
+    weekly_neighbours,
+)
 from benchmarks.agreement import disagreement
 from benchmarks.child import Answer
 from benchmarks.data import figures, make_matrix, table_of
@@ -22,6 +29,7 @@ OTHERS = {
     "night": night.run,
     "night_growth": night_growth.run,
     "training": training.run,
+    "weekly_neighbours": weekly_neighbours.run,
 }
 
 

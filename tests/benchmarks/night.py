@@ -38,10 +38,11 @@ Figures = dict[tuple[str, str, str], float]  # by method, size and metric
 
 @dataclass(frozen=True)
 class Lake:
-    """A lake of a shop and its landing folder, below one folder."""
+    """A lake of a shop and its landing folder, below one folder; `conf` is its configuration."""
 
     folder: Path
     shop: str
+    conf: Path = HOME / "conf"
 
     def night(self, first: date, last: date, log: Path, events: Path | None = None) -> Cost:
         """Deliver days and run their nights.
@@ -55,8 +56,9 @@ class Lake:
             events.mkdir(parents=True)
             settings = {**SETTINGS, "spark.eventLog.dir": events.as_uri()}
             submit += [part for pair in settings.items() for part in ("--conf", "=".join(pair))]
-        lake = ["--lake", str(self.folder / "lake"), "--log-format", "json"]
-        return self._run([*submit, "jobs/nightly.py", *lake], first, last, log)
+        lake = ["--lake", str(self.folder / "lake"), "--conf", str(self.conf)]
+        command = [*submit, "jobs/nightly.py", *lake, "--log-format", "json"]
+        return self._run(command, first, last, log)
 
     def _run(self, command: list[str], first: date, last: date, log: Path) -> Cost:
         days = ["--shop", self.shop, "--from", f"{first}", "--to", f"{last}"]
@@ -91,7 +93,7 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
     folder.mkdir(parents=True)
     seconds = unit()
     try:
-        found = measured(_prepared(scale, say), NIGHTS, folder, seconds, say)
+        found = measured(prepared_lake(scale, say), NIGHTS, folder, seconds, say)
     except MethodFailed as error:
         return [str(error)]
     figures = {key: value for key, value in found.items() if chosen in key[0]}
@@ -101,7 +103,7 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
     return []
 
 
-def _prepared(scale: float, say: Callable[[str], None]) -> Lake:
+def prepared_lake(scale: float, say: Callable[[str], None]) -> Lake:
     """The lake of the history, made where there is none."""
     first = SUNDAY - timedelta(days=round((SUNDAY - FIRST).days * scale))
     lake = Lake(BENCH / "data" / f"night_{first}", SHOP)

@@ -4,10 +4,14 @@ import json
 import os
 import sys
 
+import pandas as pd
+import pytest
+
 from benchmarks.event_log import SQL_START, counted, first_table_at
 from benchmarks.night import merged
 from benchmarks.night_growth import FIRST, night_after, ratios
 from benchmarks.process_cost import cost_of
+from benchmarks.weekly_neighbours import given_up
 
 
 def job(number, stages, pool, execution=None, at=1_000):
@@ -116,3 +120,21 @@ def test_growth_is_told_by_the_units_of_the_shortest_history():
         ["history_100_days", "200", "units", "1.00", "times"],
         ["history_400_days", "250", "units", "1.25", "times"],
     ]
+
+
+def test_what_weekly_neighbours_lose_is_paired_by_user():
+    rows = [
+        ("nightly", 1, "new", "a", 0.5),
+        ("nightly", 1, "new", "b", 0.3),
+        ("nightly", 2, "new", "a", 0.4),
+        ("training", 1, "new", "a", 0.3),
+        ("training", 1, "new", "b", 0.3),
+        ("training", 2, "new", "a", 0.4),
+    ]
+    scores = pd.DataFrame(rows, columns=["schedule", "night", "list", "user_id", "ndcg"])
+    found = {metric: value for (_, of, metric), value in given_up(scores).items() if of == "new"}
+    assert found["user_nights"] == 3
+    assert found["ndcg_nightly"] == pytest.approx(0.4)
+    assert found["ndcg_weekly"] == pytest.approx(1 / 3)
+    assert found["ndcg_lost"] == pytest.approx((0.1 + 0.0) / 2), "users count, not their nights"
+    assert found["ndcg_lost_low"] < 0 < found["ndcg_lost_high"]
