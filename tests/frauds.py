@@ -20,6 +20,7 @@ from pyspark.sql import types as T
 from conftest import HOME
 from lakeshop.config.settings import Settings
 from lakeshop.engine.metrics import EvaluationContext, PublishedFigures, publish_figures
+from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import Run
 from lakeshop.fraud import APPLICATION
 from lakeshop.fraud.evaluation import evaluate
@@ -205,5 +206,5 @@ def fill(shop: FraudShop, table: str, rows: pd.DataFrame, number: float | None =
     made = shop.spark.createDataFrame(list(values), nullable)
     if "occurred_at" in contract.column_names:
         made = made.withColumn("occurred_at", F.to_timestamp("event_date"))
-    run.publish(table, made, run.first, run.last, started=0.0)
+    run.publish(MadeDays(table, made, run.first, run.last, started=0.0))
     run.flush()

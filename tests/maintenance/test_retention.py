@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from conftest import collected
+from lakeshop.engine.publishing import MadeDays
 from lakeshop.maintenance.maintain import empty_finished_rounds
 from lakeshop.maintenance.retention import remove_old
 from lakeshop.training.checkpoints import ROUNDS
@@ -19,7 +20,7 @@ def test_a_key_stays_while_a_silver_row_bears_it(spark, tmp_path, rows):
     run = tiny_shop(spark, tmp_path).run(LAST)
     ages = {"gone": 900, "buys": 900, "looks": 900, "is known": 900, "young": 2}
     keys = [{"user_id": user, "business_date": day(age)} for user, age in ages.items()]
-    run.publish(KEYS, rows(KEYS, *keys), day(900), LAST, started=0.0)
+    run.publish(MadeDays(KEYS, rows(KEYS, *keys), day(900), LAST, started=0.0))
     bearers = {
         "silver.transactions": {"user_id": "buys", "business_date": day(3)},
         "silver.user_actions": {"user_id": "looks", "business_date": day(3), "action": "view"},
@@ -27,7 +28,7 @@ def test_a_key_stays_while_a_silver_row_bears_it(spark, tmp_path, rows):
         "silver.users": {"user_id": "is known", "business_date": day(900)},
     }
     for table, row in bearers.items():
-        run.publish(table, rows(table, row), day(900), LAST, started=0.0)
+        run.publish(MadeDays(table, rows(table, row), day(900), LAST, started=0.0))
     run.flush()
     assert remove_old(run) == {KEYS: 1}
     kept = collected(run.lake.read(KEYS), "user_id")

@@ -11,6 +11,7 @@ import pytest
 
 from conftest import HOME, collected
 from lakeshop.config.settings import Maintenance
+from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import Run
 from lakeshop.errors import ConfigError
 from lakeshop.maintenance.maintain import maintain
@@ -38,10 +39,10 @@ def shop(spark, tmp_path, rows):
     run = shop.run(LAST)
     for nights in ((91, 90), (2,), (1,), (0,)):
         rejected = [{"business_date": day(n), "source_line": n, **REASON} for n in nights]
-        run.publish(REJECTED, rows(REJECTED, *rejected), *ends(nights), started=0.0)
+        run.publish(MadeDays(REJECTED, rows(REJECTED, *rejected), *ends(nights), started=0.0))
     versions = [(900, "a"), (900, "b"), (850, "a"), (3, "b")]
     named = [{"business_date": day(n), "product_id": p} for n, p in versions]
-    run.publish(PRODUCTS, rows(PRODUCTS, *named), *ends([900, 3]), started=0.0)
+    run.publish(MadeDays(PRODUCTS, rows(PRODUCTS, *named), *ends([900, 3]), started=0.0))
     run.flush()
     return shop
 
@@ -125,7 +126,7 @@ def test_what_has_lost_its_old_log_is_read_kept_and_gone_on_with(shop, rows):
     assert {n: found.content for n, found in noted.items()} == {n: before[day(n)] for n in noted}
     maintain(run)
     made = rows(REJECTED, {"business_date": day(0), "source_line": 9, **REASON})
-    run.publish(REJECTED, made, day(0), day(0), started=0.0)
+    run.publish(MadeDays(REJECTED, made, day(0), day(0), started=0.0))
     run.flush()
     assert shop.lake().content(REJECTED, day(0), day(0)) != {day(0): before[day(0)]}
     assert shop.lake().content(REJECTED, day(2), day(1)) == {day(n): before[day(n)] for n in (1, 2)}

@@ -8,6 +8,7 @@ from delta.tables import DeltaTable
 from conftest import collected
 from lakeshop.config.settings import LockSettings
 from lakeshop.engine.failures import summarize_error
+from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import Run
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.lock import acquire_lock
@@ -35,7 +36,7 @@ def night(spark, contracts, settings, home, rows):
             made = rows(
                 TABLE, *[{"business_date": d, "event_date": d, "store_id": store} for d in days]
             )
-            run.publish(TABLE, made, days[0], days[-1], started=0.0)
+            run.publish(MadeDays(TABLE, made, days[0], days[-1], started=0.0))
             if flush:
                 run.flush()
 
@@ -85,7 +86,7 @@ def test_after_a_commit_that_no_run_published_days_are_replaced(spark, contracts
 def test_only_a_run_that_holds_the_lake_appends(spark, contracts, settings, home, rows):
     lake = Lake(spark, home, contracts)
     run = Run("nightly", lake, Ledger.load(lake), settings, D1, D1)
-    run.publish(TABLE, rows(TABLE, {"business_date": D1}), D1, D1, started=0.0)
+    run.publish(MadeDays(TABLE, rows(TABLE, {"business_date": D1}), D1, D1, started=0.0))
     assert commits(spark, home) == ["Overwrite"]
 
 

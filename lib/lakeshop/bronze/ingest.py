@@ -6,7 +6,7 @@ table of a database delivers on a day, `jdbc_days` says.
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -18,12 +18,14 @@ from lakeshop.config.shop import Entity
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.dates import contiguous_ranges, days_between
 from lakeshop.engine.outcome import failing_alone
+from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import Run
 from lakeshop.errors import InputError
 from lakeshop.sources.files import DeliveredFile, find_drops, pattern_of, read_drops
 from lakeshop.sources.lines import Limits
 from lakeshop.sources.mapping import TEXT, typed, with_text
 from lakeshop.sources.mentions import without_erased
+from lakeshop.storage.content import Content
 from lakeshop.storage.publications import digest_of
 
 SHOWN = 5  # paths of missing drops
@@ -85,16 +87,8 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
             drops = [drop for day in days_between(first, last) for drop in delivered[day]]
             rows = read_drops(run.lake.spark, drops, entity, _limits(run))
             rows, counts = without_erased(run, rows, entity)
-            run.publish(
-                table,
-                rows,
-                first,
-                last,
-                started=started,
-                counts=counts,
-                contents=None if drops else {},
-                input_digests=prints,
-            )
+            content: Mapping[date, Content] | None = None if drops else {}
+            run.publish(MadeDays(table, rows, first, last, started, counts, content, prints))
         for error in errors:
             run.fail((table,), first, last, error)
 
@@ -140,15 +134,8 @@ def _load_history(run: Run, name: str, entity: Entity) -> None:
     prints = dict.fromkeys(days_between(run.first, run.last), _print(run, drops))
     if any(_is_new(run, f"bronze.{name}", day, prints) for day in prints):
         rows, counts = without_erased(run, rows, entity)
-        run.publish(
-            f"bronze.{name}",
-            rows,
-            run.first,
-            run.last,
-            started=started,
-            counts=counts,
-            input_digests=prints,
-        )
+        days = f"bronze.{name}", rows, run.first, run.last
+        run.publish(MadeDays(*days, started, counts, input_digests=prints))
 
 
 def by_event_day(rows: DataFrame, run: Run, name: str, entity: Entity) -> DataFrame:

@@ -26,6 +26,7 @@ from pyspark.sql import types as T
 from lakeshop.config.shop import Entity
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.dates import days_between
+from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import Run
 from lakeshop.sources.files import RAW_ROW
 from lakeshop.sources.jdbc import Extent, Source, Window
@@ -111,17 +112,14 @@ def load_table(run: Run, reading: Reading, by_event_day: ByEventDay) -> None:
     found = _contents(run, reading.table, rows)
     in_range = rows.where(F.col(BUSINESS_DATE) <= F.lit(run.last))
     with run.ledger.atomic_batch(reading.table):  # a row that moves is on both days in between
-        run.publish(
-            *(reading.table, in_range, run.first, run.last),
-            started=started,
-            counts=left_out,
-            contents={day: content for day, content in found.items() if day <= run.last},
-            input_digests=prints,
-        )
+        contents = {day: content for day, content in found.items() if day <= run.last}
+        days = reading.table, in_range, run.first, run.last
+        run.publish(MadeDays(*days, started, left_out, contents, prints))
         if later is not None and found.get(later.day) != later.content:
             left = rows.where(F.col(BUSINESS_DATE) == F.lit(later.day))
-            days, was = (later.day, later.day), {later.day: later.input_digest}
-            run.publish(reading.table, left, *days, started=started, input_digests=was)
+            was = {later.day: later.input_digest}
+            days = reading.table, left, later.day, later.day
+            run.publish(MadeDays(*days, started, input_digests=was))
 
 
 def _contents(run: Run, table: str, rows: DataFrame) -> dict[date, Content]:

@@ -1,4 +1,4 @@
-"""One run of a job: the days asked for, the days still to be made, and the way to publish them.
+"""One run of a job: the days asked for, the days still to be made, and what cannot be made.
 
 The engine reads a builder's tables no further than the business date and the declared
 look-back, so that it cannot see the future, and publishes the rows that it returns.
@@ -10,9 +10,8 @@ A table that fails takes with it the tables that read it. The failed day is reme
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
-from threading import Lock
 
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
@@ -33,11 +32,11 @@ from lakeshop.engine.inputs import (
 )
 from lakeshop.engine.outcome import Failure, explain, failing_alone
 from lakeshop.engine.progress import Progress
+from lakeshop.engine.publishing import MadeDays, Publisher
 from lakeshop.engine.scheduler import in_parallel
 from lakeshop.storage.audit import audit
-from lakeshop.storage.content import EMPTY, Content
 from lakeshop.storage.lake import Lake
-from lakeshop.storage.publications import Ledger, Publication, digest_of, window
+from lakeshop.storage.publications import Ledger, digest_of, window
 from lakeshop.storage.run_log import LOG, Counts, Entry, Journal
 
 RUN_ID, METRICS = "run_id", "ops.metrics"
@@ -71,13 +70,12 @@ class Run:
     unusable: dict[str, str] = field(default_factory=dict)
     failures: list[Failure] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
-    journal: Journal = field(init=False)
-    _flushed: float = field(default_factory=time.monotonic)
-    _flushing: Lock = field(default_factory=Lock)
+    publisher: Publisher = field(init=False)
 
     def __post_init__(self) -> None:
         required = self.settings.shop.required_tables
-        self.journal = Journal(self.job, self.settings.digest(), required)
+        journal = Journal(self.job, self.settings.digest(), required)
+        self.publisher = Publisher(self.lake, self.ledger, journal, self.run_id, self.code)
 
     def run_id(self, table: str, day: date) -> str:
         """Name one table's day by its code, configuration and inputs: the same for the same."""
@@ -282,7 +280,7 @@ class Run:
             rows = context.cache(self._with_run_id(contract, rows, last))
             found = audit(self.lake, contract, rows)
             counts = Counts(sum(c.rows for c in found.values()), warnings=tuple(context.warnings))
-            self.publish(table, rows, first, last, started=started, contents=found, counts=counts)
+            self.publish(MadeDays(table, rows, first, last, started, counts, found))
             self.failures += [Failure(table, first, last, why) for why in context.failures]
         finally:
             context.release()
@@ -296,105 +294,14 @@ class Run:
             return rows
         return rows.withColumn(RUN_ID, F.lit(self.run_id(contract.name, day)))
 
-    def publish(
-        self,
-        table: str,
-        rows: DataFrame,
-        first: date,
-        last: date,
-        *,
-        started: float,
-        counts: Counts | None = None,
-        contents: Mapping[date, Content] | None = None,
-        input_digests: Mapping[date, str] | None = None,
-    ) -> int:
-        """Replace the days of a table and its twin, log it, and remember what they were made from.
-
-        To remember comes last: another table's thread may write the memory at any moment, and
-        what it holds is not made again after a kill.
-
-        Args:
-            table: the table.
-            rows: all rows of the days.
-            first: first day.
-            last: last day.
-            started: when the work on it began, by `time.monotonic`.
-            counts: of the rows received, where some were not accepted.
-            contents: of the rows by day, where known. Where they are known to be empty, days
-                that are empty already stay untouched.
-            input_digests: by day, where the inputs are no tables of the lake.
-
-        Returns:
-            The rows of these days.
-        """
-        run_id = self.run_id(table, last)
-        contract = self.lake.contract(table)
-        if self.ledger.is_missing(table):
-            with self._flushing:
-                self.ledger.forget(table, datetime.now(UTC), run_id)
-        n_rows = counts.rows_in if counts else 0
-        version, contents = self._replace(table, rows, first, last, contents, n_rows)
-        if contract.has_latest_twin and last >= max(self.ledger.days(table), default=last):
-            self.lake.overwrite(f"{table}_latest", rows, run_id=run_id)
-        versions = input_versions(self.lake, contract)
-        held = sum(content.rows for content in contents.values())
-        counts = counts or Counts(rows_in=held)
-        code = self.code(table)
-        self.note(Entry(table, first, last, run_id, version, versions, held, counts, code), started)
-        self.ledger.record(
-            Publication(
-                table=table,
-                day=day,
-                run_id=self.run_id(table, day),
-                input_digest=(input_digests or {}).get(day)
-                or self.ledger.input_digest(contract, day),
-                content=contents.get(day, EMPTY),
-                version=version,
-                inputs=versions,
-            )
-            for day in days_between(first, last)
-        )
-        return held
+    def publish(self, made: MadeDays) -> int:
+        """Publish days of a table; their rows."""
+        return self.publisher.publish(made)
 
     def note(self, entry: Entry, started: float) -> None:
         """Log what was done to a table, and have it written to `ops.runs`."""
-        self.journal.record(entry, time.monotonic() - started, datetime.now(UTC))
-
-    def _replace(
-        self,
-        table: str,
-        rows: DataFrame,
-        first: date,
-        last: date,
-        contents: Mapping[date, Content] | None,
-        n_rows: int,
-    ) -> tuple[int, Mapping[date, Content]]:
-        """Version and contents of the days after they are replaced."""
-        self.lake.ensure(table)
-        is_absent = self._is_absent(table, first, last)
-        if contents == {} and (is_absent or self.lake.is_empty(table, first, last)):
-            return self.lake.version(table), contents
-        days, run_id = (table, rows, first, last), self.run_id(table, last)
-        is_new = is_absent and self.lake.is_held
-        if contents is None:
-            return self.lake.replace_and_count(*days, run_id=run_id, n_rows=n_rows, are_new=is_new)
-        return self.lake.replace_days(*days, run_id=run_id, n_rows=n_rows, are_new=is_new), contents
-
-    def _is_absent(self, table: str, first: date, last: date) -> bool:
-        """Return whether table and ledger prove that the days hold nothing.
-
-        The ledger does not know a killed run's last commit, nor upkeep's: the version shows them.
-        """
-        is_known = self.ledger.newest_version(table) == self.lake.version(table)
-        return is_known and not self.ledger.rows(table, first, last)
+        self.publisher.note(entry, started)
 
     def flush(self, *, at_most_every: float = 0.0) -> None:
-        """Write what was published so far to `ops.publications` and `ops.runs`.
-
-        A killed run does again what it has not flushed: tables flush every `at_most_every` seconds.
-        """
-        with self._flushing:
-            if time.monotonic() - self._flushed < at_most_every:
-                return
-            self._flushed = time.monotonic()
-            self.ledger.flush(datetime.now(UTC), after=lambda: self.journal.flush(self.lake))
+        """Write what was published so far to `ops.publications` and `ops.runs`."""
+        self.publisher.flush(at_most_every=at_most_every)

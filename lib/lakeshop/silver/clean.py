@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.dates import days_between
 from lakeshop.engine.inputs import read_inputs
+from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import FLUSH_SECONDS, Run
 from lakeshop.privacy.pseudonyms import USER_KEYS
 from lakeshop.silver.cleaning import REASONS, Cleaning, validate
@@ -128,8 +129,8 @@ def _users_in(accepted: DataFrame) -> DataFrame:
 
 
 def _publish_nothing(run: Run, table: str, first: date, last: date) -> None:
-    started = time.monotonic()
-    run.publish(table, run.lake.empty_frame(table), first, last, started=started, contents={})
+    nothing = run.lake.empty_frame(table)
+    run.publish(MadeDays(table, nothing, first, last, time.monotonic(), contents={}))
 
 
 def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date) -> DataFrame:
@@ -146,13 +147,15 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
     warnings = (*counts.warnings, *unusual, *drift)
     good = rows.where(F.col(OUTCOME) == ACCEPTED)
     published = run.publish(
-        contract.name,
-        _with_pseudonyms(good, entity.columns, cleaned.pseudonym),
-        first,
-        last,
-        started=started,
-        contents={} if counts.rows == held_back + counts.duplicates else None,
-        counts=Counts(counts.rows, held_back, counts.duplicates, warnings),
+        MadeDays(
+            contract.name,
+            _with_pseudonyms(good, entity.columns, cleaned.pseudonym),
+            first,
+            last,
+            started,
+            Counts(counts.rows, held_back, counts.duplicates, warnings),
+            contents={} if counts.rows == held_back + counts.duplicates else None,
+        )
     )
     Balance(
         contract.name,
@@ -211,9 +214,8 @@ def _publish_rejected(
     run_ids = F.create_map(*[F.lit(value) for pair in pairs for value in pair])
     rejected = rows.where(F.col(OUTCOME) == QUARANTINED)
     rejected = rejected.withColumn("run_id", run_ids[F.col(BUSINESS_DATE)])
-    return run.publish(
-        table, rejected, first, last, started=started, contents=None if number else {}
-    )
+    made = MadeDays(table, rejected, first, last, started, contents=None if number else {})
+    return run.publish(made)
 
 
 def _with_pseudonyms(
@@ -253,4 +255,4 @@ def _register_users(run: Run, cleaned: Cleaned, _: str, first: date, last: date)
         .join(known, on="raw_user_id", how="left_anti")
         .withColumn("user_id", cleaned.pseudonym("raw_user_id"))
     )
-    run.publish(USER_KEYS, new, first, last, started=started)
+    run.publish(MadeDays(USER_KEYS, new, first, last, started))
