@@ -9,7 +9,7 @@ from lakeshop.contracts.model import DAILY
 from lakeshop.engine.inputs import read_inputs
 from lakeshop.engine.run import Run
 from lakeshop.storage.content import Content
-from lakeshop.storage.lake import Lake, files_of_days
+from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger, Publication
 
 NEIGHBOURS, LISTS = "similarity.neighbours", "gold.similar_products"
@@ -89,11 +89,3 @@ def test_a_builder_gets_one_day_of_neighbours(run, contracts, rows):
     run.ledger.record(published(NEIGHBOURS, MONDAY - WEEK, MONDAY))
     tables = read_inputs(run.lake, run.ledger, contracts[LISTS], THURSDAY, THURSDAY)
     assert [row["product_id"] for row in tables[NEIGHBOURS].collect()] == [f"{MONDAY}"]
-
-
-def test_files_without_a_date_in_their_statistics_are_read(contracts):
-    assert files_of_days(contracts[NEIGHBOURS], None, None) == []
-    assert files_of_days(contracts["silver.transactions"], MONDAY, THURSDAY) == [
-        "coalesce(get_json_object(stats, '$.maxValues.business_date') >= '2026-03-09', true)",
-        "coalesce(get_json_object(stats, '$.minValues.business_date') <= '2026-03-12', true)",
-    ]

@@ -25,6 +25,7 @@ from lakeshop.contracts.migration import broken_by, migration
 from lakeshop.contracts.model import BUSINESS_DATE, Contract, quoted, within
 from lakeshop.errors import ContractError
 from lakeshop.storage.content import Content, content_columns, contents_of
+from lakeshop.storage.file_list import files_of_days
 
 MOST_LISTED = 64  # lists of files that are kept
 ROWS_PER_FILE = 1_000_000  # and so per task that writes them
@@ -82,18 +83,15 @@ class Lake:
     def _files(self, table: str, first: date | None, last: date | None) -> DataFrame:
         """The files that may hold rows of the days, found once for all who read them.
 
-        Spark finds them anew for each time that a query names the table, by a job of its own.
+        Delta finds them anew for each time that a query names the table, by a job of its own.
         """
         jvm: Any = self.spark._jvm
         log, snapshot = self._log(table), self.snapshot(table)
         key = table, int(snapshot.version()), first, last
         listed = self._listed.get(key)
         if listed is None:
-            files = snapshot.allFiles()
-            for condition in files_of_days(self.contract(table), first, last):
-                files = files.filter(condition)
-            listed = jvm.scala.jdk.javaapi.CollectionConverters.asScala(files.collectAsList())
-            listed = self._listed[key] = listed.toSeq()
+            listed = files_of_days(self.spark, snapshot, self.contract(table), first, last)
+            self._listed[key] = listed
             for old in list(self._listed)[:-MOST_LISTED]:  # a repair of years asks for many ranges
                 self._listed.pop(old, None)
         nothing = jvm.scala.Option.empty()
@@ -380,15 +378,3 @@ def with_gained_columns(contract: Contract, rows: DataFrame) -> DataFrame:
             for c in contract.columns
         ]
     )
-
-
-def files_of_days(contract: Contract, first: date | None, last: date | None) -> list[str]:
-    """Return conditions on Delta's files that may hold rows of the days; none leaves all."""
-    if BUSINESS_DATE in contract.partition_by:
-        low = high = f"partitionValues['{BUSINESS_DATE}']"
-    else:
-        low, high = (
-            f"get_json_object(stats, '$.{end}Values.{BUSINESS_DATE}')" for end in ("min", "max")
-        )
-    since = [f"coalesce({high} >= '{first}', true)"] if first else []
-    return since + ([f"coalesce({low} <= '{last}', true)"] if last else [])
