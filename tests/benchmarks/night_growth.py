@@ -17,7 +17,7 @@ from pathlib import Path
 
 from benchmarks.harness import BENCH, HOME, MethodFailed
 from benchmarks.night import TOTAL, Figures, Lake, measured
-from benchmarks.process_cost import cost_of, unit
+from benchmarks.process_cost import cost_of
 from benchmarks.report import write_figures
 
 SHOP, SEED, DIRT = "simulated", 1, 0.02
@@ -56,7 +56,6 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
     folder = BENCH / "runs" / label
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    seconds = unit()
     figures: Figures = {}
     try:
         for point in POINTS:
@@ -64,14 +63,14 @@ def run(name: str, scale: float, chosen: str, load: float) -> list[str]:
                 continue
             say(f"{label}: {point.method}")
             lake, night = _prepared(point, scale)
-            found = measured(lake, {point.method: night}, folder / point.method, seconds, say)
+            found = measured(lake, {point.method: night}, folder / point.method, say)
             figures |= {key: value for key, value in found.items() if key[1] == TOTAL}
     except MethodFailed as error:
         return [str(error)]
-    say("\n".join(["", f"{label}, a unit is {seconds:.3f} s", *ratios(figures), ""]))
+    say("\n".join(["", label, *ratios(figures), ""]))
     part = "_part" if chosen else ""
     path = BENCH / f"{label}{part}.json"
-    write_figures(path, label, figures, load=load, unit=seconds)
+    write_figures(path, label, figures, load=load)
     if scale == 1 and not chosen:
         draw(path)
     return []

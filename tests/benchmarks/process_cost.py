@@ -25,6 +25,8 @@ class Cost:
         cpu: seconds of all processes, user and system.
         jvm_cpu: of those, the JVM's.
         peak_mib: the largest proportional set size of all processes at once.
+        unit: process seconds of the reference loop, the mean of before and after: a shared
+            machine changes its pace within minutes.
         until: by second since the epoch, the CPU seconds so far.
     """
 
@@ -33,11 +35,22 @@ class Cost:
     cpu: float
     jvm_cpu: float
     peak_mib: float
+    unit: float
     until: Sequence[tuple[float, float]] = field(repr=False)
 
-    def cpu_at(self, epoch: float) -> float:
-        """Return the CPU seconds that were used until a moment."""
-        return max((cpu for at, cpu in self.until if at <= epoch), default=0.0)
+    @property
+    def units(self) -> float:
+        """Return CPU seconds of all processes by those of the reference loop."""
+        return self.cpu / self.unit
+
+    @property
+    def jvm_units(self) -> float:
+        """Return the JVM's share of them."""
+        return self.jvm_cpu / self.unit
+
+    def units_at(self, epoch: float) -> float:
+        """Return the units that were used until a moment."""
+        return max((cpu for at, cpu in self.until if at <= epoch), default=0.0) / self.unit
 
 
 def unit() -> float:
@@ -55,6 +68,7 @@ def _loop() -> float:
 
 def cost_of(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: Path) -> Cost:
     """Run a command and return what it took; its output goes to `log`."""
+    loop = unit()
     before, begun = _children(), time.monotonic()
     with log.open("w") as output:
         child = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=output)
@@ -66,7 +80,8 @@ def cost_of(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: P
             child.wait()
     ended = time.monotonic()
     peak, total = memory.peak(begun, ended), _children() - before
-    return Cost(code, ended - begun, total, cpu.jvm_seconds, peak, cpu.until)
+    loop = (loop + unit()) / 2
+    return Cost(code, ended - begun, total, cpu.jvm_seconds, peak, loop, cpu.until)
 
 
 def _children() -> float:

@@ -84,8 +84,8 @@ def test_the_cpu_of_children_counts(tmp_path):
     assert 1.1 < found.cpu < 4, "0.6 s of each of two, and their starts"
     assert found.jvm_cpu == 0
     assert found.peak_mib > 5
-    assert found.cpu_at(found.until[-1][0]) <= found.cpu
-    assert found.cpu_at(0) == 0
+    assert found.units_at(found.until[-1][0]) <= found.units == found.cpu / found.unit
+    assert found.units_at(0) == 0
 
 
 def test_of_what_rounds_measured_the_least_and_the_median():
