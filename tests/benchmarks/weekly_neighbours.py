@@ -84,7 +84,7 @@ def given_up(scores: pd.DataFrame) -> Figures:
 
 def _scores_of_sunday(folder: Path, day: date, schedule: str) -> pd.DataFrame:
     """nDCG of a Sunday's lists by user, after its night was run."""
-    lake = Lake(folder / "shop", SHOP, _configuration(folder / f"conf_{schedule}", schedule))
+    lake = Lake(folder / "shop", SHOP, _configuration(folder / schedule / "conf", schedule))
     lake.night(day, day, folder / f"{schedule}_{day}.log")
     settings = read_settings(lake.conf, env="local", shop=SHOP)
     spark = local_session(HOME / "conf" / "spark" / "local.conf", {"spark.driver.memory": "2g"})
