@@ -24,7 +24,7 @@ from lakeshop.pipeline import all_contracts, read_settings
 from lakeshop.recommendations.methods import Scored, ours, relevant, user_scores
 from lakeshop.storage.lake import Lake as Tables
 
-SUNDAYS = [SUNDAY - timedelta(weeks=weeks) for weeks in range(6, 0, -1)]
+SUNDAYS = [SUNDAY - timedelta(weeks=weeks) for weeks in range(4, 0, -1)]
 WEEKLY, NIGHTLY = "training", "nightly"
 BY_USER = ["night", "list", "user_id"]
 
