@@ -29,7 +29,8 @@ os.environ["TZ"] = "UTC"
 JAVA = (
     f"-Dlog4j2.configurationFile={HOME / 'conf' / 'spark' / 'log4j2.properties'} "
     "-Duser.timezone=UTC -XX:+UseSerialGC -XX:Tier4InvocationThreshold=20000 "
-    "-XX:Tier4MinInvocationThreshold=3000 -XX:Tier4CompileThreshold=60000"
+    "-XX:Tier4MinInvocationThreshold=3000 -XX:Tier4CompileThreshold=60000 "
+    "-XX:MaxInlineLevel=6 -XX:FreqInlineSize=120 -XX:LoopUnrollLimit=12"
 )
 SMALL = {
     "spark.driver.memory": "2g",
