@@ -158,7 +158,7 @@ def test_without_a_litert_file_tensorflow_scores_and_a_warning_says_so(monkeypat
     assert night.warnings == ["n m is scored by TensorFlow, slowly: Received another: tf.Odd"]
 
 
-def test_a_lambda_is_named_as_what_litert_lacks():
+def test_a_network_of_operations_that_litert_lacks_is_refused():
     given = keras.Input((3,))
     model = keras.Model(given, keras.ops.arcsinh(given))
     columns = FeatureSpec({"x": ("a", "b", "c")}, ())
