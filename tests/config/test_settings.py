@@ -81,7 +81,7 @@ def test_a_section_of_another_package_lies_over_the_defaults_of_its_class(conf):
     overlaid(conf / "shops/simulated.yaml", other={"part": {"size": 2}})
     assert read_other().section(Other) == Other(part=Part(kind="a", size=2))
     overlaid(conf / "shops/simulated.yaml", other={"part": {"sizes": 2}})
-    with pytest.raises(ConfigError, match=r"other\.part\.sizes: Extra inputs"):
+    with pytest.raises(ConfigError, match=r"other\.part\.sizes: there is no such key"):
         read_other()
 
 
@@ -98,16 +98,27 @@ def test_an_empty_overlay_changes_nothing(conf):
 
 
 @pytest.mark.parametrize(
-    ("keys", "where"),
+    ("keys", "where", "near"),
     [
-        ({"similarity": {"neighbors": 3}}, "similarity.neighbors"),
-        ({"lakes": "x"}, "lakes"),
-        ({"shop": {"entities": {"products": {"colums": {}}}}}, "shop.entities.products.colums"),
+        ({"similarity": {"neighbors": 3}}, "similarity.neighbors", "neighbours"),
+        ({"lakes": "x"}, "lakes", "lake"),
+        ({"similarty": {"blocks": 2}}, "similarty", "similarity"),
+        (
+            {"shop": {"entities": {"products": {"colums": {}}}}},
+            "shop.entities.products.colums",
+            "columns",
+        ),
     ],
 )
-def test_an_unknown_key_is_refused_with_its_path(conf, keys, where):
+def test_an_unknown_key_is_refused_with_its_path_its_file_and_the_nearest(conf, keys, where, near):
     overlaid(conf / "local.yaml", **keys)
-    assert f"{where}: Extra inputs are not permitted" in fault_of(conf)
+    said = f"{where}: there is no such key in local.yaml; did you mean {near}?"
+    assert said in fault_of(conf)
+
+
+def test_an_unknown_key_like_no_other_is_refused(conf):
+    overlaid(conf / "shops/complete_journey.yaml", qqqq=1)
+    assert "qqqq: there is no such key in complete_journey.yaml." in fault_of(conf)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +192,7 @@ def test_a_bad_zone(conf, zone):
         {"column": "a", "expression": "b"},
         {"constant": "a", "expression": "b"},
         {},
-        {"format": "yyyy"},
+        {"format": "yyyy-MM-dd"},
     ],
 )
 def test_an_origin_is_exactly_one(conf, origin):
@@ -192,6 +203,16 @@ def test_an_origin_is_exactly_one(conf, origin):
     text = fault_of(conf)
     assert "shop.entities.products.columns.brand" in text
     assert "exactly one of column, constant, expression" in text
+
+
+def test_a_path_names_its_day(conf):
+    path = conf / "shops/complete_journey.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["shop"]["entities"]["products"]["path"] = "products/all.csv"
+    path.write_text(yaml.safe_dump(content))
+    text = fault_of(conf)
+    assert "shop.entities.products" in text
+    assert "should have a path with {date}, the day that a file is for" in text
 
 
 def test_an_empty_constant_is_an_origin_and_a_text_a_column():

@@ -24,9 +24,9 @@ from lakeshop.sources.files import RAW_ROW, DeliveredFile, _frames, read_drops
 from lakeshop.sources.lines import Limits, lines_of, memory_bound
 
 LIMITS = Limits(delivered=2**24, unpacked=2**24)
-JSON = Entity(path="x", format="json", columns={})
-CSV = Entity(path="x", format="csv", columns={})
-PARQUET = Entity(path="x", format="parquet", columns={})
+JSON = Entity(path="{date}", format="json", columns={})
+CSV = Entity(path="{date}", format="csv", columns={})
+PARQUET = Entity(path="{date}", format="parquet", columns={})
 ROWS = 20
 TEXT = "".join(json.dumps({"id": f"p{n}", "name": "Käse", "n": n}) + "\n" for n in range(ROWS))
 TABLE = io.BytesIO()
@@ -283,7 +283,7 @@ def test_spoiled_lines_are_read_as_by_another_reader(spark):
     texts = [spoiled(chance) for _ in range(3000)] + list(EXTREMES.values())
     rows = [(None, "f", n, text, None, None) for n, text in enumerate(texts)]
     columns = {"product_id": "sku", "name": "title", "list_price": "price"}
-    entity = Entity.model_validate({"path": "x", "format": "json", "columns": columns})
+    entity = Entity.model_validate({"path": "{date}", "format": "json", "columns": columns})
     raw = spark.createDataFrame(rows, RAW_ROW)
     found = validate(raw, entity, contract, CLEANINGS["products"], CleaningContext({}, "UTC"))
     reasons = dict(found.select("source_line", "reasons").collect())
@@ -303,7 +303,7 @@ def test_spoiled_csv_lines_all_come_out(spark):
     texts = ["".join(chance.choices(pieces, k=chance.randrange(1, 9))) for _ in range(2000)]
     rows = [(None, "f", n, text, "sku,title,price", None) for n, text in enumerate(texts)]
     columns = {"product_id": "sku", "name": "title", "list_price": "price"}
-    entity = Entity.model_validate({"path": "x", "format": "csv", "columns": columns})
+    entity = Entity.model_validate({"path": "{date}", "format": "csv", "columns": columns})
     raw = spark.createDataFrame(rows, RAW_ROW)
     found = validate(raw, entity, contract, CLEANINGS["products"], CleaningContext({}, "UTC"))
     validated = found.select("source_line", "product_id", "reasons").collect()

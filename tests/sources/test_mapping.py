@@ -24,7 +24,9 @@ from lakeshop.sources.mapping import (
 
 
 def entity_of(columns, **options):
-    return Entity.model_validate({"path": "x", "format": "json", "columns": columns, **options})
+    return Entity.model_validate(
+        {"path": "{date}", "format": "json", "columns": columns, **options}
+    )
 
 
 def texts(spark, entity, *raws, header=None):

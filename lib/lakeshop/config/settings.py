@@ -9,7 +9,8 @@ but in `conf/spark/*.conf`.
 import hashlib
 import re
 import reprlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -221,27 +222,27 @@ def read_settings(
     """
     assert_name("The environment", env)
     assert_name("The shop", shop)
+    paths = (folder / "base.yaml", folder / f"{env}.yaml", folder / "shops" / f"{shop}.yaml")
+    files = {path: _read_yaml(path) for path in paths}
     merged: dict[str, Any] = {}
-    for path in (folder / "base.yaml", folder / f"{env}.yaml", folder / "shops" / f"{shop}.yaml"):
-        content = _read_yaml(path)
+    for path, content in files.items():
         _refuse_renamed(content, path)
         merged = _overlaid(merged, content)
     names = _application_names(merged.get("applications"))
     faults: list[str] = []
     found: dict[str, object] = {}
-    for name, kind in sections(names).items():
+    kinds = sections(names)
+    for name, kind in kinds.items():
         try:
             found[name] = kind.model_validate(_with_defaults(kind, merged.pop(name, {})))
         except ValidationError as error:
-            faults += _faults(error, name)
-    faults += [
-        f"  {key}: Extra inputs are not permitted."
-        for key in set(merged) - set(Settings.model_fields)
-    ]
+            faults += _faults(error, kind, files, name)
+    known = {*kinds, *Settings.model_fields}
+    faults += [_unknown((key,), known, files) for key in sorted(set(merged) - known)]
     try:
         settings = Settings.model_validate(merged)
     except ValidationError as error:
-        faults += _faults(error)
+        faults += _faults(error, Settings, files)
     if faults:
         listed = "\n".join(faults)
         msg = f"The configuration in {folder} ({env}, {shop}) should fit. Received:\n{listed}"
@@ -291,11 +292,45 @@ def _refuse_renamed(content: Mapping[str, object], path: Path) -> None:
         raise ConfigError(msg)
 
 
-def _faults(error: ValidationError, *above: str) -> list[str]:
-    return [
-        f"  {'.'.join(map(str, (*above, *fault['loc'])))}: {fault['msg']}.{_received(fault)}"
-        for fault in error.errors()
-    ]
+Files = Mapping[Path, Mapping[str, object]]
+
+
+def _faults(
+    error: ValidationError, kind: type[FrozenModel], files: Files, *above: str
+) -> list[str]:
+    """Say what is wrong with a section, which its class `kind` found out."""
+    faults = []
+    for fault in error.errors():
+        place = (*above, *fault["loc"])
+        if fault["type"] == "extra_forbidden":
+            faults.append(_unknown(place, _keys_within(kind), files))
+        else:
+            faults.append(f"  {'.'.join(map(str, place))}: {fault['msg']}.{_received(fault)}")
+    return faults
+
+
+def _unknown(place: Sequence[str | int], known: Iterable[str], files: Files) -> str:
+    """Say that there is no such key, which file has it, and which one is nearest."""
+    near = get_close_matches(str(place[-1]), sorted(known), n=1)
+    hint = f"; did you mean {near[0]}?" if near else "."
+    holding = [path for path, content in files.items() if _holds(content, place)]
+    where = f" in {holding[-1].name}" if holding else ""
+    return f"  {'.'.join(map(str, place))}: there is no such key{where}{hint}"
+
+
+def _holds(content: object, place: Sequence[str | int]) -> bool:
+    for step in place:
+        if not isinstance(content, Mapping) or step not in content:
+            return False
+        content = content[step]
+    return True
+
+
+def _keys_within(kind: type[FrozenModel]) -> set[str]:
+    """Name the keys of a class and of all that it holds."""
+    schema = kind.model_json_schema()
+    parts = [schema, *schema.get("$defs", {}).values()]
+    return {name for part in parts for name in part.get("properties", {})}
 
 
 def _received(fault: ErrorDetails) -> str:

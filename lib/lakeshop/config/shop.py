@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from lakeshop.config.base import FrozenModel
+from lakeshop.config.date_pattern import meaningful
 
 _URL = re.compile(
     r"jdbc:postgresql://[\w.,:\[\]-]+/[\w-]+(\?[A-Za-z]+=[\w./-]*(&[A-Za-z]+=[\w./-]*)*)?"
@@ -103,6 +104,7 @@ def _below(path: str | None) -> str | None:
 
 
 Below = AfterValidator(_below)
+DATE = "{date}"  # stands for the business date in a path
 
 
 class ColumnMapping(FrozenModel):
@@ -117,7 +119,7 @@ class ColumnMapping(FrozenModel):
     constant: str | None = None
     expression: str | None = None
     reads: tuple[str, ...] = ()
-    format: str | None = None
+    format: Annotated[str, AfterValidator(meaningful)] | None = None
     zone: Zone | None = None
 
     @model_validator(mode="before")
@@ -157,6 +159,16 @@ class Entity(FrozenModel):
     columns: Mapping[str, ColumnMapping]
     ignored: tuple[str, ...] = ()
     drift: Literal["evolve", "discard_row", "freeze"] = "evolve"
+
+    @model_validator(mode="after")
+    def _a_day_is_named(self) -> "Entity":
+        if self.jdbc is None and DATE not in self.path:
+            msg = (
+                f"should have a path with {DATE}, the day that a file is for; else each night "
+                "would read all files. A first delivery of history has its path under history"
+            )
+            raise ValueError(msg)
+        return self
 
     @model_validator(mode="before")
     @classmethod

@@ -14,7 +14,7 @@ import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from lakeshop.config.shop import Entity
+from lakeshop.config.shop import DATE, Entity
 from lakeshop.contracts.derived import DELIVERED
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.sources.lines import Limits, RawRecord, lines_of, unreadable
@@ -51,7 +51,7 @@ def pattern_of(entity: Entity, day: date | None) -> str:
     """The path pattern, below the landing folder, of a day's drop or of the history's."""
     if day is None:
         return entity.history or ""
-    return entity.path.replace("{date}", day.isoformat())
+    return entity.path.replace(DATE, day.isoformat())
 
 
 def find_drops(
