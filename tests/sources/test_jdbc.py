@@ -278,7 +278,7 @@ def kill_at_second_commit(run, *, is_flushed):
             raise KeyboardInterrupt
         yield
 
-    run.lake = replace(run.lake, commit_lock=guard)
+    run = replace(run, lake=replace(run.lake, commit_lock=guard))
     with pytest.raises(KeyboardInterrupt):
         ingest(run)
 
