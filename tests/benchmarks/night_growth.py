@@ -92,7 +92,7 @@ def units_of(figures: Mapping[tuple[str, str, str], float]) -> dict[str, float]:
 
 
 def draw(written: Path, target: Path = TARGET) -> None:
-    """Times the units against times the data, as SVG, from what the benchmark wrote."""
+    """Times the units against times the data, as SVG, of the points that the benchmark wrote."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -100,8 +100,13 @@ def draw(written: Path, target: Path = TARGET) -> None:
     units = units_of({(row["method"], row["size"], row["metric"]): row["value"] for row in rows})
     mpl.rcParams["svg.hashsalt"] = "night_growth"  # the same file from the same numbers
     figure = Figure(figsize=(7, 3.2), layout="constrained")
-    kinds = {"days of history": (LONG, LONG.days / BASE.days), "daily volume": (LARGE, LARGE.users)}
-    for axes, (what, (point, times)) in zip(figure.subplots(1, 2), kinds.items(), strict=True):
+    kinds = [
+        ("days of history", LONG, LONG.days // BASE.days),
+        ("daily volume", LARGE, LARGE.users),
+    ]
+    known = [kind for kind in kinds if kind[1].method in units]
+    places = figure.subplots(1, len(known), squeeze=False)[0]
+    for axes, (what, point, times) in zip(places, known, strict=True):
         cost = units[point.method] / units[BASE.method]
         axes.plot([1, times], [1, times], ":", color="gray", label="as the data grows")
         axes.plot([1, times], [1, cost], "o-", label=f"a night: {cost:.2f} times the units")
