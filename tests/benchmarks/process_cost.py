@@ -12,7 +12,8 @@ from benchmarks.memory import PROC, ProcessSampler, Sampler, family, stat
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PERIOD = 0.2  # seconds between two looks at the CPU of the processes
-ADDITIONS = 10_000_000
+# As a script runs it, with a name of the module: a function's own names are three times as fast.
+LOOP = compile("i = 0\nwhile i < 10_000_000: i += 1", "<loop>", "exec")
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,7 @@ def unit() -> float:
 
 def _loop() -> float:
     begun = time.process_time()
-    i = 0
-    while i < ADDITIONS:
-        i += 1
+    exec(LOOP, {})
     return time.process_time() - begun
 
 
