@@ -4,7 +4,7 @@ A lake is prepared once: the shop's history until a Sunday. Each round copies it
 Monday after, which trains (`training_night`), the Tuesday (`night`), and the Tuesday again
 (`published`). The first round counts by Spark's event log, which costs CPU itself; the rounds
 after it give the units. A unit is a CPU second of all processes divided by the process seconds of
-ten million additions in Python, before and after the night.
+ten million additions in a script of Python, before and after the night.
 """
 
 import json
