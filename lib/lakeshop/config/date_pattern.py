@@ -11,7 +11,7 @@ QUOTED = re.compile(r"'[^']*'")
 LETTERS = re.compile(r"([A-Za-z])\1*")
 YEAR, MONTH, DAY, DAY_OF_YEAR = "y", "ML", "d", "D"
 HOUR_OF_DAY, HOUR_OF_HALF, HALF = "Hk", "hK", "a"
-READ = frozenset("GyMLdDaHkhKmsSVzOXxZ")  # what Spark reads; it writes a few more
+READ = frozenset("GyMLdDahHkKmsSVzOXxZ")  # what Spark reads; it writes a few more
 
 
 def meaningful(pattern: str) -> str:
@@ -29,7 +29,7 @@ def meaningful(pattern: str) -> str:
 
 
 def _fault(letters: Counter[str]) -> str | None:
-    """What is wrong with a pattern that has so many groups of each letter."""
+    """Return what is wrong with a pattern that has so many groups of each letter."""
 
     def has(any_of: str) -> bool:
         return any(letters[letter] for letter in any_of)

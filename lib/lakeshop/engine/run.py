@@ -295,7 +295,7 @@ class Run:
         return rows.withColumn(RUN_ID, F.lit(self.run_id(contract.name, day)))
 
     def publish(self, made: MadeDays) -> int:
-        """Publish days of a table; their rows."""
+        """Publish days of a table; return how many rows they hold."""
         return self.publisher.publish(made)
 
     def note(self, entry: Entry, started: float) -> None:

@@ -34,7 +34,7 @@ def files_of_days(
     if named is not None and named.size() <= MOST_LOOKED_AT:
         kept = spark._jvm.java.util.ArrayList()  # type: ignore[union-attr]
         for file in converters.asJava(named):
-            if _may_hold(_days(file, contract), first, last):
+            if _may_hold(_days_of(file, contract), first, last):
                 kept.add(file)
         return converters.asScala(kept).toSeq()
     files = snapshot.allFiles()
@@ -51,14 +51,22 @@ def _named_by_checksum(snapshot: Any) -> Any | None:
     return checksum.get().allFiles().get()
 
 
-def _days(file: Any, contract: Contract) -> tuple[str | None, str | None]:
-    """The first and the last day of a file, None where Delta does not know."""
-    if BUSINESS_DATE in contract.partition_by:
-        day = file.partitionValues().apply(BUSINESS_DATE)
-        return day, day
-    known = json.loads(file.stats() or "{}")
+def days_within(stats: str | None, day: str | None) -> tuple[str | None, str | None]:
+    """Return the first and the last day of a file, None where Delta does not know.
+
+    Args:
+        stats: Delta's statistics of the file, JSON.
+        day: the day of its partition, if any.
+    """
+    known = json.loads(stats or "{}")
     low, high = (known.get(f"{end}Values", {}).get(BUSINESS_DATE) for end in ("min", "max"))
-    return low, high
+    return day or low, day or high
+
+
+def _days_of(file: Any, contract: Contract) -> tuple[str | None, str | None]:
+    is_partitioned = BUSINESS_DATE in contract.partition_by
+    day = file.partitionValues().apply(BUSINESS_DATE) if is_partitioned else None
+    return days_within(file.stats(), day)
 
 
 def _may_hold(days: tuple[str | None, str | None], first: date | None, last: date | None) -> bool:

@@ -3,7 +3,6 @@
 Rows are deleted by a join with a frame, never by a literal: Delta keeps predicates in its log.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -15,6 +14,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE, within
 from lakeshop.storage.content import comparable
+from lakeshop.storage.file_list import days_within
 from lakeshop.storage.file_system import escaped, list_files, remove_folder
 from lakeshop.storage.lake import Lake
 
@@ -54,9 +54,7 @@ def files_of(lake: Lake, table: str) -> list[File]:
 
 def _file(size: int, stats: str | None, day: str | None) -> File | None:
     """None where the log does not know the days."""
-    known = json.loads(stats or "{}")
-    first = day or known.get("minValues", {}).get(BUSINESS_DATE)
-    last = day or known.get("maxValues", {}).get(BUSINESS_DATE)
+    first, last = days_within(stats, day)
     if first is None or last is None:
         return None
     return File(size, date.fromisoformat(first), date.fromisoformat(last))
