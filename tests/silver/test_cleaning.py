@@ -122,7 +122,7 @@ ACTIONS = {
         [UNKNOWN_ACTION, FUTURE],
     ),
 }
-BYTES, ANY = b'{"a": "caf\xe9"}', Entity(path="x", format="json", columns={})
+BYTES, ANY = b'{"a": "caf\xe9"}', Entity(path="{date}.json", format="json", columns={})
 [NOT_UTF8] = lines_of(BYTES, "x", ANY, Limits(delivered=100, unpacked=100))
 BROKEN = {
     "cut off": ('{"transaction_id": "t1"', None, MALFORMED),
