@@ -121,7 +121,6 @@ class Contract:
             self,
             name=f"{self.name}_latest",
             about=f"{self.about} The newest business date only.",
-            partition_by=(),
             has_latest_twin=False,
         )
 

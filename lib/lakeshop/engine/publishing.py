@@ -84,7 +84,7 @@ class Publisher:
         version, contents = self._replace(made, run_id)
         newest = max(self.ledger.days(table), default=made.last)
         if contract.has_latest_twin and made.last >= newest:
-            self.lake.overwrite(f"{table}_latest", made.rows, run_id=run_id)
+            self.lake.publish_latest(table, made.rows, made.last, run_id=run_id)
         versions = input_versions(self.lake, contract)
         held = sum(content.rows for content in contents.values())
         entry = Entry(

@@ -25,6 +25,7 @@ from lakeshop.contracts.migration import broken_by, migration
 from lakeshop.contracts.model import BUSINESS_DATE, Contract, quoted, within
 from lakeshop.errors import ContractError
 from lakeshop.storage.content import Content, content_columns, contents_of
+from lakeshop.storage.day_copy import copied_as_whole
 from lakeshop.storage.file_list import files_of_days
 
 MOST_LISTED = 64  # lists of files that are kept
@@ -232,6 +233,26 @@ class Lake:
         return self._write(
             table, self.conform_to_contract(table, rows).coalesce(1), "overwrite", {}, run_id
         )
+
+    def publish_latest(self, table: str, rows: DataFrame, day: date, *, run_id: str) -> None:
+        """Have a table's `_latest` twin hold the rows of its newest day, in one commit.
+
+        Args:
+            table: the table, in which the day is published.
+            rows: all rows of the day, to be written where its files cannot be copied.
+            day: the newest day.
+            run_id: noted in the commit.
+        """
+        twin = f"{table}_latest"
+        self.ensure(twin)
+        source = self.snapshot(table), self.path(table)
+        target = self._log(twin), self.path(twin)
+        of_day = self.spark, self.contract(table), day
+        with self.commit_lock():
+            is_copied = copied_as_whole(*of_day, source, target, run_id=run_id)
+        self._versions.pop(twin, None)
+        if not is_copied:
+            self.overwrite(twin, rows.where(F.col(BUSINESS_DATE) == F.lit(day)), run_id=run_id)
 
     def append(
         self,
