@@ -14,7 +14,7 @@ from pyspark.sql import SparkSession
 from lakeshop.engine.session import local_session
 from lakeshop.pipeline import all_contracts
 from lakeshop.storage.lake import Lake
-from lakeshop.training import tasks
+from lakeshop.training import checkpoints, tasks
 from lakeshop.training.checkpoints import Checkpoint, Checkpoints
 from lakeshop.training.specification import DILOCO, TrainingPlan
 
@@ -30,10 +30,10 @@ def kill_self() -> None:
 def between_reduce_and_commit(number: int) -> None:
     usual = Checkpoints.commit
 
-    def lethal(self: Checkpoints, checkpoint: Checkpoint) -> None:
-        if checkpoint.progress.round == number:
+    def lethal(self: Checkpoints, *rounds: Checkpoint) -> None:
+        if rounds[-1].progress.round == number:
             kill_self()
-        usual(self, checkpoint)
+        usual(self, *rounds)
 
     Checkpoints.commit = lethal  # type: ignore[method-assign]
 
@@ -41,9 +41,9 @@ def between_reduce_and_commit(number: int) -> None:
 def after_commit(number: int) -> None:
     usual = Checkpoints.commit
 
-    def lethal(self: Checkpoints, checkpoint: Checkpoint) -> None:
-        usual(self, checkpoint)
-        if checkpoint.progress.round == number:
+    def lethal(self: Checkpoints, *rounds: Checkpoint) -> None:
+        usual(self, *rounds)
+        if rounds[-1].progress.round == number:
             kill_self()
 
     Checkpoints.commit = lethal  # type: ignore[method-assign]
@@ -88,6 +88,7 @@ def main(lake: str, rows: str, master: str, when: str) -> None:
     short = {"spark.master": master, "spark.driver.extraJavaOptions": JAVA}
     spark = local_session(HOME / "conf" / "spark" / "local.conf", SMALL | short | OF_EXECUTORS)
     ship_networks(spark)
+    checkpoints.COMMIT_EVERY = 0.0
     tables = Lake(spark, lake, all_contracts(HOME / "schemas"))
     done = trained(tables, spark.read.json(rows), PLAN)
     sys.stdout.write(f"hash={hash_of(done.weights)}\n")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lakeshop.storage.lake import Lake
+from lakeshop.training import checkpoints as module
 from lakeshop.training.checkpoints import Best, Checkpoint, Checkpoints, Progress, best_of
 
 DAY = date(2026, 3, 10)
@@ -40,7 +41,8 @@ def checkpoints(lake):
     found.close()
 
 
-def test_rounds_are_committed_in_order_and_read_back_whole(lake, checkpoints):
+def test_rounds_are_committed_in_order_and_read_back_whole(lake, checkpoints, monkeypatch):
+    monkeypatch.setattr(module, "COMMIT_EVERY", 0.0)
     assert checkpoints.history() == []
     rounds = [progress(1, 0.7), progress(2, None)]
     for number, done in enumerate(rounds):
@@ -54,6 +56,52 @@ def test_rounds_are_committed_in_order_and_read_back_whole(lake, checkpoints):
     assert (row["business_date"], row["training_id"]) == (DAY, "t1")
     assert len(row["weights_sha256"]) == 64
     assert lake.version("ops.rounds") == 2, "the table itself, and a commit for each round"
+
+
+def written(checkpoints, *numbers):
+    for number in numbers:
+        checkpoints.write(Checkpoint(progress(number), WEIGHTS + number, WEIGHTS))
+
+
+def test_short_rounds_share_a_commit(lake, checkpoints):
+    written(checkpoints, 1, 2, 3)
+    assert not lake.exists("ops.rounds")
+    checkpoints.wait()
+    assert checkpoints.history() == [progress(1), progress(2), progress(3)]
+    np.testing.assert_array_equal(checkpoints.weights(2)[0], WEIGHTS + 2)
+    assert lake.version("ops.rounds") == 1, "the table itself, and one commit"
+
+
+@pytest.mark.parametrize("limit", ["COMMIT_EVERY", "MOST_HELD"])
+def test_rounds_are_held_for_a_time_and_up_to_a_size(lake, checkpoints, monkeypatch, limit):
+    sizes = {"COMMIT_EVERY": 0.0, "MOST_HELD": 5 * WEIGHTS.nbytes}
+    written(checkpoints, 1, 2)
+    monkeypatch.setattr(module, limit, sizes[limit])
+    written(checkpoints, 3)
+    checkpoints._finish()
+    assert [done.round for done in checkpoints.history()] == [1, 2, 3]
+    assert lake.version("ops.rounds") == 1
+
+
+def test_a_training_that_fails_keeps_the_rounds_that_it_held(lake):
+    failing = Checkpoints(lake, "t1", DAY)
+    written(failing, 1, 2)
+    failing.close()
+    again = Checkpoints(lake, "t1", DAY)
+    assert again.resume() == [progress(1), progress(2)]
+    again.close()
+
+
+def test_a_round_in_two_groups_is_read_once(lake, checkpoints):
+    """As by two drivers of which each thought the other dead."""
+    written(checkpoints, 1, 2)
+    checkpoints.wait()
+    other = Checkpoints(lake, "t1", DAY)
+    written(other, 2, 3)
+    other.close()
+    assert lake.read("ops.rounds").count() == 4
+    assert checkpoints.history() == [progress(1), progress(2), progress(3)]
+    assert checkpoints.resume() == checkpoints.history()
 
 
 def test_a_round_that_is_written_again_changes_nothing(lake, checkpoints):
@@ -76,7 +124,7 @@ def test_trainings_do_not_see_one_another(lake, checkpoints):
 
 
 def test_a_failed_commit_is_raised_soon(checkpoints, monkeypatch):
-    def failing(_checkpoint):
+    def failing(*_rounds):
         message = "the disk is full"
         raise OSError(message)
 
@@ -97,6 +145,7 @@ def test_after_a_commit_that_failed_none_is_made(checkpoints, monkeypatch):
         return usual(lake, *arguments, transaction=transaction, **others)
 
     monkeypatch.setattr(Lake, "append", failing)
+    monkeypatch.setattr(module, "COMMIT_EVERY", 0.0)
     for number in (1, 2, 3):
         checkpoints.write(Checkpoint(progress(number), WEIGHTS, WEIGHTS))
     third_waits.set()

@@ -109,6 +109,7 @@ def test_a_commit_that_fails_once_changes_nothing(spark, lake, contracts, tmp_pa
     rows, plan = spark.createDataFrame(labelled()), replace(SHORT, rounds=4)
     whole = trained(Lake(spark, str(tmp_path / "whole"), contracts), rows, plan)
     third_waits, write, append = Event(), Checkpoints.write, Lake.append
+    monkeypatch.setattr("lakeshop.training.checkpoints.COMMIT_EVERY", 0.0)
 
     def written(checkpoints, checkpoint):
         write(checkpoints, checkpoint)

@@ -1,10 +1,13 @@
-"""Checkpoints of trainings: one commit per round in `ops.rounds`, to resume after a crash.
+"""Checkpoints of trainings: rounds committed to `ops.rounds`, to resume after a crash.
 
-A round's commit carries the training's id and the round's number as Delta's transaction: a second
-writer of the same round changes nothing. Rows of two attempts differ only in their times.
+A commit costs more than many a round trains, so that rounds of half a minute share one. It carries
+the training's id and the number of its last round as Delta's transaction: a second writer of the
+same rounds changes nothing. Where two writers grouped them otherwise, a round may be there twice.
+Rows of two attempts differ only in their times, and the first is read.
 """
 
 import hashlib
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
@@ -20,6 +23,8 @@ from lakeshop.storage.lake import Lake
 
 ROUNDS = "ops.rounds"
 IN_FLIGHT = 2  # commits that may wait while training goes on
+COMMIT_EVERY = 30.0  # seconds of training that a crash may cost, beside the round that it breaks
+MOST_HELD = 64 * 1024 * 1024  # bytes of weights and slots that wait for their commit
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,11 @@ class Checkpoint:
     weights: Floats
     slots: Floats
 
+    @property
+    def size(self) -> int:
+        """Bytes of its arrays."""
+        return int(self.weights.nbytes + self.slots.nbytes)
+
 
 @dataclass
 class Checkpoints:
@@ -60,6 +70,8 @@ class Checkpoints:
     business_date: date
     _writer: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1))
     _waiting: list[Future[None]] = field(default_factory=list)
+    _held: list[Checkpoint] = field(default_factory=list)
+    _committed: float = field(default_factory=time.monotonic)
     _failed: BaseException | None = None
 
     def resume(self) -> list[Progress]:
@@ -80,11 +92,12 @@ class Checkpoints:
         """Figures of all rounds, in order."""
         names = [name for name in Progress.__dataclass_fields__ if name != "shard_losses"]
         rows = self._rows().select(*names, "shard_losses").orderBy("round").collect()
+        first = {row["round"]: row for row in reversed(rows)}
         return [
             Progress(
                 **{name: row[name] for name in names}, shard_losses=tuple(row["shard_losses"] or ())
             )
-            for row in rows
+            for row in reversed(first.values())
         ]
 
     def weights(self, training_round: int) -> tuple[Floats, Floats]:
@@ -94,49 +107,63 @@ class Checkpoints:
         return np.frombuffer(row["weights"], "<f8"), np.frombuffer(row["slots"], "<f8")
 
     def write(self, checkpoint: Checkpoint) -> None:
-        """Commit a round, after earlier ones, during the training of the next one.
+        """Commit a round with those that are held, if it is time, while the next one is trained.
 
-        A commit takes longer than many a round. Rounds lost in a crash are trained again with the
-        same result. An error of an earlier commit is raised here or by `wait`; no later round is
-        committed.
+        Rounds lost in a crash are trained again with the same result. An error of an earlier commit
+        is raised here or by `wait`; no later round is committed.
         """
-        self.wait(at_most=IN_FLIGHT - 1)
-        self._waiting.append(self._writer.submit(self._commit_next, checkpoint))
+        self._held.append(checkpoint)
+        is_late = time.monotonic() - self._committed >= COMMIT_EVERY
+        if is_late or sum(held.size for held in self._held) >= MOST_HELD:
+            self._finish(at_most=IN_FLIGHT - 1)
+            self._submit()
 
-    def wait(self, at_most: int = 0) -> None:
-        """Wait until no more commits than that are open."""
+    def wait(self) -> None:
+        """Commit what is held, and wait until no commit is open."""
+        self._submit()
+        self._finish()
+
+    def _submit(self) -> None:
+        if self._held:
+            self._waiting.append(self._writer.submit(self._commit_next, self._held))
+        self._held, self._committed = [], time.monotonic()
+
+    def _finish(self, at_most: int = 0) -> None:
         while len(self._waiting) > at_most:
             self._waiting.pop(0).result()
 
-    def commit(self, checkpoint: Checkpoint) -> None:
-        """Commit a round now."""
+    def commit(self, *checkpoints: Checkpoint) -> None:
+        """Commit rounds now, together."""
+        contract = self.lake.contract(ROUNDS)
+        held = [self._row(checkpoint) for checkpoint in checkpoints]
+        rows = self.lake.spark.createDataFrame(
+            [tuple(row[name] for name in contract.column_names) for row in held], contract.struct
+        )
+        transaction = (self.training_id, checkpoints[-1].progress.round)
+        self.lake.append(ROUNDS, rows, run_id=self.training_id, transaction=transaction)
+
+    def close(self) -> None:
+        """End the commit thread after its commits and what is held, also after a failure."""
+        self._submit()
+        self._writer.shutdown()
+
+    def _row(self, checkpoint: Checkpoint) -> dict[str, object]:
         weights = checkpoint.weights.astype("<f8").tobytes()
-        progress = asdict(checkpoint.progress)
-        row = {
-            **progress,
+        return {
+            **asdict(checkpoint.progress),
             BUSINESS_DATE: self.business_date,
             "training_id": self.training_id,
             "weights": weights,
             "slots": checkpoint.slots.astype("<f8").tobytes(),
             "weights_sha256": hashlib.sha256(weights).hexdigest(),
         }
-        contract = self.lake.contract(ROUNDS)
-        rows = self.lake.spark.createDataFrame(
-            [tuple(row[name] for name in contract.column_names)], contract.struct
-        )
-        transaction = (self.training_id, checkpoint.progress.round)
-        self.lake.append(ROUNDS, rows, run_id=self.training_id, transaction=transaction)
 
-    def close(self) -> None:
-        """End the commit thread after its waiting commits."""
-        self._writer.shutdown()
-
-    def _commit_next(self, checkpoint: Checkpoint) -> None:
-        """Commit a round unless one before it failed: a history with a gap cannot be resumed."""
+    def _commit_next(self, checkpoints: Sequence[Checkpoint]) -> None:
+        """Commit rounds unless one before failed: a history with a gap cannot be resumed."""
         if self._failed is not None:
             raise self._failed
         try:
-            self.commit(checkpoint)
+            self.commit(*checkpoints)
         except BaseException as error:
             self._failed = error
             raise
