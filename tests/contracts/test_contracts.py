@@ -182,12 +182,12 @@ def test_checks_of_a_clean_table_are_constraints_those_of_bronze_and_warnings_ar
     assert not [name for name in bronze if "constraints" in name]
 
 
-def test_latest_twin_is_the_same_table_without_days(contracts):
+def test_latest_twin_is_the_same_table_of_one_day(contracts):
     contract = contracts["features.users"]
     assert contract.struct.names  # computed before: a twin must not stumble over it
     twin = contract.latest()
     assert twin.name == "features.users_latest"
-    assert twin.partition_by == ()
+    assert twin.partition_by == contract.partition_by
     assert not twin.has_latest_twin
     assert twin.struct == contract.struct
     assert twin.key == contract.key
