@@ -163,7 +163,7 @@ def validated(spark, contracts, entity, columns, raws):
     )
     rows = validate(
         delivery(spark, raws),
-        Entity(path="x", format="json", columns={name: name for name in columns}),
+        Entity(path="{date}.json", format="json", columns={name: name for name in columns}),
         contracts[f"silver.{entity}"],
         CLEANINGS[entity],
         CleaningContext({"silver.products": products}, ZONE),
