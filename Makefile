@@ -41,7 +41,7 @@ night: $(READY) ## the main job: history and two nights of SHOP, or the night of
 	@$(DELIVERY_$(SHOP))
 	@for days in $(NIGHTS); do \
 	  python jobs/deliver.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} && \
-	  $(SUBMIT) jobs/nightly.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} $(QUIET) || exit; \
+	  .ci/submit.sh jobs/nightly.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} $(QUIET) || exit; \
 	done
 
 .PHONY: test

@@ -15,6 +15,7 @@ import pyspark
 from pyspark.sql import SparkSession
 
 FOLDER = Path(__file__).resolve().parent.parent / ".venv" / "jars"
+ARCHIVE = FOLDER.parent / "classes.jsa"  # of a JVM with the jars before, see the Makefile
 SPARK = Path(pyspark.__file__).parent / "jars"
 
 
@@ -50,6 +51,7 @@ def main() -> None:
             draft = FOLDER / f"{jar.name}.part"
             shutil.copyfile(jar, draft)
             draft.replace(FOLDER / jar.name)
+    ARCHIVE.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":

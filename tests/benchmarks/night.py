@@ -46,13 +46,13 @@ class Lake:
     conf: Path = HOME / "conf"
 
     def night(self, first: date, last: date, log: Path, events: Path | None = None) -> Cost:
-        """Deliver days and run their nights.
+        """Deliver days and run their nights; the first on a machine archives classes for others.
 
         Raises:
             MethodFailed: a night did not end well.
         """
         self._run(["python", "jobs/deliver.py"], first, last, log.with_suffix(".deliver"))
-        submit = ["spark-submit", "--properties-file", "conf/spark/local.conf"]
+        submit = [".ci/submit.sh"]
         if events is not None:
             events.mkdir(parents=True)
             settings = {**SETTINGS, "spark.eventLog.dir": events.as_uri()}

@@ -148,7 +148,8 @@ def test_files_of_the_project_are_found_from_any_folder(tmp_path: Path, place: s
     home = tmp_path / place
     told = {key: below(home, key, value) for key, value in CONFS["local"].items()}
     assert told["spark.driver.extraClassPath"] == f"{home}/.venv/jars/*"
-    assert f'"{home}/conf/spark/log4j2.properties" -D' in told["spark.driver.extraJavaOptions"]
+    for file in ("conf/spark/log4j2.properties", ".venv/classes.jsa"):
+        assert f'File="{home}/{file}" -' in told["spark.driver.extraJavaOptions"]
     assert below(home, "spark.driver.extraClassPath", "/a:.venv/b/*:c") == f"/a:{home}/.venv/b/*:c"
 
 

@@ -20,7 +20,7 @@ SPARK_LINE = "4.1."
 DAEMON = "spark.python.daemon.module"
 EXTENSION = "io.delta.sql.DeltaSparkSessionExtension"
 # Where properties name files below the project's folder, in which jobs are submitted.
-FILES = re.compile(r"(?<=configurationFile=)\S+|(?<![^:])\.venv/[^:]+")
+FILES = re.compile(r"(?<=File=)\S+|(?<![^:])\.venv/[^:]+")
 
 
 def spark_session(application: str) -> SparkSession:
