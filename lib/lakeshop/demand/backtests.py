@@ -33,7 +33,7 @@ from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import BACKTEST_MODEL, DEMAND_TABLE, oldest_origin
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.outcome import explain, failing_alone
-from lakeshop.engine.transforms import rows_of_newest_day
+from lakeshop.engine.transforms import rows_of_newest_day, sorted_frame
 from lakeshop.training.inference import Network
 
 BACKTEST = (
@@ -83,7 +83,7 @@ def backtests(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per segment, one of all, one of the reorder plan; none where history is too short."""
     options = night.settings.section(DemandSettings)
     oldest = oldest_origin(options)
-    rows = sampled(tables[DEMAND_TABLE], options.backtest.series, oldest).orderBy(*KEY).toPandas()
+    rows = sorted_frame(sampled(tables[DEMAND_TABLE], options.backtest.series, oldest), KEY)
     spark = SparkSession.active()
     ages = [n for n in _ages(night) if len(rows) and _length(rows, night) - n >= LEAST_DAYS]
     if len(ages) < options.backtest.origins:

@@ -180,6 +180,8 @@ def promotions(
     ages = [age_in_days(day, name).alias(name) for name in ("starts_on", "ends_on", "known_on")]
     spans = (
         versions.where(F.col("starts_on") <= F.lit(day + timedelta(days=until)))
+        # Hardly a row is a second version: moved once, rows need not be moved for each grouping.
+        .repartition("product_id")
         .groupBy("product_id", "starts_on")
         .agg(*newest, F.min(BUSINESS_DATE).alias("known_on"))
         .where(F.col("ends_on") >= F.lit(day - timedelta(days=since)))

@@ -30,7 +30,7 @@ from lakeshop.demand.reasons import Reasons, reasons
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.demand.training import DEMAND_TABLE, MODEL_NAME
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import rows_of_newest_day
+from lakeshop.engine.transforms import rows_of_newest_day, sorted_frame
 from lakeshop.ml.arrays import Floats
 from lakeshop.training.inference import Network
 from lakeshop.training.registry import champion
@@ -87,7 +87,7 @@ def _inputs(
     policies = _rules(tables["ops.backtests"], options)
     if not policies:
         context.warn(f"no backtest of demand yet: forecasts are by {DEFAULT}")
-    sample = sampled(series, options.backtest.series, 0, n_series).orderBy(*KEY).toPandas()
+    sample = sorted_frame(sampled(series, options.backtest.series, 0, n_series), KEY)
     shared = series_of(sample, context.day, options).pooled() if len(sample) else None
     needs = any(uses_network(policy.method) for policy in policies.values())
     row = champion(tables["models.demand"], MODEL_NAME) if needs else None

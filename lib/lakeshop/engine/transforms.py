@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+import pandas as pd
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
@@ -29,6 +30,14 @@ def rows_of_newest_day(rows: DataFrame) -> list[Row]:
     found = rows.collect()
     newest = max((row[BUSINESS_DATE] for row in found), default=None)
     return [row for row in found if row[BUSINESS_DATE] == newest]
+
+
+def sorted_frame(rows: DataFrame, key: Sequence[str]) -> pd.DataFrame:
+    """Rows as pandas has them, by their unique key: sorted here, they are computed once.
+
+    Spark's own sort computes all rows to find the borders of its partitions, then again.
+    """
+    return rows.toPandas().sort_values(list(key), ignore_index=True)
 
 
 def age_in_days(day: date, event_date: str = "event_date") -> Column:

@@ -25,7 +25,7 @@ from pyspark.sql import functions as F
 from lakeshop.config.training import NetworkConfig
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import is_nth, latest_versions
+from lakeshop.engine.transforms import is_nth, latest_versions, sorted_frame
 from lakeshop.fraud.features import INPUTS
 from lakeshop.fraud.network import statistics
 from lakeshop.fraud.promotion import Slice, figures, promoted, scores
@@ -144,7 +144,7 @@ def sampled(rows: DataFrame, count: int) -> DataFrame:
 
 
 def _slice(rows: DataFrame) -> Slice:
-    held = rows.orderBy(KEY).select(TARGET, *INPUTS).toPandas()
+    held = sorted_frame(rows.select(KEY, TARGET, *INPUTS), [KEY])
     target = held[TARGET].to_numpy(np.float64)
     return Slice(INPUTS, held[list(INPUTS)].to_numpy(np.float64), target)
 

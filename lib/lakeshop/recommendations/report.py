@@ -56,10 +56,10 @@ def show_examples(
     chosen = list(dict.fromkeys(row["user_id"] for row in best))[:users]
     picked = (
         recommendations.where((F.col("rank") <= rows) & F.col("user_id").isin(chosen))
-        .orderBy("user_id", "list", "rank")
-        .select("user_id", "list", "product_id", "reason")
+        .select("user_id", "list", "rank", "product_id", "reason")
         .collect()
     )
+    picked.sort(key=lambda row: (row["user_id"], row["list"], row["rank"]))
     ids = sorted({row["product_id"] for row in picked})
     named = products.where(F.col("product_id").isin(ids)).select("product_id", "name").collect()
     names = {row["product_id"]: row["name"] for row in named}

@@ -3,7 +3,7 @@
 A commit costs more than many a round trains, so that rounds of half a minute share one. It carries
 the training's id and the number of its last round as Delta's transaction: a second writer of the
 same rounds changes nothing. Where two writers grouped them otherwise, a round may be there twice.
-Rows of two attempts differ only in their times, and the first is read.
+Rows of two attempts differ only in their times, and one is read.
 """
 
 import hashlib
@@ -91,13 +91,13 @@ class Checkpoints:
     def history(self) -> list[Progress]:
         """Figures of all rounds, in order."""
         names = [name for name in Progress.__dataclass_fields__ if name != "shard_losses"]
-        rows = self._rows().select(*names, "shard_losses").orderBy("round").collect()
-        first = {row["round"]: row for row in reversed(rows)}
+        rows = self._rows().select(*names, "shard_losses").collect()
+        rounds = {row["round"]: row for row in rows}
         return [
             Progress(
                 **{name: row[name] for name in names}, shard_losses=tuple(row["shard_losses"] or ())
             )
-            for row in reversed(first.values())
+            for _, row in sorted(rounds.items())
         ]
 
     def weights(self, training_round: int) -> tuple[Floats, Floats]:
