@@ -156,14 +156,14 @@ def as_delivered(cases, base):
     return [(name, json.dumps({**base, **changes}), None) for name, (changes, _) in cases.items()]
 
 
-def validated(spark, contracts, entity, columns, raws):
+def validated(spark, contracts, entity, names, raws, **expressions):
     """The judged rows by the name of their case."""
     products = spark.createDataFrame(
         [(DELIVERED_ON, "p1")], "business_date DATE, product_id STRING"
     )
     rows = validate(
         delivery(spark, raws),
-        Entity(path="{date}.json", format="json", columns={name: name for name in columns}),
+        Entity(path="{date}.json", format="json", columns={n: n for n in names} | expressions),
         contracts[f"silver.{entity}"],
         CLEANINGS[entity],
         CleaningContext({"silver.products": products}, ZONE),
@@ -183,6 +183,25 @@ def lines(spark, contracts):
 @pytest.fixture(scope="module")
 def actions(spark, contracts):
     return validated(spark, contracts, "user_actions", ACTION, as_delivered(ACTIONS, ACTION))[0]
+
+
+def test_a_value_that_cannot_be_computed_is_a_reason(spark, contracts):
+    origins = {
+        "amount": {"expression": "CAST(p AS DOUBLE) * 2", "reads": ("p",)},
+        "user_id": {"expression": "date_add(u, 0)", "reads": ("u",)},
+    }
+    lines = {"fine": {"p": "2", "u": "2026-01-01"}, "wrong": {"p": "n/a", "u": "x"}, "absent": {}}
+    raws = [(name, json.dumps(LINE | more), None) for name, more in lines.items()]
+    found = validated(spark, contracts, "transactions", LINE, raws, **origins)[0]
+    assert {name: row.reasons for name, row in found.items()} == {
+        "fine": [],
+        "wrong": [
+            "not computed: user_id should follow from u",
+            "not computed: amount should follow from p",
+        ],
+        "absent": ["missing: amount should be present"],
+    }
+    assert found["fine"].amount == Decimal("4.00")
 
 
 @pytest.mark.parametrize("case", LINES)

@@ -13,6 +13,7 @@ from lakeshop.contracts.model import Column as ContractColumn
 from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
 from lakeshop.sources.mapping import (
+    FAILED,
     KEYS,
     MALFORMED,
     TEXT,
@@ -34,7 +35,7 @@ def texts(spark, entity, *raws, header=None):
     lines = [(n, raw, header) if isinstance(raw, str) else (n, *raw) for n, raw in enumerate(raws)]
     rows = spark.createDataFrame(lines, "source_line int, raw string, header string")
     found = with_text(rows, entity)
-    assert found.columns == ["source_line", "raw", "header", KEYS, MALFORMED, TEXT]
+    assert found.columns == ["source_line", "raw", "header", KEYS, MALFORMED, TEXT, FAILED]
     by_line = {
         r["source_line"]: None if r[MALFORMED] else r[TEXT].asDict() for r in found.collect()
     }
@@ -67,6 +68,33 @@ def test_json_columns_constants_and_expressions(spark):
 def test_an_expression_cannot_see_what_lakeshop_adds(spark):
     entity = entity_of({"a": {"expression": "raw", "reads": ["raw"]}})
     assert texts(spark, entity, '{"raw": "mine"}') == [{"a": "mine"}]
+
+
+def test_an_expression_that_fails_on_a_row_leaves_others_their_values(spark):
+    """Also where two share the part that fails, or a comparison implies it."""
+    entity = entity_of(
+        {
+            "amount": {"expression": "CAST(q AS INT) * CAST(p AS INT)", "reads": ["q", "p"]},
+            "double": {"expression": "CAST(q AS INT) + CAST(q AS INT)", "reads": ["q"]},
+            "size": {"expression": "CASE WHEN q > 2 THEN 'many' ELSE 'few' END", "reads": ["q"]},
+            "day": {"expression": "date_add(to_date(d), 1)", "reads": ["d"]},
+            "at": {"expression": "split(d, '-')[2]", "reads": ["d"]},
+            "p": "p",
+        }
+    )
+    wrong = '{"q": "n/a", "p": "3", "d": "soon"}'
+    right = '{"q": "3", "p": "4", "d": "2026-03-09"}'
+    huge = '{"q": "2000000000", "p": "9", "d": "9999-12-31"}'
+    found = texts(spark, entity, wrong, right, "{}", huge)
+    nothing = dict.fromkeys(("amount", "double", "size", "day", "at", "p"))
+    assert found[0] == nothing | {"p": "3"}
+    assert found[1] == {
+        **{"amount": "12", "double": "6", "size": "many"},
+        **{"day": "2026-03-10", "at": "09", "p": "4"},
+    }
+    assert found[2] == nothing | {"size": "few"}
+    assert found[3]["size"] == "many"
+    assert (found[3]["amount"], found[3]["double"]) == (None, None), "it does not wrap around"
 
 
 @pytest.mark.parametrize("blank", ['""', '"  "', '"\\t"', '" \\r\\n"', "null"])

@@ -11,7 +11,7 @@ from lakeshop.contracts.model import Contract
 from lakeshop.silver.drift import drift_reasons, with_drift
 from lakeshop.silver.entities import CleaningContext
 from lakeshop.silver.quality import all_reasons
-from lakeshop.sources.mapping import KEYS, MALFORMED, TEXT, typed, with_text
+from lakeshop.sources.mapping import FAILED, KEYS, MALFORMED, TEXT, typed, with_text
 
 REASONS = "reasons"
 _COLUMN_REASONS = "_column_reasons"
@@ -90,7 +90,7 @@ def with_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFra
                 F.concat(_COLUMN_REASONS, rules)
             ),
         )
-        .drop("_unreadable", _COLUMN_REASONS, TEXT, MALFORMED, KEYS)
+        .drop("_unreadable", _COLUMN_REASONS, TEXT, FAILED, MALFORMED, KEYS)
     )
 
 
@@ -100,11 +100,16 @@ def _column_reasons(entity: Entity, contract: Contract) -> list[Column]:
         if column.name not in entity.columns:
             continue
         text, value = F.col(TEXT)[column.name], F.col(column.name)
+        has_failed = F.array_contains(FAILED, column.name)
+        if entity.columns[column.name].expression:
+            read = ", ".join(entity.columns[column.name].reads) or "its expression"
+            failed = f"not computed: {column.name} should follow from {read}"
+            reasons.append(F.when(has_failed, F.lit(failed)))
         wrong = f"wrong type: {column.name} should be {column.type.simpleString()}"
         reasons.append(F.when(text.isNotNull() & value.isNull(), F.lit(wrong)))
         if column.required:
             absent = f"missing: {column.name} should be present"
-            reasons.append(F.when(text.isNull(), F.lit(absent)))
+            reasons.append(F.when(text.isNull() & ~has_failed, F.lit(absent)))
     return reasons
 
 

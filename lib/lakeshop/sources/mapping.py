@@ -17,12 +17,15 @@ from lakeshop.config.shop import ColumnMapping, Entity
 from lakeshop.contracts.model import Column as ContractColumn
 from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
+from lakeshop.storage.attempt import VALUE, attempted
 
 TEXT = "text"
+FAILED = "failed_columns"
 MALFORMED = "is_malformed"
 KEYS = "delivered_columns"
 _CORRUPT = "_corrupt_record"
 _DELIVERED = "_delivered"
+_TRIED = "_tried"
 _DATED = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
 _ZONED = r"[ T]\d{1,2}[\d:.]*\s*[A-Za-z+-]"  # something follows the time of day
 _LITERAL = re.compile("'[^']*'")  # in a pattern of Spark
@@ -49,10 +52,11 @@ def assert_mapped(entity: str, delivered: Entity, contract: Contract, derived: s
 
 
 def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
-    """Add `delivered_columns`, `is_malformed`, and `text`: the texts by the entity's columns.
+    """Add `delivered_columns`, `is_malformed`, `text` and `failed_columns`.
 
-    A text is NULL where it is absent or blank. The delivered columns are the names in a CSV's
-    header or a row's object, NULL where there is none.
+    `text` has the texts by the entity's columns, NULL where one is absent or blank. Failed are the
+    columns whose expression cannot be computed for the row; their text is NULL too. The delivered
+    columns are the names in a CSV's header or a row's object, NULL where there is none.
     """
     names = source_columns(entity.columns.values())
     parsed, keys = (
@@ -73,8 +77,19 @@ def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
             for name in names
         ],
     )
-    texts = [_text(origin).alias(column) for column, origin in entity.columns.items()]
-    return fields.select(f"{_DELIVERED}.*", MALFORMED, F.struct(*texts).alias(TEXT))
+    origins = entity.columns
+    tried = {c: attempted(o.expression) for c, o in origins.items() if o.expression}
+    held = F.struct(F.lit(None).alias("_"), *[each.alias(c) for c, each in tried.items()])
+    texts = [
+        F.col(_TRIED)[c][VALUE] if c in tried else _text(origin) for c, origin in origins.items()
+    ]
+    failed = [F.when(F.col(_TRIED)[c].isNull(), F.lit(c)) for c in tried]
+    return fields.withColumn(_TRIED, held).select(
+        f"{_DELIVERED}.*",
+        MALFORMED,
+        F.struct(*[text.alias(c) for c, text in zip(origins, texts, strict=True)]).alias(TEXT),
+        F.array_compact(F.array(*failed, F.lit(None).cast("string"))).alias(FAILED),
+    )
 
 
 def source_columns(origins: Iterable[ColumnMapping]) -> list[str]:
@@ -88,9 +103,7 @@ def source_columns(origins: Iterable[ColumnMapping]) -> list[str]:
 def _text(origin: ColumnMapping) -> Column:
     if origin.column is not None:
         return F.col(f"`{origin.column.replace('`', '``')}`")
-    if origin.constant is not None:
-        return F.lit(origin.constant)
-    return F.expr(origin.expression or "NULL").cast("string")
+    return F.lit(origin.constant)
 
 
 def typed(text: Column, origin: ColumnMapping, column: ContractColumn) -> Column:

@@ -20,7 +20,7 @@ from lakeshop.config.shop import ColumnMapping, Entity, Shop
 from lakeshop.contracts.types import holds
 from lakeshop.engine.run import Run
 from lakeshop.privacy.erasure_list import Erased, read_list
-from lakeshop.sources.mapping import KEYS, MALFORMED, TEXT, source_columns, with_text
+from lakeshop.sources.mapping import FAILED, KEYS, MALFORMED, TEXT, source_columns, with_text
 from lakeshop.storage.run_log import Counts
 
 IS_ERASED = "is_erased"
@@ -47,7 +47,8 @@ def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> 
     """Add `is_erased`: true where a delivered row mentions an erased person."""
     by_user = entity.model_copy(update={"columns": user_origins(shop)})
     parsed = with_text(rows, by_user)
-    is_broken = F.col(MALFORMED) | F.col("fault").isNotNull() | _lacks_users(entity)
+    is_read = ~F.col(MALFORMED) & F.col("fault").isNull() & (F.size(FAILED) == 0)
+    is_broken = ~is_read | _lacks_users(entity)
     users = F.array(*[F.col(TEXT)[name] for name in by_user.columns])
     texts = F.array("raw", "fault", "header")
     is_erased = mentions_erased(rows.sparkSession, erased)(users, texts, is_broken)
