@@ -3,10 +3,13 @@
 import random
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import reduce
 
 import numpy as np
 import pytest
 from demand_oracle import ARRAYS, expected_demand, value_classes
+from pyspark.sql import Column
+from pyspark.sql import functions as F
 
 from conftest import plain
 from lakeshop.demand.demand import demand
@@ -170,6 +173,9 @@ def made(spark, contracts, settings):
         values = [tuple({**base, **row}[c.name] for c in columns) for row in overrides]
         return spark.createDataFrame(values, contracts[table].struct)
 
+    rules = [F.coalesce(F.expr(c.holds), F.lit(False)) for c in contracts["features.demand"].checks]
+    broken = ~reduce(Column.__and__, rules)
+
     def made(shop, level, n_partitions=None):
         options = settings.demand.model_copy(update={**OPTIONS, "level": level})
         tables = {name: frame(name, rows) for name, rows in shop.items()}
@@ -177,8 +183,10 @@ def made(spark, contracts, settings):
             tables = {name: rows.repartition(n_partitions) for name, rows in tables.items()}
         with_options = settings.model_copy(update={"demand": options})
         night = BuildContext(DAY, with_options, contract=contracts["features.demand"])
-        frames = demand(tables, night).toPandas()
+        rows = demand(tables, night)
+        frames = rows.withColumn("broken", broken).toPandas()
         night.release()
+        assert not frames.pop("broken").any(), "rules of the contract"
         assert sorted(["business_date", *frames.columns]) == sorted(
             contracts["features.demand"].column_names
         )
@@ -347,6 +355,19 @@ def test_random_sales_equal_plain_python(made, level):
         without = frame.product_id == "without category"
         assert frame.department[without].isna().all()
         assert (frame.department[~without] == "food").all()
+
+
+def test_a_credit_above_the_sales_of_a_product(made):
+    """A price that is corrected: a line without units and with less than nothing to pay."""
+    credit = sold("milk", 2, units="0", amount="-50")
+    sales = [sold("milk", 3), sold("milk", 2, amount="-7"), sold("bread", 3), credit]
+    shop = {name: [] for name in INPUTS} | {"features.product_days": sales}
+    frame, _ = made(shop, "product")
+    milk = frame.loc[("milk", "*")]
+    assert (milk.value, milk.abc) == (-55.0, "C")
+    assert list(milk.units) == [1, 1, 0, 0]
+    assert list(milk.price) == [2, 0, 0, 0]
+    assert frame.loc[("bread", "*")].abc == "A"
 
 
 def test_nothing_sold_gives_nothing(made):

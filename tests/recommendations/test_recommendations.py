@@ -4,6 +4,7 @@ import math
 from datetime import date, timedelta
 
 import pytest
+from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext
 from lakeshop.engine.transforms import FIXED_POINT_SCALE
@@ -11,9 +12,9 @@ from lakeshop.features.products import products
 from lakeshop.features.user_products import user_products
 from lakeshop.features.users import users
 from lakeshop.recommendations.buy_again import again_list, again_log_odds
-from lakeshop.recommendations.recommendations import recommendations
+from lakeshop.recommendations.recommendations import probability, recommendations
 from lakeshop.recommendations.settings import AgainTerms
-from lakeshop.recommendations.similar_products import similar_products
+from lakeshop.recommendations.similar_products import share, similar_products
 
 DAY = date(2026, 3, 31)
 
@@ -138,6 +139,16 @@ def test_the_log_odds_of_buying_again_by_hand(spark):
         + 6 * math.log(2) + 7 * math.log(2) + 8 * math.log(4)
     )  # fmt: skip
     assert found == pytest.approx(expected)
+
+
+def test_scores_stay_within_what_their_contracts_allow(spark):
+    """However sure the terms are: an account of all walk-ins buys the same product each day."""
+    rows = spark.createDataFrame([(x,) for x in (-1e6, -20.0, 0.0, 20.0, 1e6)], "x double")
+    found = [row[0] for row in rows.select(probability(F.col("x"))).collect()]
+    assert found == [1e-6, 1e-6, 0.5, 1 - 1e-6, 1 - 1e-6]
+    rows = spark.createDataFrame([(x,) for x in (1e-12, 0.1234567, 1.0, 1.0000004)], "x double")
+    found = [row[0] for row in rows.select(share(F.col("x"))).collect()]
+    assert found == [1e-6, 0.123457, 1.0, 1.0]
 
 
 def test_lists_are_as_long_as_configured_and_do_not_depend_on_partitions(tables, night, settings):

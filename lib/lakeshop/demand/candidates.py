@@ -94,7 +94,7 @@ def series_of(rows: pd.DataFrame | pa.RecordBatch, day: date, options: DemandSet
         abc=_column(rows, "abc").to_numpy(np.str_),
         classes=_column(rows, "demand_class").to_numpy(np.str_),
         weekdays=np.stack(_column(rows, "weekdays").to_list()).astype(np.float64),
-        value=_column(rows, "value").to_numpy(np.float64),
+        value=np.maximum(_column(rows, "value").to_numpy(np.float64), 0),  # a weight of errors
     )
 
 

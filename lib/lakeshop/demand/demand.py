@@ -143,11 +143,15 @@ def with_weekday_counts(series: DataFrame, all_series: DataFrame) -> DataFrame:
 
 
 def abc(series: DataFrame) -> DataFrame:
-    """The value class of each series: A, B or C; a series that crosses a border is before it."""
+    """The value class of each series: A, B or C; a series that crosses a border is before it.
+
+    Credits above the sales of a series are its own: they take nothing from the value of the others.
+    """
+    worth = F.greatest("cents", F.lit(0))
     by_value = W.orderBy(F.desc("cents"), *SERIES_KEY)
     running = by_value.rowsBetween(W.unboundedPreceding, W.currentRow)
-    before = F.sum("cents").over(running) - F.col("cents")
-    whole = F.sum("cents").over(W.partitionBy())
+    before = F.sum(worth).over(running) - worth
+    whole = F.sum(worth).over(W.partitionBy())
     found = (
         F.when(F.col("cents") <= 0, F.lit("C"))
         .when(20 * before < FIRST_SHARE * whole, F.lit("A"))

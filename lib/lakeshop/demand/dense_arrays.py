@@ -146,7 +146,8 @@ def units_and_price(history: Layout, sold: Entries) -> tuple[Floats, Floats]:
     price = np.full(history.edges[-1], np.nan)
     places = history.places(sold["row"], sold["age"])
     units[places] = sold["units"] / THOUSANDTHS
-    price[places] = sold["amount"] * (THOUSANDTHS // CENTS) / sold["units"]
+    paid = np.maximum(sold["amount"], 0)  # a day's credits may exceed its sales
+    price[places] = paid * (THOUSANDTHS // CENTS) / sold["units"]
     newest = np.maximum.accumulate(np.where(units > 0, np.arange(units.size), -1))
     is_known = newest >= np.repeat(history.edges[:-1], history.lengths)
     return units, np.where(is_known, price[newest], np.nan)

@@ -18,6 +18,7 @@ from lakeshop.recommendations.discover import new_list, popular_list
 from lakeshop.recommendations.settings import RecommendationSettings
 
 EVERYBODY = "*"
+DIGITS = 6  # of a score
 
 
 def recommendations(tables: Tables, context: BuildContext) -> DataFrame:
@@ -35,8 +36,14 @@ def recommendations(tables: Tables, context: BuildContext) -> DataFrame:
         again.unionByName(new)
         .unionByName(popular)
         .transform(with_sentences, catalogue)
-        .withColumn("score", F.round(1 / (1 + F.exp(-F.col("log_odds"))), 6))
+        .withColumn("score", probability(F.col("log_odds")))
     )
+
+
+def probability(log_odds: Column) -> Column:
+    """The probability of log-odds, to six digits: never 0 or 1, however sure the terms are."""
+    rounded = F.round(1 / (1 + F.exp(-log_odds)), DIGITS)
+    return F.least(F.greatest(rounded, F.lit(10**-DIGITS)), F.lit(1 - 10**-DIGITS))
 
 
 def users_without_purchase(tables: Tables) -> DataFrame:

@@ -4,7 +4,7 @@ Products from the same baskets come first; where they are too few, products of t
 the list.
 """
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
@@ -24,8 +24,13 @@ def similar_products(tables: Tables, context: BuildContext) -> DataFrame:
         pairs.transform(once)
         .transform(listed, settings.list_length)
         .transform(with_sentence)
-        .withColumn("score", F.round("similarity", 6))
+        .withColumn("score", share(F.col("similarity")))
     )
+
+
+def share(similarity: Column) -> Column:
+    """A similarity above 0 to six digits: still above 0 where it is tiny, and 1 at most."""
+    return F.least(F.greatest(F.round(similarity, 6), F.lit(1e-6)), F.lit(1.0))
 
 
 def between(neighbours: DataFrame, products: DataFrame) -> DataFrame:
