@@ -1,0 +1,111 @@
+"""Odd but honest deliveries of `tests/cases/`, each run by its plan: nothing of them ends a night.
+
+A case is a folder: `shop.yaml`, `landing/` with the drops, `plan` with the jobs in order, and
+`expected.md`, which says in words what is asserted here.
+"""
+
+import shlex
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import functions as F
+
+from conftest import HOME, collected
+from lakeshop.pipeline import all_contracts, main
+from lakeshop.storage.lake import Lake
+
+CASES = HOME / "tests" / "cases"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case after its plan.
+
+    Attributes:
+        codes: exit codes of its jobs.
+        said: what they logged.
+        lake: what they wrote.
+    """
+
+    codes: tuple[int, ...]
+    said: str
+    lake: Lake
+
+    def rows(self, table: str, day: str) -> DataFrame:
+        """Rows of a table filed on a day of March 2026."""
+        filed = date.fromisoformat(f"2026-03-{day}")
+        return self.lake.read(table, filed, filed)
+
+
+def expression_meets_dirt(case: Case) -> None:
+    assert case.codes == (0, 0)
+    assert case.rows("silver.transactions", "10").count() == 99
+    [row] = case.rows("quarantine.transactions", "10").collect()
+    assert row["reasons"] == ["not computed: amount should follow from qty, paid"]
+
+
+def credit_without_quantity(case: Case) -> None:
+    assert set(case.codes) == {0}
+    lines = case.lake.read("silver.transactions").where("quantity = 0 AND amount < 0")
+    product = lines.first()["product_id"]
+    newest = case.lake.read("features.demand").where(F.col("product_id") == product)
+    assert all(v <= 0 and c == "C" for v, c in collected(newest, "value", "abc"))
+    assert not newest.isEmpty()
+
+
+def open_end_date(case: Case) -> None:
+    assert case.codes == (0,)
+    until = case.lake.read("silver.products").where("discontinued_on = DATE'9999-12-31'")
+    [name] = {row["product_id"] for row in until.collect()}
+    forecasts = case.rows("gold.inventory_forecasts", "12")
+    days = forecasts.groupBy("product_id").count().collect()
+    assert {row["count"] for row in days} == {28}
+    assert name in {row["product_id"] for row in days}
+
+
+def minutes_for_months(case: Case) -> None:
+    assert set(case.codes) == {2}
+    assert "month" in case.said
+    assert not Path(case.lake.root).exists()
+
+
+CHECKS: dict[str, Callable[[Case], None]] = {
+    check.__name__: check
+    for check in (
+        expression_meets_dirt,
+        credit_without_quantity,
+        open_end_date,
+        minutes_for_months,
+    )
+}
+
+
+def played(spark: SparkSession, name: str, home: Path, said: Callable[[], str]) -> Case:
+    """Run a case's plan below a folder."""
+    conf = home / "conf"
+    shutil.copytree(HOME / "conf", conf)
+    shutil.copy(CASES / name / "shop.yaml", conf / "shops" / f"{name}.yaml")
+    shutil.copytree(CASES / name / "landing", home / "landing")
+    places = ["--shop", name, "--conf", str(conf), "--schemas", str(HOME / "schemas")]
+    codes = []
+    for step in (CASES / name / "plan").read_text().splitlines():
+        verb, *words = shlex.split(step)
+        if verb == "job":
+            codes.append(main(words[0], argv=[*words[1:], *places]))
+        else:
+            shutil.copy(CASES / name / "later" / words[0], home / "landing" / words[1])
+    lake = Lake(spark, str(home / "lake"), all_contracts(HOME / "schemas"))
+    return Case(tuple(codes), said(), lake)
+
+
+@pytest.mark.parametrize("name", CHECKS)
+def test_a_case_ends_as_expected(
+    spark: SparkSession, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = played(spark, name, tmp_path, lambda: "".join(capsys.readouterr()))
+    CHECKS[name](case)
