@@ -147,11 +147,13 @@ def test_what_is_within_its_limit_goes_on(settings, rejected, limit):
     quality = settings.quality.model_copy(update={"max_rejected_rows": limit})
     shares(100, rejected).assert_shares("silver.transactions", quality)
     shares(0, 0, files=0).assert_shares("silver.transactions", quality)
+    shares(4, 3).assert_shares("silver.transactions", quality)  # of a small delivery
 
 
 @pytest.mark.parametrize(
     ("counts", "limits", "text"),
     [
+        (shares(7, 4), {}, "Received 4 of 7"),
         (shares(100, 60), {}, "at most 5.0% bad rows. Received 60 of 100"),
         (shares(100, 1), {"max_rejected_rows": 0.0}, "Received 1 of 100"),
         (shares(100, 60), {"max_rejected_rows": 0.59}, "Received 60 of 100"),

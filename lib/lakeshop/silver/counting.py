@@ -11,6 +11,7 @@ from lakeshop.contracts.model import Contract
 from lakeshop.silver.drift import Drift, drift_aggregates, drifts_of
 from lakeshop.silver.quality import assert_share
 
+FEW = 3  # bad rows tell nothing of a delivery, however small it is
 OUTCOME = "outcome"
 ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"
 
@@ -30,14 +31,15 @@ class Counted:
     def assert_shares(self, table: str, limits: Quality) -> None:
         """Stop before silver is published if too much is bad; quarantine holds the bad rows.
 
+        A FEW bad rows are never too much, unless the limit is 0.
+
         Raises:
             QualityError: a share is above its limit.
         """
-        for what, bad, total, limit in (
-            ("files", self.unreadable_files, self.files, limits.max_unreadable_files),
-            ("rows", self.quarantined, self.rows, limits.max_rejected_rows),
-        ):
-            assert_share(table, what, bad, total, limit)
+        files, rows = limits.max_unreadable_files, limits.max_rejected_rows
+        assert_share(table, "files", self.unreadable_files, self.files, files)
+        if not rows or self.quarantined > FEW:
+            assert_share(table, "rows", self.quarantined, self.rows, rows)
 
 
 def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
