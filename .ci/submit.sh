@@ -9,7 +9,8 @@ if [ ! -e $archive ]; then
     >.venv/archiving.conf
   conf=.venv/archiving.conf
 fi
-spark-submit --properties-file $conf "$@"
+rm -f $archive.part
+.venv/bin/spark-submit --properties-file $conf "$@"
 status=$?
 [ $status != 0 ] || [ ! -e $archive.part ] || mv $archive.part $archive
 exit $status

@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Callable
 from threading import Lock, Thread
+from typing import Any
 
 from lakeshop.bronze.ingest import ingest
 from lakeshop.engine.run import Run
@@ -59,32 +60,37 @@ def stop_in_phase(lake: Lake, phase: str) -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def killed_at(number: int, point: str, write: Callable[..., int]) -> Callable[..., int]:
-    """`Lake._write` that comes no further than the point of its n-th call."""
+def killed_at(number: int, point: str) -> Callable[..., Callable[..., Any]]:
+    """A wrapper of all that commits: of their calls the n-th comes no further than the point."""
     counting, count = Lock(), [0]
 
-    def counted(lake: Lake, table: str, *arguments: object) -> int:
-        with counting:
-            count[0] += 1
-            is_due = count[0] == number
-        if is_due and point == "before":
-            kill_all()
-        if is_due and point == "create":
-            stop_in_phase(lake, "commit")
-        if is_due and point in PHASES:
-            lake.ensure(table)  # a transaction of its own
-            stop_in_phase(lake, point)
-        version = write(lake, table, *arguments)
-        if is_due:
-            kill_all()
-        return version
+    def watched(write: Callable[..., Any], suffix: str = "") -> Callable[..., Any]:
+        def counted(lake: Lake, table: str, *arguments: object, **others: object) -> object:
+            with counting:
+                count[0] += 1
+                is_due = count[0] == number
+            if is_due and point == "before":
+                kill_all()
+            if is_due and point == "create":
+                stop_in_phase(lake, "commit")
+            if is_due and point in PHASES:
+                lake.ensure(f"{table}{suffix}")  # a transaction of its own
+                stop_in_phase(lake, point)
+            done = write(lake, table, *arguments, **others)
+            if is_due:
+                kill_all()
+            return done
 
-    return counted
+        return counted
+
+    return watched
 
 
 if __name__ == "__main__":
     if where := os.environ.get("LAKESHOP_KILL_AT"):
         number, _, point = where.partition(":")
-        Lake._write = killed_at(int(number), point, Lake._write)
+        watched = killed_at(int(number), point)
+        Lake._write = watched(Lake._write)  # type: ignore[method-assign]
+        Lake.publish_latest = watched(Lake.publish_latest, "_latest")  # type: ignore[method-assign]
     work = reduced if os.environ.get("LAKESHOP_REDUCED") else nightly
     sys.exit(main("nightly", work))

@@ -34,22 +34,27 @@ def night(spark, rows, tmp_path):
 def killed_before(monkeypatch, night, table, *, flushed):
     """The night is killed as it is about to write a table, just after or amid a flush."""
     runs = []
-    started, write = Run.__post_init__, Lake._write
+    started, write, copy = Run.__post_init__, Lake._write, Lake.publish_latest
 
     def noted(run):
         started(run)
         runs.append(run)
 
-    def stopped(lake, name, *arguments):
-        if name != table:
-            return write(lake, name, *arguments)
+    def stop():
         if flushed:
             runs[0].flush()
         raise Killed
 
+    def stopped(lake, name, *arguments):
+        return stop() if name == table else write(lake, name, *arguments)
+
+    def stopped_twin(lake, name, *arguments, **others):
+        return stop() if f"{name}_latest" == table else copy(lake, name, *arguments, **others)
+
     with monkeypatch.context() as patched:
         patched.setattr(Run, "__post_init__", noted)
         patched.setattr(Lake, "_write", stopped)
+        patched.setattr(Lake, "publish_latest", stopped_twin)
         with pytest.raises(Killed):
             night()
 

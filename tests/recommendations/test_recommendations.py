@@ -146,6 +146,11 @@ def test_scores_stay_within_what_their_contracts_allow(spark):
     rows = spark.createDataFrame([(x,) for x in (-1e6, -20.0, 0.0, 20.0, 1e6)], "x double")
     found = [row[0] for row in rows.select(probability(F.col("x"))).collect()]
     assert found == [1e-6, 1e-6, 0.5, 1 - 1e-6, 1 - 1e-6]
+    wrong = spark.createDataFrame([(math.nan,), (None,)], "x double")
+    for score in (probability, share):
+        assert wrong.where(score(F.col("x")).isNotNull()).isEmpty(), (
+            "no score, which no rule allows"
+        )
     rows = spark.createDataFrame([(x,) for x in (1e-12, 0.1234567, 1.0, 1.0000004)], "x double")
     found = [row[0] for row in rows.select(share(F.col("x"))).collect()]
     assert found == [1e-6, 0.123457, 1.0, 1.0]

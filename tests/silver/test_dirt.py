@@ -154,6 +154,7 @@ def test_what_is_within_its_limit_goes_on(settings, rejected, limit):
     ("counts", "limits", "text"),
     [
         (shares(7, 4), {}, "Received 4 of 7"),
+        (shares(1, 1), {}, "Received 1 of 1"),
         (shares(100, 60), {}, "at most 5.0% bad rows. Received 60 of 100"),
         (shares(100, 1), {"max_rejected_rows": 0.0}, "Received 1 of 100"),
         (shares(100, 60), {"max_rejected_rows": 0.59}, "Received 60 of 100"),

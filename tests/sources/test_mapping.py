@@ -70,7 +70,23 @@ def test_an_expression_cannot_see_what_lakeshop_adds(spark):
     assert texts(spark, entity, '{"raw": "mine"}') == [{"a": "mine"}]
 
 
-def test_an_expression_that_fails_on_a_row_leaves_others_their_values(spark):
+CODEGEN = {"spark.sql.codegen.wholeStage": "true", "spark.sql.codegen.factoryMode": "CODEGEN_ONLY"}
+
+
+@pytest.fixture(params=["interpreted", "generated"])
+def code(request, spark):
+    """Both ways in which Spark runs an expression; nights generate code, tests do not else."""
+    before = {name: spark.conf.get(name) for name in CODEGEN}
+    for name, value in CODEGEN.items():
+        spark.conf.set(name, value if request.param == "generated" else before[name])
+    yield
+    for name, value in before.items():
+        spark.conf.set(name, value)
+
+
+@pytest.mark.usefixtures("code")
+@pytest.mark.parametrize("form", ["json", "csv"])
+def test_an_expression_that_fails_on_a_row_leaves_others_their_values(spark, form):
     """Also where two share the part that fails, or a comparison implies it."""
     entity = entity_of(
         {
@@ -80,12 +96,19 @@ def test_an_expression_that_fails_on_a_row_leaves_others_their_values(spark):
             "day": {"expression": "date_add(to_date(d), 1)", "reads": ["d"]},
             "at": {"expression": "split(d, '-')[2]", "reads": ["d"]},
             "p": "p",
-        }
+        },
+        format=form,
     )
-    wrong = '{"q": "n/a", "p": "3", "d": "soon"}'
-    right = '{"q": "3", "p": "4", "d": "2026-03-09"}'
-    huge = '{"q": "2000000000", "p": "9", "d": "9999-12-31"}'
-    found = texts(spark, entity, wrong, right, "{}", huge)
+    lines = {
+        "csv": ("n/a,3,soon", "3,4,2026-03-09", ",,", "2000000000,9,9999-12-31"),
+        "json": (
+            '{"q": "n/a", "p": "3", "d": "soon"}',
+            '{"q": "3", "p": "4", "d": "2026-03-09"}',
+            "{}",
+            '{"q": "2000000000", "p": "9", "d": "9999-12-31"}',
+        ),
+    }
+    found = texts(spark, entity, *lines[form], header="q,p,d" if form == "csv" else None)
     nothing = dict.fromkeys(("amount", "double", "size", "day", "at", "p"))
     assert found[0] == nothing | {"p": "3"}
     assert found[1] == {

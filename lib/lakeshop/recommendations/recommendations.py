@@ -43,7 +43,8 @@ def recommendations(tables: Tables, context: BuildContext) -> DataFrame:
 def probability(log_odds: Column) -> Column:
     """The probability of log-odds, to six digits: never 0 or 1, however sure the terms are."""
     rounded = F.round(1 / (1 + F.exp(-log_odds)), DIGITS)
-    return F.least(F.greatest(rounded, F.lit(10**-DIGITS)), F.lit(1 - 10**-DIGITS))
+    within = F.least(F.greatest(rounded, F.lit(10**-DIGITS)), F.lit(1 - 10**-DIGITS))
+    return F.when(rounded.isNotNull() & ~F.isnan(rounded), within)  # a fault of ours stays one
 
 
 def users_without_purchase(tables: Tables) -> DataFrame:

@@ -30,7 +30,10 @@ def similar_products(tables: Tables, context: BuildContext) -> DataFrame:
 
 def share(similarity: Column) -> Column:
     """A similarity above 0 to six digits: still above 0 where it is tiny, and 1 at most."""
-    return F.least(F.greatest(F.round(similarity, 6), F.lit(1e-6)), F.lit(1.0))
+    within = F.least(F.greatest(F.round(similarity, 6), F.lit(1e-6)), F.lit(1.0))
+    return F.when(
+        similarity.isNotNull() & ~F.isnan(similarity), within
+    )  # a fault of ours stays one
 
 
 def between(neighbours: DataFrame, products: DataFrame) -> DataFrame:

@@ -11,7 +11,7 @@ from lakeshop.contracts.model import Contract
 from lakeshop.silver.drift import Drift, drift_aggregates, drifts_of
 from lakeshop.silver.quality import assert_share
 
-FEW = 3  # bad rows tell nothing of a delivery, however small it is
+FEW = 3  # bad rows beside good ones tell nothing of a delivery, however small it is
 OUTCOME = "outcome"
 ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"
 
@@ -31,14 +31,15 @@ class Counted:
     def assert_shares(self, table: str, limits: Quality) -> None:
         """Stop before silver is published if too much is bad; quarantine holds the bad rows.
 
-        A FEW bad rows are never too much, unless the limit is 0.
+        A FEW bad rows beside good ones are never too much, unless the limit is 0.
 
         Raises:
             QualityError: a share is above its limit.
         """
         files, rows = limits.max_unreadable_files, limits.max_rejected_rows
         assert_share(table, "files", self.unreadable_files, self.files, files)
-        if not rows or self.quarantined > FEW:
+        has_good = self.quarantined + self.duplicates < self.rows
+        if not (rows and has_good) or self.quarantined > FEW:
             assert_share(table, "rows", self.quarantined, self.rows, rows)
 
 

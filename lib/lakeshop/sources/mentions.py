@@ -47,8 +47,9 @@ def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> 
     """Add `is_erased`: true where a delivered row mentions an erased person."""
     by_user = entity.model_copy(update={"columns": user_origins(shop)})
     parsed = with_text(rows, by_user)
-    is_read = ~F.col(MALFORMED) & F.col("fault").isNull() & (F.size(FAILED) == 0)
-    is_broken = ~is_read | _lacks_users(entity)
+    own = [n for n, origin in by_user.columns.items() if origin == entity.columns.get("user_id")]
+    has_failed = F.arrays_overlap(F.col(FAILED), F.array(*map(F.lit, own)).cast("array<string>"))
+    is_broken = F.col(MALFORMED) | F.col("fault").isNotNull() | has_failed | _lacks_users(entity)
     users = F.array(*[F.col(TEXT)[name] for name in by_user.columns])
     texts = F.array("raw", "fault", "header")
     is_erased = mentions_erased(rows.sparkSession, erased)(users, texts, is_broken)

@@ -23,7 +23,7 @@ from lakeshop.storage.lake import Lake
 
 ROUNDS = "ops.rounds"
 IN_FLIGHT = 2  # commits that may wait while training goes on
-COMMIT_EVERY = 30.0  # seconds of training that a crash may cost, beside the round that it breaks
+COMMIT_EVERY = 30.0  # seconds of training that share a commit, and that a crash may cost
 MOST_HELD = 64 * 1024 * 1024  # bytes of weights and slots that wait for their commit
 
 
@@ -112,6 +112,8 @@ class Checkpoints:
         Rounds lost in a crash are trained again with the same result. An error of an earlier commit
         is raised here or by `wait`; no later round is committed.
         """
+        if self._failed is not None:
+            raise self._failed
         self._held.append(checkpoint)
         is_late = time.monotonic() - self._committed >= COMMIT_EVERY
         if is_late or sum(held.size for held in self._held) >= MOST_HELD:
