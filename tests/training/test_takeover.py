@@ -22,7 +22,8 @@ NAMES = {"forecasts": "demand", "teaching": "global_model", "reorder": "inventor
 def unpacked(spark, home) -> TinyShop:
     """The shop and lake of an earlier version, with the configuration of today."""
     with tarfile.open(FIXTURES / "lake_before_applications.tar.gz") as archive:
-        archive.extractall(home, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # Python 3.11.4 and later
+        archive.extractall(home)
     shutil.copy(HOME / "conf" / "base.yaml", home / "conf")
     shutil.copytree(HOME / "schemas", home / "schemas")
     path = home / "conf" / "shops" / "tiny.yaml"

@@ -246,10 +246,9 @@ class Lake:
         twin = f"{table}_latest"
         self.ensure(twin)
         source = self.snapshot(table), self.path(table)
-        target = self._log(twin), self.path(twin)
-        of_day = self.spark, self.contract(table), day
+        whole = self.spark, self.contract(table), day, source, (self._log(twin), self.path(twin))
         with self.commit_lock():
-            is_copied = copied_as_whole(*of_day, source, target, run_id=run_id)
+            is_copied = copied_as_whole(*whole, run_id=run_id)
         self._versions.pop(twin, None)
         if not is_copied:
             self.overwrite(twin, rows.where(F.col(BUSINESS_DATE) == F.lit(day)), run_id=run_id)
