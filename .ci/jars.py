@@ -15,7 +15,7 @@ import pyspark
 from pyspark.sql import SparkSession
 
 FOLDER = Path(__file__).resolve().parent.parent / ".venv" / "jars"
-ARCHIVE = FOLDER.parent / "classes.jsa"  # of a JVM with the jars before, see the Makefile
+ARCHIVE = FOLDER.parent / "classes.jsa"  # of a JVM with the jars before, see submit.sh
 SPARK = Path(pyspark.__file__).parent / "jars"
 
 

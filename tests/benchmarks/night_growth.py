@@ -20,7 +20,7 @@ from benchmarks.night import TOTAL, Figures, Lake, measured
 from benchmarks.process_cost import cost_of
 from benchmarks.report import write_figures
 
-# Without dirt: one bad label of eight is above the share that a table may have, which ends it.
+# Without dirt: a point of few labels should not differ by how many of them are bad.
 SHOP, SEED, DIRT = "simulated", 1, 0.0
 USERS, PRODUCTS = 2_000, 1_500
 FIRST = date(2025, 1, 1)

@@ -1,6 +1,6 @@
 """The `_latest` twin of a table: files of the newest day, copied and committed as a whole."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -55,7 +55,7 @@ def files(lake, table=TWIN):
 
 
 @pytest.fixture
-def jobs(lake) -> Iterator[list[int]]:
+def jobs(lake) -> Iterator[Callable[[], list[int]]]:
     """The jobs of Spark that ran since, as they are asked for."""
     context, group = lake.spark.sparkContext, f"{uuid4()}"
     context.setJobGroup(group, "")

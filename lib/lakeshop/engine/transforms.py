@@ -52,6 +52,12 @@ def decayed(age: Column, half_life_days: float) -> Column:
     )
 
 
+def bounded(value: Column, least: float, most: float) -> Column:
+    """The value within bounds. NULL for NULL and NaN: a fault of ours stays one for the audit."""
+    within = F.least(F.greatest(value, F.lit(least)), F.lit(most))
+    return F.when(value.isNotNull() & ~F.isnan(value), within)
+
+
 def is_nth(key: str, every: int) -> Column:
     """True of one row in `every`, by a hash of its key: the same rows however they are divided."""
     return F.pmod(F.xxhash64(key), F.lit(every)) == 0

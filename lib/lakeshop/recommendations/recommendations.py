@@ -13,6 +13,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import bounded
 from lakeshop.recommendations.buy_again import again_list
 from lakeshop.recommendations.discover import new_list, popular_list
 from lakeshop.recommendations.settings import RecommendationSettings
@@ -43,8 +44,7 @@ def recommendations(tables: Tables, context: BuildContext) -> DataFrame:
 def probability(log_odds: Column) -> Column:
     """The probability of log-odds, to six digits: never 0 or 1, however sure the terms are."""
     rounded = F.round(1 / (1 + F.exp(-log_odds)), DIGITS)
-    within = F.least(F.greatest(rounded, F.lit(10**-DIGITS)), F.lit(1 - 10**-DIGITS))
-    return F.when(rounded.isNotNull() & ~F.isnan(rounded), within)  # a fault of ours stays one
+    return bounded(rounded, 10**-DIGITS, 1 - 10**-DIGITS)
 
 
 def users_without_purchase(tables: Tables) -> DataFrame:

@@ -9,7 +9,7 @@ from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import top_per
+from lakeshop.engine.transforms import bounded, top_per
 from lakeshop.recommendations.settings import RecommendationSettings
 
 MEASURES = ("basket_cosine", "user_cosine")
@@ -30,10 +30,7 @@ def similar_products(tables: Tables, context: BuildContext) -> DataFrame:
 
 def share(similarity: Column) -> Column:
     """A similarity above 0 to six digits: still above 0 where it is tiny, and 1 at most."""
-    within = F.least(F.greatest(F.round(similarity, 6), F.lit(1e-6)), F.lit(1.0))
-    return F.when(
-        similarity.isNotNull() & ~F.isnan(similarity), within
-    )  # a fault of ours stays one
+    return bounded(F.round(similarity, 6), 1e-6, 1.0)
 
 
 def between(neighbours: DataFrame, products: DataFrame) -> DataFrame:

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 
 from pyspark.sql import SparkSession
 
-from lakeshop.contracts.model import Contract
-from lakeshop.storage.file_list import days_of, files_of_days
+from lakeshop.contracts.model import BUSINESS_DATE, Contract
+from lakeshop.storage.file_list import days_within, files_of_days
 
 File: TypeAlias = dict[str, Any]  # what Delta says of a file that it adds
 
@@ -46,8 +46,7 @@ def copied_as_whole(
     (snapshot, source_folder), (log, target_folder) = source, target
     listed = _listed(spark, snapshot, contract, day)
     files: list[File] = [json.loads(file.json())["add"] for file in listed]
-    is_of_day = all(days_of(file, contract) == (f"{day}", f"{day}") for file in listed)
-    if not is_of_day or not all(map(_is_plain, files)):
+    if not all(_is_of(file, day) and _is_plain(file) for file in files):
         return False
     if sum(file["size"] for file in files) > MOST_BYTES:
         return False
@@ -73,6 +72,12 @@ def copied_as_whole(
 def _listed(spark: SparkSession, snapshot: Any, contract: Contract, day: date | None = None) -> Any:
     converters: Any = spark._jvm.scala.jdk.javaapi.CollectionConverters  # type: ignore[union-attr]
     return converters.asJava(files_of_days(spark, snapshot, contract, day, day))
+
+
+def _is_of(file: File, day: date) -> bool:
+    """Return whether a file is known to hold rows of a day alone."""
+    held = days_within(file.get("stats"), file["partitionValues"].get(BUSINESS_DATE))
+    return held == (f"{day}", f"{day}")
 
 
 def _is_plain(file: File) -> bool:

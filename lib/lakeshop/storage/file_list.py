@@ -34,7 +34,7 @@ def files_of_days(
     if named is not None and named.size() <= MOST_LOOKED_AT:
         kept = spark._jvm.java.util.ArrayList()  # type: ignore[union-attr]
         for file in converters.asJava(named):
-            if _may_hold(days_of(file, contract), first, last):
+            if _may_hold(_days_of(file, contract), first, last):
                 kept.add(file)
         return converters.asScala(kept).toSeq()
     files = snapshot.allFiles()
@@ -63,8 +63,7 @@ def days_within(stats: str | None, day: str | None) -> tuple[str | None, str | N
     return day or low, day or high
 
 
-def days_of(file: Any, contract: Contract) -> tuple[str | None, str | None]:
-    """Return the first and the last day of an `AddFile`, None where Delta does not know."""
+def _days_of(file: Any, contract: Contract) -> tuple[str | None, str | None]:
     day = None
     if BUSINESS_DATE in contract.partition_by:
         held = file.partitionValues().get(BUSINESS_DATE)  # none in twins of older lakes
