@@ -49,15 +49,23 @@ def test_no_checks_give_no_reasons(spark):
     assert reasons == []
 
 
-BALANCE = Balance("silver.x", DAY, DAY, rows_in=10, accepted=7, quarantined=2, duplicates=1)
+NOT_ACCEPTED = {"quarantined": 2, "duplicates": 1}
+BALANCE = Balance("silver.x", DAY, DAY, rows_in=10, accepted=7, not_accepted=NOT_ACCEPTED)
 
 
 def test_an_even_balance():
     BALANCE.assert_even()
-    Balance("silver.x", DAY, DAY, 0, 0, 0, 0).assert_even()
+    Balance("silver.x", DAY, DAY, 0, 0, {}).assert_even()
 
 
-@pytest.mark.parametrize("change", [{"accepted": 6}, {"quarantined": 3}, {"duplicates": 2}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"accepted": 6},
+        {"not_accepted": NOT_ACCEPTED | {"duplicates": 2}},
+        {"not_accepted": NOT_ACCEPTED | {"conflicts": 1}},
+    ],
+)
 def test_an_uneven_balance_names_its_numbers(change):
     with pytest.raises(QualityError) as caught:
         replace(BALANCE, **change).assert_even()

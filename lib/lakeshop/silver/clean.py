@@ -17,7 +17,14 @@ from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import FLUSH_SECONDS, Run
 from lakeshop.privacy.pseudonyms import USER_KEYS
 from lakeshop.silver.cleaning import REASONS, Cleaning, validate
-from lakeshop.silver.counting import ACCEPTED, OUTCOME, QUARANTINED, REPEATED, counted
+from lakeshop.silver.counting import (
+    ACCEPTED,
+    OUTCOME,
+    QUARANTINED,
+    REPEATED,
+    SET_ASIDE,
+    counted,
+)
 from lakeshop.silver.drift import assert_columns
 from lakeshop.silver.duplicates import (
     DUPLICATE,
@@ -39,7 +46,6 @@ from lakeshop.silver.entities import (
 from lakeshop.silver.pseudonyms import pseudonymiser
 from lakeshop.silver.quality import USUAL_DAYS, Balance, unusual_share
 from lakeshop.sources.mapping import assert_mapped
-from lakeshop.storage.run_log import Counts
 
 # The longest first; transactions wait for the products that they are checked against.
 CLEANINGS: Mapping[str, Cleaning] = {
@@ -141,10 +147,10 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
     entity = run.settings.shop.entities[name]
     counts = counted(contract, entity, rows)
     drift = assert_columns(entity, contract, counts.drifts, rows)
-    held_back = _publish_rejected(run, name, rows, counts.quarantined, first, last)
+    held_back = _publish_set_aside(run, name, rows, counts.set_aside, first, last)
     counts.assert_shares(contract.name, run.settings.quality)
     unusual = _unusual_share(run, name, first, held_back, counts.rows)
-    warnings = (*counts.warnings, *unusual, *drift)
+    logged = counts.counts(held_back, (*counts.warnings, *unusual, *drift))
     good = rows.where(F.col(OUTCOME) == ACCEPTED)
     published = run.publish(
         MadeDays(
@@ -153,8 +159,8 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
             first,
             last,
             started,
-            Counts(counts.rows, held_back, counts.duplicates, warnings),
-            contents={} if counts.rows == held_back + counts.duplicates else None,
+            logged,
+            contents=None if counts.outcomes[ACCEPTED] else {},
         )
     )
     Balance(
@@ -163,8 +169,7 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
         last,
         rows_in=run.ledger.rows(f"bronze.{name}", first, last),
         accepted=published,
-        quarantined=held_back,
-        duplicates=counts.duplicates,
+        not_accepted=logged.not_accepted,
     ).assert_even()
     return good.select(*[c for c in (BUSINESS_DATE, "user_id") if c in contract.column_names])
 
@@ -205,14 +210,14 @@ def _with_outcome(
     return rows.withColumn(OUTCOME, F.coalesce(outcome, F.lit(ACCEPTED)))
 
 
-def _publish_rejected(
+def _publish_set_aside(
     run: Run, name: str, rows: DataFrame, number: int, first: date, last: date
 ) -> int:
     table = f"quarantine.{name}"
     started = time.monotonic()
     pairs = ((day, run.run_id(table, day)) for day in days_between(first, last))
     run_ids = F.create_map(*[F.lit(value) for pair in pairs for value in pair])
-    rejected = rows.where(F.col(OUTCOME) == QUARANTINED)
+    rejected = rows.where(F.col(OUTCOME).isin(*SET_ASIDE))
     rejected = rejected.withColumn("run_id", run_ids[F.col(BUSINESS_DATE)])
     made = MadeDays(table, rejected, first, last, started, contents=None if number else {})
     return run.publish(made)

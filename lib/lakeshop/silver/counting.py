@@ -1,5 +1,6 @@
 """Outcomes of the delivered rows, counted by file in one pass."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -10,23 +11,47 @@ from lakeshop.config.shop import Entity
 from lakeshop.contracts.model import Contract
 from lakeshop.silver.drift import Drift, drift_aggregates, drifts_of
 from lakeshop.silver.quality import assert_share
+from lakeshop.storage.run_log import Counts
 
 FEW = 3  # bad rows beside good ones tell nothing of a delivery, however small it is
 OUTCOME = "outcome"
 ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"
+CONFLICT, MERGED, LEFT_OUT = "conflict", "merged", "left out"
+OUTCOMES = (ACCEPTED, QUARANTINED, REPEATED, CONFLICT, MERGED, LEFT_OUT)
+SET_ASIDE = (QUARANTINED, CONFLICT)  # kept in quarantine with their reasons
 
 
 @dataclass(frozen=True)
 class Counted:
     """Rows of one table by outcome, files, and drifts of their columns."""
 
-    rows: int
-    quarantined: int
-    duplicates: int
+    outcomes: Mapping[str, int]
     files: int
     unreadable_files: int
     warnings: tuple[str, ...]
     drifts: list[Drift]
+
+    @property
+    def rows(self) -> int:
+        """Rows received."""
+        return sum(self.outcomes.values())
+
+    @property
+    def set_aside(self) -> int:
+        """Rows for quarantine."""
+        return sum(self.outcomes[outcome] for outcome in SET_ASIDE)
+
+    def counts(self, held_back: int, warnings: tuple[str, ...]) -> Counts:
+        """Counts for the log of the run, of which quarantine holds so many rows."""
+        return Counts(
+            rows_in=self.rows,
+            quarantined=held_back - self.outcomes[CONFLICT],
+            duplicates=self.outcomes[REPEATED],
+            conflicts=self.outcomes[CONFLICT],
+            merged=self.outcomes[MERGED],
+            left_out=self.outcomes[LEFT_OUT],
+            warnings=warnings,
+        )
 
     def assert_shares(self, table: str, limits: Quality) -> None:
         """Stop before silver is published if too much is bad; quarantine holds the bad rows.
@@ -38,9 +63,9 @@ class Counted:
         """
         files, rows = limits.max_unreadable_files, limits.max_rejected_rows
         assert_share(table, "files", self.unreadable_files, self.files, files)
-        has_good = self.quarantined + self.duplicates < self.rows
-        if not (rows and has_good) or self.quarantined > FEW:
-            assert_share(table, "rows", self.quarantined, self.rows, rows)
+        quarantined = self.outcomes[QUARANTINED]
+        if not (rows and self.outcomes[ACCEPTED]) or quarantined > FEW:
+            assert_share(table, "rows", quarantined, self.rows, rows)
 
 
 def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
@@ -50,9 +75,7 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
     files = (
         rows.groupBy("source_file")
         .agg(
-            F.count("*").alias("rows"),
-            F.count_if(F.col(OUTCOME) == REPEATED).alias(REPEATED),
-            F.count_if(F.col(OUTCOME) == QUARANTINED).alias(QUARANTINED),
+            *[F.count_if(F.col(OUTCOME) == outcome).alias(outcome) for outcome in OUTCOMES],
             F.bool_or(F.col("source_line") == 0).alias("is_unreadable"),
             *[
                 F.count_if(is_accepted & ~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name)
@@ -65,9 +88,7 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
     files.sort(key=lambda file: str(file["source_file"]))
     warned = [(check, sum(file[check.name] for file in files)) for check in checks]
     return Counted(
-        rows=sum(file["rows"] for file in files),
-        quarantined=sum(file[QUARANTINED] for file in files),
-        duplicates=sum(file[REPEATED] for file in files),
+        outcomes={outcome: sum(file[outcome] for file in files) for outcome in OUTCOMES},
         files=len(files),
         unreadable_files=sum(file["is_unreadable"] for file in files),
         warnings=tuple(f"{check.name}: {n} rows, {check.about}" for check, n in warned if n),

@@ -5,7 +5,7 @@ from the tables, not on the frames before the write.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -42,22 +42,21 @@ class Balance:
     last: date
     rows_in: int
     accepted: int
-    quarantined: int
-    duplicates: int
+    not_accepted: Mapping[str, int]
 
     def assert_even(self) -> None:
-        """Rows in = accepted + quarantined + duplicates.
+        """Rows in = accepted + those of each other outcome.
 
         Raises:
             QualityError: rows were lost or doubled.
         """
-        out = self.accepted + self.quarantined + self.duplicates
+        out = self.accepted + sum(self.not_accepted.values())
         if self.rows_in != out:
+            others = [f" + {n} {what}" for what, n in self.not_accepted.items()]
             msg = (
                 f"{self.table} for {self.first} to {self.last} should account for each of its "
-                f"{self.rows_in} rows. Received {self.accepted} accepted + {self.quarantined} "
-                f"quarantined + {self.duplicates} duplicates = {out}. Run the days again; if it "
-                "stays, the cleaning of this table loses rows."
+                f"{self.rows_in} rows. Received {self.accepted} accepted{''.join(others)} = {out}. "
+                "Run the days again; if it stays, the cleaning of this table loses rows."
             )
             raise QualityError(msg)
 

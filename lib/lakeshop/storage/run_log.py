@@ -13,13 +13,31 @@ RUNS = "ops.runs"
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows that a table received, and what became of them; notes are no warnings."""
+    """Rows that a table received, and what became of them; notes are no warnings.
+
+    Conflicts are rows set aside for another of their key; merged are rows summed into another;
+    left out are rows that the shop's `where` leaves out.
+    """
 
     rows_in: int
     quarantined: int = 0
     duplicates: int = 0
     warnings: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    conflicts: int = 0
+    merged: int = 0
+    left_out: int = 0
+
+    @property
+    def not_accepted(self) -> dict[str, int]:
+        """Rows that are not in the table, by what became of them."""
+        return {
+            "quarantined": self.quarantined,
+            "duplicates": self.duplicates,
+            "conflicts": self.conflicts,
+            "merged": self.merged,
+            "left_out": self.left_out,
+        }
 
 
 @dataclass(frozen=True)
@@ -60,8 +78,7 @@ class Journal:
                 "last_date": entry.last,
                 "rows_in": counts.rows_in,
                 "accepted": entry.accepted,
-                "quarantined": counts.quarantined,
-                "duplicates": counts.duplicates,
+                **counts.not_accepted,
                 "warnings": [*counts.warnings, *counts.notes],
                 "table_version": entry.version,
                 "inputs": list(entry.inputs),
@@ -86,7 +103,7 @@ def _log(entry: Entry, seconds: float, *, is_asked: bool) -> None:
     if counts.rows_in or entry.accepted or counts.notes or is_asked:
         figures = {
             **{"table": entry.table, **days, "rows_in": counts.rows_in, "accepted": entry.accepted},
-            **{"quarantined": counts.quarantined, "duplicates": counts.duplicates},
+            **counts.not_accepted,
             **{"version": entry.version, "run_id": entry.run_id, "seconds": round(seconds, 3)},
         }
         LOG.info("%s", as_line(entry, seconds), extra=event(TABLE, **figures))
@@ -100,7 +117,7 @@ def _log(entry: Entry, seconds: float, *, is_asked: bool) -> None:
 def as_line(entry: Entry, seconds: float) -> str:
     """Columns for a person: the table, its days, its rows, seconds, and what was left out."""
     counts = entry.counts
-    left_out = {"quarantined": counts.quarantined, "duplicates": counts.duplicates}
-    rest = [*[f"{number:,} {what}" for what, number in left_out.items() if number], *counts.notes]
+    gone = [f"{n:,} {what.replace('_', ' ')}" for what, n in counts.not_accepted.items() if n]
+    rest = [*gone, *counts.notes]
     days, rows = in_words(entry.first, entry.last), f"{entry.accepted:,} rows"
     return f"  {entry.table:<28}{days:<26}{rows:>16}{seconds:>9.1f} s   {', '.join(rest)}".rstrip()
