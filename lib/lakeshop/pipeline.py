@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from pyspark.sql import DataFrame
+from pyspark.sql import DataFrame, SparkSession
 
 from lakeshop import demand, features, fraud, inventory, recommendations, similarity
 from lakeshop.bronze.ingest import ingest
@@ -16,7 +16,13 @@ from lakeshop.config.settings import read_settings as read_any_settings
 from lakeshop.contracts.application import Evaluation, resolve
 from lakeshop.contracts.model import DAILY, Contract
 from lakeshop.engine import cli
-from lakeshop.engine.applications import Applications, choose, find, section_classes
+from lakeshop.engine.applications import (
+    Applications,
+    assert_builders,
+    choose,
+    find,
+    section_classes,
+)
 from lakeshop.engine.catalogue import assemble
 from lakeshop.engine.context import BuildContext, Builder, Tables
 from lakeshop.engine.metrics import (
@@ -30,8 +36,10 @@ from lakeshop.engine.run import METRICS, Run
 from lakeshop.engine.transforms import latest_versions
 from lakeshop.events import SUMMARY, days_of, event
 from lakeshop.maintenance.maintain import maintain
+from lakeshop.preview.check import check
 from lakeshop.recommendations.report import show_examples
 from lakeshop.silver.clean import assert_entity_mapped, clean
+from lakeshop.sources.expressions import assert_expressions
 from lakeshop.storage.run_log import LOG
 from lakeshop.training.takeover import take_over_models
 
@@ -58,7 +66,17 @@ def main(job: str, work: Stage | None = None, argv: Sequence[str] | None = None)
     """
     stage = work or {**STAGES, "nightly": nightly, "maintain": maintain}[job]
     prepared = stage if job == "maintain" else partial(_prepared, stage)
-    return cli.main(job, prepared, configuration, argv)
+    shown = check if job == "nightly" else None
+    return cli.main(cli.Job(job, prepared, configuration, _look, shown), argv)
+
+
+def _look(spark: SparkSession, settings: Settings) -> None:
+    """Refuse a mapping that Spark cannot do.
+
+    Raises:
+        ConfigError: an expression is no SQL over one row.
+    """
+    assert_expressions(spark, settings.shop.entities)
 
 
 def configuration(
@@ -72,6 +90,7 @@ def configuration(
     """
     settings = read_settings(conf, env=env, shop=shop)
     applications = choose(settings, APPLICATIONS, SHARED)
+    assert_builders(settings, applications)
     contracts = assemble(schemas, applications, find(settings.applications, APPLICATIONS))
     if settings.similarity.schedule == "nightly":
         neighbours = contracts[similarity.NEIGHBOURS]

@@ -410,7 +410,8 @@ def test_without_jars_a_job_says_what_to_do(spark, monkeypatch):
 # -- one run per lake ------------------------------------------------------------------------------
 
 
-def test_a_lake_that_another_run_holds(home, monkeypatch, caplog):
+def test_a_lake_that_another_run_holds(with_spark, monkeypatch, caplog):
+    home = with_spark
     monkeypatch.setattr(lease, "RENEWED_EVERY", 0.02)
     day = date(2026, 3, 10)
     terms = LockSettings(seconds=60, wait_seconds=0)

@@ -1,6 +1,6 @@
 """Settings of training: when models are trained, how the work is cut, and what a network is."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, PositiveFloat, PositiveInt
@@ -54,3 +54,15 @@ class NetworkConfig(FrozenModel):
     outer: Mapping[str, Any] = {"class_name": "SGD", "config": {"learning_rate": 1.0}}
     patience: PositiveInt | None = None
     decay: Literal["cosine"] | None = None
+
+
+def networks_within(value: object) -> Iterator[NetworkConfig]:
+    """Yield the networks of a section, wherever they stand in it."""
+    if isinstance(value, NetworkConfig):
+        yield value
+    elif isinstance(value, FrozenModel):
+        for name in type(value).model_fields:
+            yield from networks_within(getattr(value, name))
+    elif isinstance(value, Mapping):
+        for part in value.values():
+            yield from networks_within(part)

@@ -22,6 +22,7 @@ _CALLED = re.compile(
     re.IGNORECASE,
 )
 _STATEMENT = re.compile(r";|--|/\*|\b(select|from|drop|insert|delete|create)\b", re.IGNORECASE)
+_SUBQUERY = re.compile(r"\(\s*(select|with|values|table)\b", re.IGNORECASE)
 FIRST_DAY, LAST_DAY = date(1970, 1, 1), date(2999, 12, 31)
 
 
@@ -121,4 +122,15 @@ def predicate_faults(name: str, predicate: str) -> Iterator[str]:
         yield (
             f"check {name} should be a predicate on one row, the same in each run. Received "
             f"{' and '.join(map(repr, found))}."
+        )
+
+
+def repeatable_faults(expression: str) -> Iterator[str]:
+    """Yield the fault of an expression that gives another value in each run, if any."""
+    bare = _TEXT.sub("''", expression)
+    found = [match[0] for match in (_CALLED.search(bare), _SUBQUERY.search(bare)) if match]
+    if found:
+        yield (
+            f"{expression!r}: should give the same for the same row, received "
+            f"{' and '.join(map(repr, found))}"
         )

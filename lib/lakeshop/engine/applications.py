@@ -8,6 +8,7 @@ from functools import cached_property
 
 from lakeshop.config.base import FrozenModel
 from lakeshop.config.settings import Settings
+from lakeshop.config.training import networks_within
 from lakeshop.contracts.application import Application, resolve
 from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
@@ -176,6 +177,20 @@ def choose(
         raise ConfigError(msg)
     ordered = sorted(chosen, key=lambda a: _depth(a, found))
     return Applications(tuple(shared), tuple(ordered))
+
+
+def assert_builders(settings: Settings, applications: Applications) -> None:
+    """See to it that each network of an application has its builder, weeks before it is trained.
+
+    Raises:
+        ConfigError: there is no such module or function.
+    """
+    for application in applications.active:
+        section = (settings.model_extra or {}).get(application.name)
+        for network in networks_within(section):
+            if not callable(resolve(network.builder)):
+                msg = f"{network.builder} should be a function. Received another value."
+                raise ConfigError(msg)
 
 
 def _satisfied(known: Sequence[Application], entities: set[str]) -> list[Application]:

@@ -10,9 +10,12 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Protocol
+
+from pyspark.sql import SparkSession
 
 from lakeshop.config.settings import Settings
 from lakeshop.config.validation import FIRST_DAY, LAST_DAY, assert_no_file, assert_place, local_path
@@ -44,7 +47,6 @@ from lakeshop.storage.lock import acquire_lock
 from lakeshop.storage.publications import Ledger
 from lakeshop.storage.run_log import LOG
 
-JobFunction = Callable[[Run], None]
 NOISY = ("DataFrameQueryContextLogger", "absl", "tensorflow")  # but for what ends a run
 
 
@@ -58,71 +60,70 @@ class Configure(Protocol):
         ...
 
 
-def main(
-    job: str, work: JobFunction, configure: Configure, argv: Sequence[str] | None = None
-) -> int:
+@dataclass(frozen=True)
+class Job:
+    """A job.
+
+    Attributes:
+        name: as in `jobs/<name>.py`.
+        work: does it, given a run.
+        configure: reads settings, applications and contracts.
+        look: refuses settings that Spark cannot do, before anything is touched.
+        preview: shows what the work would do, given a run, and touches nothing; returns the exit
+            code. None where there is no such look.
+    """
+
+    name: str
+    work: Callable[[Run], None]
+    configure: Configure
+    look: Callable[[SparkSession, Settings], None] = lambda spark, settings: None
+    preview: Callable[[Run], int] | None = None
+
+
+def main(job: Job, argv: Sequence[str] | None = None) -> int:
     """Run one job and return its exit code.
 
     Args:
-        job: its name, as in `jobs/<name>.py`.
-        work: a function of a run.
-        configure: reads settings, applications and contracts.
+        job: the job.
         argv: the arguments, by default those of the process.
     """
     with writing_records(log_format(argv)) as console:
         LOG.setLevel(logging.INFO)
         for name in NOISY:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        return _exit_code(job, work, configure, argv, console)
+        return _exit_code(job, argv, console)
 
 
-def _exit_code(
-    job: str,
-    work: JobFunction,
-    configure: Configure,
-    argv: Sequence[str] | None,
-    console: Console,
-) -> int:
+def _exit_code(job: Job, argv: Sequence[str] | None, console: Console) -> int:
     """Run the job, and explain how it failed where it did."""
     try:
-        return _run(job, work, configure, _options(job, argv), console)
+        return _run(job, _options(job, argv), console)
     except ShopError as error:
-        figures = event(ERROR, job=job, exit_code=error.exit_code)
-        LOG.error("%s failed: %s", job, error, extra=figures)
+        figures = event(ERROR, job=job.name, exit_code=error.exit_code)
+        LOG.error("%s failed: %s", job.name, error, extra=figures)
         return error.exit_code
     except Exception as error:
         where = "".join(traceback.format_tb(error.__traceback__))
-        text = f"{job} failed: {summarize_error(error)}\nDays not reported are as they were."
-        figures = event(ERROR, job=job, exit_code=1, message=text, trace=where)
+        text = f"{job.name} failed: {summarize_error(error)}\nDays not reported are as they were."
+        figures = event(ERROR, job=job.name, exit_code=1, message=text, trace=where)
         LOG.error("%s%s", where, text, extra=figures)
         return 1
 
 
-def _run(
-    job: str,
-    work: JobFunction,
-    configure: Configure,
-    options: argparse.Namespace,
-    console: Console,
-) -> int:
+def _run(job: Job, options: argparse.Namespace, console: Console) -> int:
     begun = time.monotonic()
     first, last = _days(options)
-    settings, applications, contracts = configure(
+    settings, applications, contracts = job.configure(
         options.conf, options.schemas, env=options.env, shop=options.shop
     )
     settings = _with_places(settings, options)
     key = pseudonym_key(settings.pseudonyms)
     _assert_known(settings, contracts)
-    if job != "maintain":  # which makes room
-        check_disk_space(settings.lake, settings.maintenance.least_free_mib)
-    figures = {"job": job, "shop": settings.shop.name, **days_of(first, last)}
-    title = f"{settings.shop.name}, {in_words(first, last)}"
-    LOG.info("%s: %s", title, job, extra=event(RUN, **figures, lake=settings.lake))
-    with acquire_lock(settings.lake, job, first, last, settings.lease) as commit_lock:
-        lake = Lake(spark_session(job), settings.lake, contracts, commit_lock)
+
+    def run_on(lake: Lake) -> Run:
         _assert_same_key(lake, key)
-        run = Run(
-            job=job,
+        return Run(
+            job=job.name,
             lake=lake,
             ledger=Ledger.load(lake),
             settings=settings,
@@ -130,14 +131,29 @@ def _run(
             last=last,
             code=CodeDigests(contracts, applications, settings),
             applications=applications,
-            redo_stale=job == "nightly",
+            redo_stale=job.name == "nightly",
             is_history=options.history,
             key=key,
             erase=getattr(options, "erase", ()),
             progress=Progress(console.draw),
         )
+
+    if getattr(options, "check", False):
+        assert job.preview is not None
+        spark = spark_session(job.name)
+        job.look(spark, settings)
+        return job.preview(run_on(Lake(spark, settings.lake, contracts)))
+    if job.name != "maintain":  # which makes room
+        check_disk_space(settings.lake, settings.maintenance.least_free_mib)
+    figures = {"job": job.name, "shop": settings.shop.name, **days_of(first, last)}
+    title = f"{settings.shop.name}, {in_words(first, last)}"
+    LOG.info("%s: %s", title, job.name, extra=event(RUN, **figures, lake=settings.lake))
+    spark = spark_session(job.name)
+    job.look(spark, settings)
+    with acquire_lock(settings.lake, job.name, first, last, settings.lease) as commit_lock:
+        run = run_on(Lake(spark, settings.lake, contracts, commit_lock))
         console.count_by(run.progress.line)
-        work(run)
+        job.work(run)
         run.flush()
     return _conclude(run, title, time.monotonic() - begun, figures)
 
@@ -152,8 +168,8 @@ def _conclude(run: Run, title: str, seconds: float, figures: Mapping[str, object
     return code
 
 
-def _options(job: str, argv: Sequence[str] | None) -> argparse.Namespace:
-    arguments = parser(job)
+def _options(job: Job, argv: Sequence[str] | None) -> argparse.Namespace:
+    arguments = parser(job.name)
     arguments.is_for_machines = log_format(argv) == JSON
     return arguments.parse_args(argv)
 
@@ -174,6 +190,8 @@ def parser(job: str) -> Arguments:
     add("--log-format", choices=FORMATS, default=TEXT, help="for a person, or a JSON object a line")
     add("--lake", help="root of the lake, instead of the configured one")
     add("--landing", help="folder of the drops, instead of the configured one")
+    if job == "nightly":
+        add("--check", action="store_true", help="show what a night would make of the newest drops")
     if job == "maintain":
         add("--erase", type=requested, default=(), metavar="FILE", help="erase users, an id a line")
     return arguments
@@ -196,6 +214,9 @@ def business_day(text: str) -> date:
 
 
 def _days(options: argparse.Namespace) -> tuple[date, date]:
+    if getattr(options, "check", False) and not (options.date or options.first or options.last):
+        today = datetime.now(UTC).date()  # of a look that writes nothing
+        return today, today
     if options.date and not options.first and not options.last:
         return options.date, options.date
     if options.first and options.last and not options.date and options.first <= options.last:

@@ -107,18 +107,31 @@ class Run:
         if not done:
             LOG.info("%s: already published from the same inputs, skipped", ", ".join(tables))
 
+    def open_days(self, table: str) -> list[date]:
+        """Return the days of a table that are to be made, as things stand."""
+        return sorted({*self._asked_days(table), *self._stale_days(table)})
+
     def _open_days(self, table: str) -> Iterator[date]:
+        yield from self._asked_days(table)
+        for day in self._stale_days(table):
+            LOG.info("%s of %s is stale, its inputs have changed: redone", day, table)
+            yield day
+
+    def _asked_days(self, table: str) -> Iterator[date]:
         contract = self.lake.contract(table)
-        asked = self._asked(contract)
         failed = [] if contract.is_of_training_days else self.ledger.failed_days(table, None, None)
-        for day in sorted({*asked, *failed}):
+        for day in sorted({*self._asked(contract), *failed}):
             if not self._is_current(contract, day):
                 yield day
-        if self.redo_stale:
-            for day in self.ledger.days(table):
-                if day not in asked and needs_rebuild(self.ledger, contract, day):
-                    LOG.info("%s of %s is stale, its inputs have changed: redone", day, table)
-                    yield day
+
+    def _stale_days(self, table: str) -> Iterator[date]:
+        if not self.redo_stale:
+            return
+        contract = self.lake.contract(table)
+        asked = self._asked(contract)
+        for day in self.ledger.days(table):
+            if day not in asked and needs_rebuild(self.ledger, contract, day):
+                yield day
 
     def _asked(self, contract: Contract) -> list[date]:
         """Each day of the range; of a snapshot the last one, the last training day, or both."""
