@@ -71,6 +71,8 @@ def _compare(context: EvaluationContext, day: date) -> None:
     lines = context.read(LINES, first_day_read(day, options), day)
     labels = context.read(LABELS, None, day)
     rows = context.cache(folds(lines, labels, day, options))
+    if rows.where(F.col(IS_TRAIN)).isEmpty():  # a shop younger than its maturity and a week
+        return
     tested = rows.where(~F.col(IS_TRAIN)).join(scores_by_method(rows, options), on=[FOLD, KEY])
     segmented = with_segments(tested, labels, context.read("silver.users", None, day), day)
     scored = segmented.withColumns(
