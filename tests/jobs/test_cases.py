@@ -74,6 +74,44 @@ def minutes_for_months(case: Case) -> None:
     assert not Path(case.lake.root).exists()
 
 
+def a_line_break_in_quotes(case: Case) -> None:
+    assert case.codes == (0, 0)
+    products = {row["product_id"]: row for row in case.rows("silver.products", "10").collect()}
+    assert set(products) == {f"p{n}" for n in range(80)}
+    assert products["p3"]["description"] == "first line\nsecond, line, of, it"
+    assert products["p5"]["name"] == "Lamp\nwith shade"
+
+
+def cancelled_rows_cannot_be_left_out(case: Case) -> None:
+    assert case.codes == (0, 0)
+    assert case.rows("silver.transactions", "10").count() == 54
+    assert case.rows("quarantine.transactions", "10").isEmpty()
+    [run] = case.lake.read("ops.runs").where("table_name = 'silver.transactions'").collect()
+    assert (run["rows_in"], run["accepted"], run["left_out"]) == (60, 54, 6)
+    assert not any("rejected" in warning for warning in run["warnings"])
+
+
+def colon_in_a_name(case: Case) -> None:
+    assert case.codes == (0,)
+    assert case.rows("bronze.transactions", "10").count() == 8
+
+
+def lines_within_an_order(case: Case) -> None:
+    assert case.codes == (0, 0)
+    lines = case.rows("silver.transactions", "10")
+    assert collected(lines.groupBy("order_id").count()) == [(f"o{n}", 2) for n in range(6)]
+    assert case.rows("bronze.transactions", "10").count() == 6
+    [run] = case.lake.read("ops.runs").where("table_name = 'silver.transactions'").collect()
+    assert (run["rows_in"], run["accepted"]) == (12, 12)
+
+
+def null_by_another_name(case: Case) -> None:
+    assert case.codes == (0, 0)
+    lines = case.rows("silver.transactions", "10")
+    assert lines.select("user_id").distinct().where("user_id IS NOT NULL").count() == 5
+    assert lines.where("user_id IS NULL").count() == lines.count() / 2
+
+
 CHECKS: dict[str, Callable[[Case], None]] = {
     check.__name__: check
     for check in (
@@ -81,6 +119,11 @@ CHECKS: dict[str, Callable[[Case], None]] = {
         credit_without_quantity,
         open_end_date,
         minutes_for_months,
+        a_line_break_in_quotes,
+        cancelled_rows_cannot_be_left_out,
+        colon_in_a_name,
+        lines_within_an_order,
+        null_by_another_name,
     )
 }
 

@@ -4,13 +4,14 @@ import gzip
 import io
 import json
 import random
+import re
 import zlib
 from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from conftest import HOME, collected
@@ -19,7 +20,7 @@ from lakeshop.pipeline import all_contracts
 from lakeshop.silver.clean import CLEANINGS
 from lakeshop.silver.cleaning import validate
 from lakeshop.silver.entities import CleaningContext
-from lakeshop.sources import lines
+from lakeshop.sources import lines, records
 from lakeshop.sources.files import RAW_ROW, DeliveredFile, _frames, read_drops
 from lakeshop.sources.lines import Limits, lines_of, memory_bound
 
@@ -44,9 +45,10 @@ def rows_of(content, name="a.jsonl", entity=JSON, limits=LIMITS):
 
 def assert_all_there(content, rows):
     """Each line that is not blank is a row with its number, and its text where it is text."""
+    ends = re.split(b"\n" if b"\n" in content else b"\r", content)
     delivered = {
         number: text.removesuffix(b"\r").removeprefix(b"\xef\xbb\xbf" if number == 1 else b"")
-        for number, text in enumerate(content.split(b"\n"), 1)
+        for number, text in enumerate(ends, 1)
     }
     by_number = {row.number: row for row in rows}
     assert len(by_number) == len(rows)
@@ -65,20 +67,27 @@ def assert_all_there(content, rows):
 
 @settings(max_examples=200, deadline=None, database=None, derandomize=True)
 @example(b"\xef\xbb\xbf\n \r\n\x00\n\xff")
-@example(TEXT.encode("utf-16"))
 @example(TEXT.encode("latin-1"))
 @example(TEXT.encode("utf-8-sig"))
 @given(st.one_of(st.binary(max_size=300), st.text("a\n\r \t,\"'{}\x00\x85ä", max_size=80)))
 def test_any_bytes_are_rows(content):
     content = content if isinstance(content, bytes) else content.encode()
+    assume(not content.startswith((b"\xff\xfe", b"\xfe\xff", b"\x00\x00\xfe\xff")))
     rows = rows_of(content)
-    assert_all_there(content, rows)
     assert rows_of(gzip.compress(content), "a.jsonl.gz") == rows
+    if any(row.number == 0 for row in rows):
+        return  # every other byte is 0
+    assert_all_there(content, rows)
     with_header = rows_of(content, "a.csv", CSV)
-    assert [(row.number, row.raw) for row in with_header] == [
-        (row.number, row.raw) for row in rows[1:]
-    ]
-    assert {row.header for row in with_header} <= {rows[0].raw if rows else None}
+    if any(row.number == 0 for row in with_header):
+        assert len(with_header) == 1
+        assert rows[0].fault or '"' in rows[0].raw
+        return
+    if with_header:  # records are lines, some of them held together by quotes
+        [header] = {row.header for row in with_header}
+        texts = [header, *(row.raw for row in with_header)]
+        kept = [text for raw in texts for text in raw.split("\n") if text.strip()]
+        assert kept == [row.raw for row in rows]
 
 
 def damaged(content, chance):
@@ -143,8 +152,8 @@ def test_a_bomb_stops_early():
 
 
 def test_a_line_that_is_too_long_keeps_its_start(monkeypatch):
-    monkeypatch.setattr(lines, "LONGEST_LINE", 30)
-    monkeypatch.setattr(lines, "START_KEPT", 5)
+    monkeypatch.setattr(records, "LONGEST_LINE", 30)
+    monkeypatch.setattr(records, "START_KEPT", 5)
     content = b"a" * 30 + b"\n" + "äöü".encode() * 9 + b"\nshort\n" + b"b" * 31
     rows = rows_of(content)
     assert [row.number for row in rows] == [1, 2, 3, 4]

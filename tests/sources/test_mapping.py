@@ -17,6 +17,7 @@ from lakeshop.sources.mapping import (
     KEYS,
     MALFORMED,
     TEXT,
+    UNREAD,
     assert_mapped,
     source_columns,
     typed,
@@ -35,7 +36,7 @@ def texts(spark, entity, *raws, header=None):
     lines = [(n, raw, header) if isinstance(raw, str) else (n, *raw) for n, raw in enumerate(raws)]
     rows = spark.createDataFrame(lines, "source_line int, raw string, header string")
     found = with_text(rows, entity)
-    assert found.columns == ["source_line", "raw", "header", KEYS, MALFORMED, TEXT, FAILED]
+    assert found.columns == ["source_line", "raw", "header", KEYS, MALFORMED, TEXT, FAILED, UNREAD]
     by_line = {
         r["source_line"]: None if r[MALFORMED] else r[TEXT].asDict() for r in found.collect()
     }
@@ -127,8 +128,8 @@ def test_blank_and_absent_are_null(spark, blank):
 
 def test_texts_are_trimmed_and_otherwise_kept(spark):
     entity = entity_of({"a": "a"})
-    found = texts(spark, entity, '{"a":"  Ü b "}', '{"a":"NULL"}', '{"a":"a\\u0000b"}')
-    assert found == [{"a": "Ü b"}, {"a": "NULL"}, {"a": "a\x00b"}]
+    found = texts(spark, entity, '{"a":"  Ü b "}', '{"a":"Nullarbor"}', '{"a":"a\\u0000b"}')
+    assert found == [{"a": "Ü b"}, {"a": "Nullarbor"}, {"a": "a\x00b"}]
 
 
 def test_json_values_of_other_kinds_are_texts(spark):

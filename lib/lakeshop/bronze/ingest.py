@@ -22,6 +22,7 @@ from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import Run
 from lakeshop.errors import InputError
 from lakeshop.sources.files import DeliveredFile, find_drops, pattern_of, read_drops
+from lakeshop.sources.json_rows import with_first_element
 from lakeshop.sources.lines import Limits
 from lakeshop.sources.mapping import TEXT, typed, with_text
 from lakeshop.sources.mentions import without_erased
@@ -153,4 +154,5 @@ def by_event_day(rows: DataFrame, run: Run, name: str, entity: Entity) -> DataFr
     local_day = F.to_date(F.from_utc_timestamp(occurred_at, run.settings.shop.zone))
     within = F.least(F.greatest(local_day, F.lit(run.first)), F.lit(run.last))
     day = F.when(local_day.isNotNull(), within).otherwise(F.lit(run.last))
-    return with_text(rows, entity).withColumn(BUSINESS_DATE, day).select(*rows.columns)
+    texts = with_text(with_first_element(rows, entity), entity)
+    return texts.withColumn(BUSINESS_DATE, day).select(*rows.columns)

@@ -6,15 +6,17 @@ environment; the configuration only names the variables.
 How a shop delivers: its entities, their drops, and which of its columns become which of ours.
 """
 
+import codecs
 import re
 from collections.abc import Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveInt, model_validator
 
 from lakeshop.config.base import FrozenModel
 from lakeshop.config.date_pattern import meaningful
+from lakeshop.config.file_names import FileNames
 
 _URL = re.compile(
     r"jdbc:postgresql://[\w.,:\[\]-]+/[\w-]+(\?[A-Za-z]+=[\w./-]*(&[A-Za-z]+=[\w./-]*)*)?"
@@ -91,20 +93,55 @@ class Database(FrozenModel):
 
 
 # Keys of files, which make no sense of a table.
-_OF_FILES = ("path", "format", "required", "history", "separator", "header")
+_OF_FILES = (
+    *("path", "format", "required", "history", "separator", "header"),
+    *("quote", "escape", "encoding", "lines"),
+)
+_IN_BRACES = re.compile(r"\{[^{}]*\}")
 
 
 def _below(path: str | None) -> str | None:
     """A pattern of files below the landing folder."""
-    steps = (path or "").split("/")
-    if path and (path.startswith("/") or ".." in steps or ":" in path or not path.isprintable()):
+    bare = _IN_BRACES.sub("", path or "")
+    if bare.startswith("/") or ".." in bare.split("/") or ":" in bare or not bare.isprintable():
         msg = "should lie below the landing folder, without .., a scheme or a control character"
+        raise ValueError(msg)
+    if path and (fault := FileNames(path).fault):
+        msg = f"should name files by their day, received {fault}"
         raise ValueError(msg)
     return path
 
 
 Below = AfterValidator(_below)
-DATE = "{date}"  # stands for the business date in a path
+_NO_TEXT = {"utf_7", "idna", "punycode", "raw_unicode_escape", "unicode_escape", "undefined"}
+
+
+def _known_encoding(name: str) -> str:
+    """An encoding of texts that Python knows, by Python's name of it."""
+    try:
+        known = codecs.lookup(name).name
+        "".encode(known)
+        is_text = known.replace("-", "_") not in _NO_TEXT
+    except (LookupError, ValueError):
+        is_text = False
+    if not is_text:
+        msg = f"should be an encoding such as utf-8, cp1252, latin-1 or utf-16, received {name!r}"
+        raise ValueError(msg)
+    return known
+
+
+def later(default: Any) -> Any:
+    """A key that came later: no digest knows of it where it has its default.
+
+    A lake of before goes on, and reads no day again that it has.
+    """
+    return Field(default, exclude_if=lambda value: value == default)
+
+
+NULL_VALUES = (
+    *("NULL", "Null", "null", "\\N", "None", "nan", "NaN", "NAN", "NaT", "<NA>", "#N/A"),
+    *("0000-00-00", "0000-00-00 00:00:00"),
+)
 
 
 class ColumnMapping(FrozenModel):
@@ -136,11 +173,26 @@ class ColumnMapping(FrozenModel):
         return self
 
 
+WHERE = "where"
+
+
+def _condition(origin: ColumnMapping) -> ColumnMapping:
+    if origin.expression is None or not origin.reads or origin.format or origin.zone:
+        msg = "should be {expression: \"status <> 'cancelled'\", reads: [status]}"
+        raise ValueError(msg)
+    return origin
+
+
 class Entity(FrozenModel):
     """Delivery of one entity.
 
-    `path` is relative to the landing folder; `{date}` stands for the business date and `*`
-    for anything. `history` is the same for a first delivery of history, without a date.
+    `path` is relative to the landing folder; `{date}` stands for the business date, `*` for
+    anything, and `{store}` for anything that becomes a column (see `file_names`). `history` is the
+    same for a first delivery of history, without a date.
+    Files are read in the `encoding`, if no byte order mark says another. In a CSV, fields may stand
+    in `quote` signs, within which the `escape` sign takes a quote for itself (a doubled quote where
+    there is none). `lines` names the array of a JSON or Parquet row whose elements are the rows.
+    `where` says which rows count, and `null_values` which texts mean nothing.
     `drift` says what becomes of columns that are neither mapped nor `ignored`, and of mapped ones
     that a file lacks: a warning names them (evolve), their rows are quarantined (discard_row), or
     the entity fails (freeze).
@@ -156,19 +208,54 @@ class Entity(FrozenModel):
     history: Annotated[str | None, Below] = None
     separator: Annotated[str, Field(pattern=r"^[^\r\n\"]$")] = ","
     header: tuple[str, ...] | None = None
+    quote: Annotated[str, Field(pattern=r"^[^\r\n]$")] = later('"')
+    escape: Annotated[str, Field(pattern=r"^[^\r\n]$")] | None = later(None)
+    encoding: Annotated[str, AfterValidator(_known_encoding)] = later("utf-8")
+    lines: Annotated[str, Field(pattern=r"^[^.\s]+(\.[^.\s]+)*$")] | None = later(None)
+    where: Annotated[ColumnMapping, AfterValidator(_condition)] | None = later(None)
+    null_values: tuple[str, ...] = later(NULL_VALUES)
     columns: Mapping[str, ColumnMapping]
     ignored: tuple[str, ...] = ()
     drift: Literal["evolve", "discard_row", "freeze"] = "evolve"
 
     @model_validator(mode="after")
     def _a_day_is_named(self) -> "Entity":
-        if self.jdbc is None and DATE not in self.path:
+        if self.jdbc is None and not FileNames(self.path).has_date:
             msg = (
-                f"should have a path with {DATE}, the day that a file is for; else each night "
+                "should have a path with {date}, the day that a file is for; else each night "
                 "would read all files. A first delivery of history has its path under history"
             )
             raise ValueError(msg)
         return self
+
+    @model_validator(mode="after")
+    def _its_form_has_its_keys(self) -> "Entity":
+        if self.lines is not None and self.format == "csv":
+            msg = "should have lines only where the format is json or parquet, received csv"
+            raise ValueError(msg)
+        signs = {self.quote, self.separator} | ({self.escape} - {None})
+        if len(signs) < 2 + (self.escape is not None):
+            msg = "should have a separator, a quote and an escape that differ from each other"
+            raise ValueError(msg)
+        if self.history and FileNames(self.history).has_date:
+            msg = "should have a history without {date}; days are filed by the time of events"
+            raise ValueError(msg)
+        return self
+
+    @property
+    def origins(self) -> Mapping[str, ColumnMapping]:
+        """Origins of its columns and of the condition, which is that of the column `where`."""
+        return {**self.columns, WHERE: self.where} if self.where else self.columns
+
+    @property
+    def names(self) -> tuple[FileNames, ...]:
+        """Names of its files, of a day and of the history."""
+        return tuple(FileNames(path) for path in (self.path, self.history) if path)
+
+    @property
+    def name_columns(self) -> list[str]:
+        """Columns that come from the names of its files."""
+        return sorted({column for names in self.names for column in names.columns})
 
     @model_validator(mode="before")
     @classmethod

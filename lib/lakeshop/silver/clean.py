@@ -16,9 +16,10 @@ from lakeshop.engine.inputs import read_inputs
 from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import FLUSH_SECONDS, Run
 from lakeshop.privacy.pseudonyms import USER_KEYS
-from lakeshop.silver.cleaning import REASONS, Cleaning, validate
+from lakeshop.silver.cleaning import IS_LEFT_OUT, REASONS, Cleaning, validate
 from lakeshop.silver.counting import (
     ACCEPTED,
+    LEFT_OUT,
     OUTCOME,
     QUARANTINED,
     REPEATED,
@@ -167,7 +168,7 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
         contract.name,
         first,
         last,
-        rows_in=run.ledger.rows(f"bronze.{name}", first, last),
+        rows_in=run.ledger.rows(f"bronze.{name}", first, last) + counts.opened,
         accepted=published,
         not_accepted=logged.not_accepted,
     ).assert_even()
@@ -194,7 +195,7 @@ def _with_outcome(
     entity = run.settings.shop.entities[name]
     raw = tables[f"bronze.{name}"]
     rows = validate(raw, entity, contract, CLEANINGS[name], around)
-    rows = rows.withColumn(VALID, F.size(REASONS) == 0)
+    rows = rows.withColumn(VALID, (F.size(REASONS) == 0) & ~F.col(IS_LEFT_OUT))
     before = tables[contract.name].where(F.col(BUSINESS_DATE) < F.lit(first))
     if "user_id" in contract.key:  # by which rows before are known under pseudonyms alone
         rows = rows.withColumns({RAW_ID: F.col("user_id"), "user_id": pseudonym("user_id")})
@@ -206,7 +207,8 @@ def _with_outcome(
         rows = with_unchanged_versions(rows, before, contract.key, content)
     if RAW_ID in rows.columns:
         rows = rows.withColumn("user_id", F.col(RAW_ID)).drop(RAW_ID)
-    outcome = F.when(~F.col(VALID), F.lit(QUARANTINED)).when(F.col(DUPLICATE), F.lit(REPEATED))
+    outcome = F.when(F.col(IS_LEFT_OUT), F.lit(LEFT_OUT)).when(~F.col(VALID), F.lit(QUARANTINED))
+    outcome = outcome.when(F.col(DUPLICATE), F.lit(REPEATED))
     return rows.withColumn(OUTCOME, F.coalesce(outcome, F.lit(ACCEPTED)))
 
 

@@ -2,19 +2,24 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-from lakeshop.config.shop import Entity
+from lakeshop.config.shop import WHERE, Entity
 from lakeshop.contracts.model import Contract
 from lakeshop.silver.drift import drift_reasons, with_drift
 from lakeshop.silver.entities import CleaningContext
+from lakeshop.silver.oddities import with_oddities
 from lakeshop.silver.quality import all_reasons
-from lakeshop.sources.mapping import FAILED, KEYS, MALFORMED, TEXT, typed, with_text
+from lakeshop.sources.json_rows import ITEM, with_elements
+from lakeshop.sources.mapping import FAILED, KEYS, MALFORMED, TEXT, UNREAD, typed, with_text
 
 REASONS = "reasons"
+IS_LEFT_OUT = "is_left_out"
 _COLUMN_REASONS = "_column_reasons"
+ZERO_IS_NONE = {"user_id", "payment_id", "device_id", "coupon_id", "pack_size", "shelf_life_days"}
 Derive = Callable[[DataFrame, CleaningContext], DataFrame]
 
 
@@ -31,6 +36,9 @@ def validate(
 ) -> DataFrame:
     """Bronze rows with the contract's columns, typed, and `reasons`: empty where a row is fine.
 
+    A record whose array of lines is opened is as many rows. `is_left_out` is true for rows that the
+    entity's `where` leaves out, and for orders without lines.
+
     Args:
         raw: rows of the bronze table.
         entity: how the shop delivers the entity.
@@ -39,10 +47,12 @@ def validate(
         around: other tables and the shop's time zone.
     """
     return (
-        with_text(raw, entity)
+        with_text(with_elements(raw, entity), entity)
         .transform(with_drift, entity, contract)
         .transform(with_typed_columns, entity, contract)
         .transform(with_column_reasons, entity, contract)
+        .transform(with_oddities, entity, contract)
+        .transform(with_zeros_as_none, contract)
         .transform(cleaning.derive, around)
         .transform(with_missing_columns, contract)
         .transform(with_reasons, entity, contract)
@@ -57,6 +67,16 @@ def with_typed_columns(rows: DataFrame, entity: Entity, contract: Contract) -> D
         if column.name in entity.columns
     }
     return rows.withColumns(columns)
+
+
+def with_zeros_as_none(rows: DataFrame, contract: Contract) -> DataFrame:
+    """Take a 0 for NULL where 0 is no value: as in shops that write 0 for a guest or no coupon."""
+    columns = {
+        column.name: F.nullif(F.col(column.name), F.lit("0").cast(column.type))
+        for column in contract.columns
+        if column.name in ZERO_IS_NONE and not column.required and column.name in rows.columns
+    }
+    return rows.withColumns(columns) if columns else rows
 
 
 def with_missing_columns(rows: DataFrame, contract: Contract) -> DataFrame:
@@ -84,18 +104,34 @@ def with_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFra
     rules = all_reasons(_rule_reasons(contract, F.size(_COLUMN_REASONS) > 0))
     return (
         rows.withColumn("_unreadable", unreadable)
+        .withColumn(IS_LEFT_OUT, F.col("_unreadable").isNull() & _left_out(entity))
         .withColumn(
             REASONS,
             F.when(F.col("_unreadable").isNotNull(), F.array("_unreadable")).otherwise(
                 F.concat(_COLUMN_REASONS, rules)
             ),
         )
-        .drop("_unreadable", _COLUMN_REASONS, TEXT, FAILED, MALFORMED, KEYS)
+        .drop("_unreadable", _COLUMN_REASONS, TEXT, FAILED, MALFORMED, KEYS, UNREAD)
     )
+
+
+def _left_out(entity: Entity) -> Column:
+    """True for a row that does not count, of those that can be read."""
+    conditions = []
+    if entity.where is not None:
+        conditions.append(F.coalesce(F.lower(F.col(TEXT)[WHERE]) == "false", F.lit(False)))
+    if entity.lines is not None:
+        conditions.append(F.col(ITEM).isNull())
+    return reduce(Column.__or__, conditions, F.lit(False))
 
 
 def _column_reasons(entity: Entity, contract: Contract) -> list[Column]:
     reasons = []
+    if entity.where is not None:
+        read = ", ".join(entity.where.reads)
+        unknown = ~F.coalesce(F.lower(F.col(TEXT)[WHERE]).isin("true", "false"), F.lit(False))
+        why = f"not computed: {WHERE} should be true or false, by {read}"
+        reasons.append(F.when(unknown, F.lit(why)))
     for column in contract.columns:
         if column.name not in entity.columns:
             continue

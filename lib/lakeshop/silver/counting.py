@@ -10,7 +10,9 @@ from lakeshop.config.settings import Quality
 from lakeshop.config.shop import Entity
 from lakeshop.contracts.model import Contract
 from lakeshop.silver.drift import Drift, drift_aggregates, drifts_of
+from lakeshop.silver.oddities import ODDITIES, oddity_warnings
 from lakeshop.silver.quality import assert_share
+from lakeshop.sources.json_rows import OPENED
 from lakeshop.storage.run_log import Counts
 
 FEW = 3  # bad rows beside good ones tell nothing of a delivery, however small it is
@@ -30,6 +32,7 @@ class Counted:
     unreadable_files: int
     warnings: tuple[str, ...]
     drifts: list[Drift]
+    opened: int = 0  # rows beyond one of each record, where arrays are opened
 
     @property
     def rows(self) -> int:
@@ -62,10 +65,10 @@ class Counted:
             QualityError: a share is above its limit.
         """
         files, rows = limits.max_unreadable_files, limits.max_rejected_rows
-        assert_share(table, "files", self.unreadable_files, self.files, files)
+        assert_share(table, "files", self.unreadable_files, self.files, files, self.warnings)
         quarantined = self.outcomes[QUARANTINED]
         if not (rows and self.outcomes[ACCEPTED]) or quarantined > FEW:
-            assert_share(table, "rows", quarantined, self.rows, rows)
+            assert_share(table, "rows", quarantined, self.rows, rows, self.warnings)
 
 
 def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
@@ -82,6 +85,8 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
                 for c in checks
             ],
             *drift_aggregates(entity, contract),
+            F.count_if(F.size(ODDITIES) > 0).alias("odd"),
+            (F.sum(OPENED) if entity.lines is not None else F.lit(0)).alias(OPENED),
         )
         .collect()
     )
@@ -91,6 +96,10 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
         outcomes={outcome: sum(file[outcome] for file in files) for outcome in OUTCOMES},
         files=len(files),
         unreadable_files=sum(file["is_unreadable"] for file in files),
-        warnings=tuple(f"{check.name}: {n} rows, {check.about}" for check, n in warned if n),
+        warnings=(
+            *(f"{check.name}: {n} rows, {check.about}" for check, n in warned if n),
+            *(oddity_warnings(rows, entity, contract) if any(f["odd"] for f in files) else ()),
+        ),
         drifts=drifts_of(files),
+        opened=sum(file[OPENED] for file in files),
     )

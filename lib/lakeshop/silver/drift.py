@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
-from lakeshop.config.shop import Entity
+from lakeshop.config.shop import WHERE, Entity
 from lakeshop.contracts.model import Contract
 from lakeshop.errors import InputError
+from lakeshop.sources.json_rows import ITEM, NUMBER, prefixes, with_elements
 from lakeshop.sources.mapping import KEYS, MALFORMED, source_columns, with_text
 
 UNLIKE = "names unlike all of these"
@@ -43,7 +44,7 @@ def expected_columns(entity: Entity, contract: Contract) -> list[str]:
     JSON may leave out empty values: there, only columns of required ones are expected.
     """
     if entity.format != "json":
-        return source_columns(entity.columns.values())
+        return source_columns(entity.origins.values())
     return required_columns(entity, contract)
 
 
@@ -52,8 +53,8 @@ def required_columns(entity: Entity, contract: Contract) -> list[str]:
 
     Of an expression these are all columns that it reads, unless JSON may leave some of them out.
     """
-    required = {column.name for column in contract.columns if column.required}
-    origins = [origin for name, origin in entity.columns.items() if name in required]
+    required = {WHERE, *(column.name for column in contract.columns if column.required)}
+    origins = [origin for name, origin in entity.origins.items() if name in required]
     if entity.format == "json":
         origins = [origin for origin in origins if origin.column]
     return source_columns(origins)
@@ -63,12 +64,21 @@ def with_drift(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame
     """Add the names of a row's new and missing columns; NULL where the row cannot be read."""
     is_read = ~F.col(MALFORMED) & F.col("fault").isNull()
     new = F.array_except(_reportable_columns(entity), _names(_known(entity)))
-    missing = F.array_except(_names(expected_columns(entity, contract)), F.col(KEYS))
+    expected = expected_columns(entity, contract)
+    missing = F.array_except(_names(expected), F.col(KEYS))
+    if entity.lines is not None:  # an order without lines lacks none of theirs
+        start = f"{entity.lines}."
+        of_order = F.array_except(_names([n for n in expected if not n.startswith(start)]), KEYS)
+        has_array = F.array_contains(KEYS, start.partition(".")[0])
+        missing = F.when(F.col(ITEM).isNull() & has_array, of_order).otherwise(missing)
     return rows.withColumns({NEW: F.when(is_read, new), MISSING: F.when(is_read, missing)})
 
 
 def _known(entity: Entity) -> list[str]:
-    return sorted({*source_columns(entity.columns.values()), *entity.ignored})
+    names = {*source_columns(entity.origins.values()), *entity.ignored, *entity.name_columns}
+    if entity.lines is not None:
+        names |= {entity.lines, f"{entity.lines}.{NUMBER}"}
+    return sorted(names | prefixes(names) if entity.format != "csv" else names)
 
 
 def _reportable_columns(entity: Entity) -> Column:
@@ -197,7 +207,7 @@ def _found_in(rows: DataFrame, entity: Entity, files: list[str]) -> dict[str, li
     most = F.max(
         F.struct(F.size(KEYS).alias("n"), _cut(_reportable_columns(entity)).alias("names"))
     )
-    found = with_text(raw, entity).groupBy("source_file").agg(most).collect()
+    found = with_text(with_elements(raw, entity), entity).groupBy("source_file").agg(most).collect()
     return {row[0]: row[1]["names"] for row in found}
 
 

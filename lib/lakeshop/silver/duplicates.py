@@ -13,10 +13,16 @@ from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.transforms import latest_versions
+from lakeshop.sources.json_rows import ITEM
 
 VALID = "is_valid"
 DUPLICATE = "is_duplicate"
-_PLACE = ("source_file", "source_line")
+_PLACE = ("source_file", "source_line", ITEM)
+
+
+def _place(rows: DataFrame) -> list[str]:
+    """Columns of a row's place in its delivery; only where arrays are opened it has an item."""
+    return [name for name in _PLACE if name in rows.columns]
 
 
 def with_repeated_events(
@@ -36,7 +42,7 @@ def with_repeated_events(
     is_new = F.col("accepted_on").isNull() | (
         F.col(BUSINESS_DATE) > F.date_add("accepted_on", look_back_days)
     )
-    in_order = W.partitionBy(*key, "_is_open").orderBy(BUSINESS_DATE, *_PLACE)
+    in_order = W.partitionBy(*key, "_is_open").orderBy(BUSINESS_DATE, *_place(rows))
     # Within such a range, once a key is accepted no later row of it is open again.
     return (
         rows.join(before, on=list(key), how="left")
@@ -60,7 +66,7 @@ def with_unchanged_versions(
     """
     newest = [F.col("updated_at").desc_nulls_last()] if "updated_at" in content else []
     of_day = W.partitionBy(*key, BUSINESS_DATE, VALID).orderBy(
-        *newest, *[F.col(c).desc() for c in _PLACE]
+        *newest, *[F.col(c).desc() for c in _place(rows)]
     )
     columns = [*key, BUSINESS_DATE, *content]
     ranked = rows.withColumn("_rank", F.row_number().over(of_day))

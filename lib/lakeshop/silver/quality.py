@@ -61,18 +61,23 @@ class Balance:
             raise QualityError(msg)
 
 
-def assert_share(table: str, what: str, bad: int, total: int, limit: float) -> None:
+def assert_share(
+    table: str, what: str, bad: int, total: int, limit: float, warnings: Iterable[str] = ()
+) -> None:
     """Stop the run where more than `limit` (0 to 1) of the rows or files are bad.
+
+    The `warnings` may say why they are.
 
     Raises:
         QualityError: the share is above the limit.
     """
     if total and bad / total > limit:
         name = table.removeprefix("silver.")
+        seen = "".join(f"\n  {warning}" for warning in warnings)
         msg = (
             f"{table} should have at most {limit:.1%} bad {what}. Received {bad} of {total} "
             f"({bad / total:.1%}). See quarantine.{name}; mend the delivery or "
-            "raise the limit under `quality` in the configuration."
+            f"raise the limit under `quality` in the configuration.{seen}"
         )
         raise QualityError(msg)
 

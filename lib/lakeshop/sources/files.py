@@ -6,22 +6,28 @@ file becomes one row with its fault instead of a failed run. Memory: one file, a
 per task; deliver large days as several files.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import reduce
+from pathlib import Path
 
 import pandas as pd
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import types as T
 
-from lakeshop.config.shop import DATE, Entity
+from lakeshop.config.file_names import FileNames
+from lakeshop.config.shop import Entity
 from lakeshop.contracts.derived import DELIVERED
 from lakeshop.contracts.model import BUSINESS_DATE
-from lakeshop.sources.lines import Limits, RawRecord, lines_of, unreadable
+from lakeshop.sources.lines import Limits, lines_of
+from lakeshop.sources.records import RawRecord, unreadable
 from lakeshop.storage.file_system import escaped, list_files
 
 ROWS_PER_BATCH = 50_000
 LETTERS_PER_BATCH = 2**25
+LOCAL = "file:"
 RAW_ROW = T.StructType(
     [
         T.StructField(BUSINESS_DATE, T.DateType()),
@@ -49,9 +55,8 @@ class DeliveredFile:
 
 def pattern_of(entity: Entity, day: date | None) -> str:
     """The path pattern, below the landing folder, of a day's drop or of the history's."""
-    if day is None:
-        return entity.history or ""
-    return entity.path.replace(DATE, day.isoformat())
+    path = entity.history if day is None else entity.path
+    return FileNames(path).glob(day) if path else ""
 
 
 def find_drops(
@@ -70,8 +75,14 @@ def find_drops(
     pattern = pattern_of(entity, day)
     if not pattern:
         return []
-    found = list_files(spark, landing, escaped(landing), pattern)
-    drops = [DeliveredFile(day, **vars(status)) for status in found]
+    found = list_files(spark, landing, pattern)
+    names = entity.names[0 if day else -1]
+    named = re.compile(names.expression(day)) if names.columns else None
+    drops = [
+        DeliveredFile(day, **vars(status))
+        for status in found
+        if named is None or named.fullmatch(status.name)
+    ]
     return sorted(drops, key=lambda drop: drop.name)
 
 
@@ -85,15 +96,33 @@ def read_drops(
     rows = spark.createDataFrame(refused, RAW_ROW)
     if not by_uri:
         return rows
-    files = spark.read.format("binaryFile").load([escaped(uri) for uri in by_uri])
 
     def read(batches: Iterable[pd.DataFrame]) -> Iterator[pd.DataFrame]:
         for batch in batches:
             for uri, content in zip(batch["path"], batch["content"], strict=True):
-                yield from _frames(by_uri[uri], content, entity, limits)
+                whole = Path(uri.removeprefix(LOCAL)).read_bytes() if content is None else content
+                yield from _frames(by_uri[uri], whole, entity, limits)
 
-    read_rows = files.select("path", "content").mapInPandas(read, RAW_ROW)
+    read_rows = _contents(spark, list(by_uri)).mapInPandas(read, RAW_ROW)
     return read_rows.unionByName(rows) if refused else read_rows
+
+
+def _contents(spark: SparkSession, uris: list[str]) -> DataFrame:
+    """Address and content of the files; NULL where only Python can open a file.
+
+    Hadoop's local file system reads none with a colon in its name.
+    """
+    odd = [uri for uri in uris if uri.startswith(LOCAL) and ":" in uri.removeprefix(LOCAL)]
+    parts = []
+    if len(odd) < len(uris):
+        found = spark.read.format("binaryFile").load([escaped(u) for u in uris if u not in odd])
+        parts.append(found.select("path", "content"))
+    if odd:
+        one_each = spark.createDataFrame(
+            [(uri, None) for uri in odd], "path STRING, content BINARY"
+        )
+        parts.append(one_each.repartition(len(odd)))
+    return reduce(DataFrame.unionByName, parts)
 
 
 def _fault(drop: DeliveredFile, limits: Limits) -> str | None:

@@ -156,7 +156,7 @@ class Source:
         return ".".join(map(_name, self.database.table.split(".")))
 
     def _mapped(self) -> list[str]:
-        return source_columns(self.entity.columns.values())
+        return source_columns(self.entity.origins.values())
 
     def _within(self, kinds: Mapping[str, str], window: Window) -> str:
         """The condition of a window, on the bare column: an index on it serves."""

@@ -6,7 +6,6 @@ Neither a large file nor a bomb (a small file that unpacks to a huge one) then n
 than the file as delivered.
 """
 
-import csv
 import gzip
 import io
 import json
@@ -23,6 +22,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from lakeshop.config.shop import Entity
+from lakeshop.sources.records import PIECE, RawRecord, records, unreadable
 
 
 @contextmanager
@@ -46,9 +46,6 @@ def memory_bound(more: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
-LONGEST_LINE = 2**25  # bytes; Spark's parsers take no texts above 20 million letters
-START_KEPT = 10_000  # of a line that is longer
-PIECE = 2**20
 PARQUET_BATCH = 1024
 MEMORY = 2**31  # that a Parquet file may take, all its pages unpacked
 UNKNOWN_VALUE = (ValueError, OverflowError, TypeError, pa.ArrowException)
@@ -63,30 +60,13 @@ class Limits:
     unpacked: int
 
 
-@dataclass(frozen=True)
-class RawRecord:
-    """One delivered row; line 0 with a fault stands for a file that cannot be read."""
-
-    number: int
-    raw: str | None
-    header: str | None = None
-    fault: str | None = None
-
-
-def unreadable(fault: str) -> RawRecord:
-    """The row that stands for a file."""
-    return RawRecord(0, None, None, f"file should be {fault}")
-
-
 def lines_of(content: bytes, name: str, entity: Entity, limits: Limits) -> Iterator[RawRecord]:
     """The rows of one delivered file.
-
-    Blank lines are no rows. A line that is not UTF-8 keeps its bytes in hex and a fault.
 
     Args:
         content: the file's bytes.
         name: the file's name; `.gz` means gzipped.
-        entity: format, and the header of a CSV that has none of its own.
+        entity: its format, and how its texts are written.
         limits: how large it may be.
     """
     kind = "a whole gzip file"
@@ -102,8 +82,7 @@ def lines_of(content: bytes, name: str, entity: Entity, limits: Limits) -> Itera
         yield unreadable(f"{kind}, received: {_in_one_line(error)}")
         return
     with _opened(content) if packed else io.BytesIO(content) as text:
-        rows = _text_lines(text)
-        yield from _with_header(rows, entity) if entity.format == "csv" else rows
+        yield from records(text, entity)
 
 
 def _in_one_line(error: BaseException) -> str:
@@ -132,56 +111,6 @@ def _assert_small(unpacked: int, limits: Limits) -> None:
             "quality.largest_unpacked_mib"
         )
         raise ValueError(msg)
-
-
-def _text_lines(stream: BinaryIO) -> Iterator[RawRecord]:
-    number = 0
-    while text := stream.readline(LONGEST_LINE + 1):
-        number += 1
-        if text.isspace():  # a file may hold a billion of them
-            continue
-        if len(text) > LONGEST_LINE and not text.endswith(b"\n"):
-            yield _too_long(number, text, stream)
-            continue
-        line = _text_line(number, text.removesuffix(b"\n").removesuffix(b"\r"))
-        if line.raw and line.raw.strip():
-            yield line
-
-
-def _too_long(number: int, text: bytes, stream: BinaryIO) -> RawRecord:
-    """The start of a line; its rest is passed over."""
-    while (rest := stream.readline(PIECE)) and not rest.endswith(b"\n"):
-        pass
-    start = text[:START_KEPT].decode("utf-8", errors="backslashreplace")
-    return RawRecord(
-        number, start, None, f"line should have at most {LONGEST_LINE} bytes, received more"
-    )
-
-
-def _text_line(number: int, text: bytes) -> RawRecord:
-    if number == 1:
-        text = text.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return RawRecord(number, text.decode("utf-8"))
-    except UnicodeDecodeError:
-        fault = "line should be UTF-8, received other bytes"
-        return RawRecord(number, text.decode("utf-8", errors="backslashreplace"), None, fault)
-
-
-def _with_header(rows: Iterator[RawRecord], entity: Entity) -> Iterator[RawRecord]:
-    if entity.header is not None:
-        header: str | None = _csv_text(entity.header, entity.separator)
-    else:
-        first = next(rows, None)
-        header = first.raw if first else None
-    for row in rows:
-        yield RawRecord(row.number, row.raw, header, row.fault)
-
-
-def _csv_text(fields: tuple[str, ...], separator: str) -> str:
-    text = io.StringIO()
-    csv.writer(text, delimiter=separator, lineterminator="").writerow(fields)
-    return text.getvalue()
 
 
 def _parquet_lines(content: bytes, limits: Limits) -> Iterator[RawRecord]:

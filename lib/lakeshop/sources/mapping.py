@@ -17,13 +17,15 @@ from lakeshop.config.shop import ColumnMapping, Entity
 from lakeshop.contracts.model import Column as ContractColumn
 from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
+from lakeshop.sources.json_rows import CORRUPT, json_fields, unread
+from lakeshop.sources.records import csv_fields
 from lakeshop.storage.attempt import VALUE, attempted
 
 TEXT = "text"
 FAILED = "failed_columns"
 MALFORMED = "is_malformed"
 KEYS = "delivered_columns"
-_CORRUPT = "_corrupt_record"
+UNREAD = "unread_columns"
 _DELIVERED = "_delivered"
 _TRIED = "_tried"
 _DATED = r"^\s*\d{4}-\d{1,2}-\d{1,2}"
@@ -31,6 +33,7 @@ _ZONED = r"[ T]\d{1,2}[\d:.]*\s*[A-Za-z+-]"  # something follows the time of day
 _LITERAL = re.compile("'[^']*'")  # in a pattern of Spark
 _ZONE_IN_FORMAT = re.compile("[VzOXxZ]")
 _BLANK = " \t\r\n"
+_WHOLE = r"^([+-]?\d+)\.0*$"  # a whole number, written as a fraction
 
 
 def assert_mapped(entity: str, delivered: Entity, contract: Contract, derived: set[str]) -> None:
@@ -52,32 +55,49 @@ def assert_mapped(entity: str, delivered: Entity, contract: Contract, derived: s
 
 
 def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
-    """Add `delivered_columns`, `is_malformed`, `text` and `failed_columns`.
+    """Add `delivered_columns`, `is_malformed`, `text`, `failed_columns` and `unread_columns`.
 
-    `text` has the texts by the entity's columns, NULL where one is absent or blank. Failed are the
-    columns whose expression cannot be computed for the row; their text is NULL too. The delivered
-    columns are the names in a CSV's header or a row's object, NULL where there is none.
+    `text` has the texts by the entity's columns, and that of its condition as `where`: NULL where
+    one is absent, blank or one of `null_values`. Failed are the columns whose expression cannot be
+    computed for the row; their text is NULL too. The delivered columns are the names in a CSV's
+    header or a row's object, NULL where there is none, and those that the file's name gives. Unread
+    are the shop's columns that hold more than is read of them.
     """
-    names = source_columns(entity.columns.values())
+    names = source_columns(entity.origins.values())
+    of_name = entity.name_columns
+    of_row = [name for name in names if name not in of_name]
     parsed, keys = (
-        _csv_fields(rows, names, entity) if entity.format == "csv" else _json_fields(names)
+        _csv_fields(rows, of_row, entity)
+        if entity.format == "csv"
+        else json_fields(rows, of_row, entity)
     )
+    if of_name:
+        keys = F.concat(keys, F.array_except(F.array(*map(F.lit, of_name)), keys))
     delivered = F.struct(*rows.columns, keys.alias(KEYS))
+    origins = entity.origins
+    plain = {origin.column for origin in origins.values()}
+    unread_ones = [
+        F.when(unread(F.col("_p")[name], is_plain=name in plain), F.lit(name))
+        for name in of_row
+        if entity.format != "csv"
+    ]
     # The shop's columns stand alone for a moment, so that an expression can name them freely.
     fields = rows.select(delivered.alias(_DELIVERED), parsed.alias("_p")).select(
         _DELIVERED,
         # Spark accepts a truncated object in a list as a whole one; its names are NULL then.
         (
             F.col("_p").isNull()
-            | F.col("_p")[_CORRUPT].isNotNull()
+            | F.col("_p")[CORRUPT].isNotNull()
             | F.col(_DELIVERED)[KEYS].isNull()
         ).alias(MALFORMED),
+        _present(unread_ones).alias(UNREAD),
+        *[_meant(F.col("_p")[name], entity).alias(name) for name in of_row],
         *[
-            F.nullif(F.trim(F.col("_p")[name], F.lit(_BLANK)), F.lit("")).alias(name)
+            _meant(_of_file_name(name, entity), entity).alias(name)
             for name in names
+            if name in of_name
         ],
     )
-    origins = entity.columns
     tried = {c: attempted(o.expression) for c, o in origins.items() if o.expression}
     held = F.struct(F.lit(None).alias("_"), *[each.alias(c) for c, each in tried.items()])
     texts = [
@@ -88,8 +108,32 @@ def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
         f"{_DELIVERED}.*",
         MALFORMED,
         F.struct(*[text.alias(c) for c, text in zip(origins, texts, strict=True)]).alias(TEXT),
-        F.array_compact(F.array(*failed, F.lit(None).cast("string"))).alias(FAILED),
+        _present(failed).alias(FAILED),
+        UNREAD,
     )
+
+
+def _present(names: list[Column]) -> Column:
+    return F.array_compact(F.array(*names, F.lit(None).cast("string")))
+
+
+def _meant(text: Column, entity: Entity) -> Column:
+    """A trimmed text, NULL where it means nothing."""
+    trimmed = F.nullif(F.trim(text, F.lit(_BLANK)), F.lit(""))
+    if not entity.null_values:
+        return trimmed
+    return F.when(~trimmed.isin(*entity.null_values), trimmed)
+
+
+def _of_file_name(name: str, entity: Entity) -> Column:
+    """What a file's name says where the entity's path or history has the name in braces."""
+    file = F.col(_DELIVERED)["source_file"]
+    found = [
+        F.regexp_extract(file, names.expression(), names.columns.index(name) + 1)
+        for names in entity.names
+        if name in names.columns
+    ]
+    return F.coalesce(*[F.nullif(text, F.lit("")) for text in found])
 
 
 def source_columns(origins: Iterable[ColumnMapping]) -> list[str]:
@@ -109,6 +153,8 @@ def _text(origin: ColumnMapping) -> Column:
 def typed(text: Column, origin: ColumnMapping, column: ContractColumn) -> Column:
     """The text as the contract's type, NULL where it does not fit."""
     kind = column.type
+    if isinstance(kind, T.IntegerType | T.LongType):
+        return F.regexp_replace(text, _WHOLE, "$1").try_cast(kind)
     if not isinstance(kind, T.TimestampType | T.DateType):
         return text.try_cast(kind)
     if origin.format:
@@ -129,15 +175,7 @@ def typed(text: Column, origin: ColumnMapping, column: ContractColumn) -> Column
 
 
 def _struct(names: Iterable[str]) -> T.StructType:
-    return T.StructType([T.StructField(name, T.StringType()) for name in (*names, _CORRUPT)])
-
-
-def _json_fields(names: list[str]) -> tuple[Column, Column]:
-    """One object per line, read as a list: Spark would drop everything after the first object."""
-    listed = F.concat(F.lit("["), F.col("raw"), F.lit("]"))
-    objects = F.from_json(listed, T.ArrayType(_struct(names)), {"mode": "PERMISSIVE"})
-    is_one = (F.size(objects) == 1) & F.rtrim(F.col("raw")).endswith("}")
-    return F.when(is_one, F.get(objects, F.lit(0))), F.json_object_keys("raw")
+    return T.StructType([T.StructField(name, T.StringType()) for name in (*names, CORRUPT)])
 
 
 def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Column, Column]:
@@ -145,24 +183,25 @@ def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Colu
     headers = rows.where(F.col("header").isNotNull()).select("header").distinct().collect()
     options = {
         "mode": "PERMISSIVE",
-        "columnNameOfCorruptRecord": _CORRUPT,
+        "columnNameOfCorruptRecord": CORRUPT,
         "sep": entity.separator,
-        "escape": '"',
+        "quote": entity.quote,
+        "escape": entity.escape or entity.quote,
     }
     parsers, keys = [], []
     for header in sorted(row["header"] for row in headers):
         try:
-            delivered = next(csv.reader([header], delimiter=entity.separator))
+            delivered = csv_fields(header, entity)
         except csv.Error:  # none that could be one: its rows are malformed
             continue
         # By position: a header may hold any text, even the same name twice (the first counts).
         places = {name: f"_{place}" for place, name in reversed(list(enumerate(delivered)))}
         schema = [f"_{place} STRING" for place in range(len(delivered))]
-        parsed = F.from_csv("raw", ", ".join([*schema, f"{_CORRUPT} STRING"]), options)
+        parsed = F.from_csv("raw", ", ".join([*schema, f"{CORRUPT} STRING"]), options)
         absent = F.lit(None).cast("string")
         struct = F.struct(
             *[(parsed[places[n]] if n in places else absent).alias(n) for n in names],
-            parsed[_CORRUPT].alias(_CORRUPT),
+            parsed[CORRUPT].alias(CORRUPT),
         )
         is_mine = F.col("header") == header
         parsers.append(F.when(is_mine, struct))

@@ -45,11 +45,14 @@ def without_erased(run: Run, rows: DataFrame, entity: Entity) -> tuple[DataFrame
 
 def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> DataFrame:
     """Add `is_erased`: true where a delivered row mentions an erased person."""
-    by_user = entity.model_copy(update={"columns": user_origins(shop)})
+    by_user = entity.model_copy(update={"columns": user_origins(shop), "where": None})
     parsed = with_text(rows, by_user)
     own = [n for n, origin in by_user.columns.items() if origin == entity.columns.get("user_id")]
     has_failed = F.arrays_overlap(F.col(FAILED), F.array(*map(F.lit, own)).cast("array<string>"))
+    # An array that a row holds is not opened here: whoever stands in it is found in the text.
     is_broken = F.col(MALFORMED) | F.col("fault").isNotNull() | has_failed | _lacks_users(entity)
+    if entity.lines is not None:
+        is_broken = F.lit(True)
     users = F.array(*[F.col(TEXT)[name] for name in by_user.columns])
     texts = F.array("raw", "fault", "header")
     is_erased = mentions_erased(rows.sparkSession, erased)(users, texts, is_broken)

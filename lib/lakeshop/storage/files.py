@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 from lakeshop.contracts.model import BUSINESS_DATE, within
 from lakeshop.storage.content import comparable
 from lakeshop.storage.file_list import days_within
-from lakeshop.storage.file_system import escaped, list_files, remove_folder
+from lakeshop.storage.file_system import list_files, remove_folder
 from lakeshop.storage.lake import Lake
 
 UPKEEP = "upkeep"  # noted in commits
@@ -145,7 +145,7 @@ def vacuum(lake: Lake, table: str) -> None:
 def unknown_tables(lake: Lake) -> list[str]:
     """Return the names of tables that lie below the lake and that no contract knows."""
     root = lake.root.rstrip("/")
-    found = list_files(lake.spark, root, escaped(root), "*/*/_delta_log", with_hidden=True)
+    found = list_files(lake.spark, root, "*/*/_delta_log", with_hidden=True)
     names = {".".join(status.name.split("/")[:2]) for status in found}
     twins = {f"{c.name}_latest" for c in lake.contracts.values() if c.has_latest_twin}
     return sorted(names - set(lake.contracts) - twins)

@@ -1,0 +1,131 @@
+"""Rows of JSON: their fields by name, fields of objects within, and arrays that are opened.
+
+A dotted name such as `customer.id` is a field of an object within, unless the row has a field of
+just that name. With `lines: items` a row is an order, each element of its array `items` becomes a
+row, and `items.sku` is a field of the element; `items.#` is its number, from 1.
+"""
+
+from collections.abc import Iterable
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql import types as T
+
+from lakeshop.config.shop import Entity
+
+CORRUPT = "_corrupt_record"
+ELEMENT, ITEM, OPENED = "_element", "source_item", "_opened"
+NUMBER = "#"
+
+
+def with_elements(rows: DataFrame, entity: Entity) -> DataFrame:
+    """Open the array that the entity's `lines` name: one row per element, in no certain order.
+
+    Adds the element as JSON, its number from 1, and how many rows its record became beyond one, at
+    the first of them and 0 else. A record without elements stays one row; its number is NULL.
+    """
+    if entity.lines is None:
+        return rows
+    opened = rows.withColumn("_elements", _elements(entity.lines)).select(
+        *rows.columns, "_elements", F.posexplode_outer("_elements").alias(ITEM, ELEMENT)
+    )
+    more = F.when(F.col(ITEM) == 0, F.size("_elements") - 1).otherwise(0)
+    return opened.withColumns({OPENED: more, ITEM: F.col(ITEM) + 1}).drop("_elements")
+
+
+def with_first_element(rows: DataFrame, entity: Entity) -> DataFrame:
+    """Add the first element alone, as `with_elements` would."""
+    if entity.lines is None:
+        return rows
+    first = F.get(_elements(entity.lines), F.lit(0))
+    return rows.withColumns({ELEMENT: first, ITEM: F.when(first.isNotNull(), F.lit(1))})
+
+
+def _elements(lines: str) -> Column:
+    """The elements as texts; an object that stands for itself is one, as is anything else."""
+    text = _within(_object("raw", _tops([lines])), [lines])[lines]
+    as_array = F.when(text.startswith("["), text).otherwise(F.concat(F.lit("["), text, F.lit("]")))
+    elements = F.from_json(as_array, T.ArrayType(T.StringType()))
+    return F.coalesce(elements, F.when(text.isNotNull(), F.array(text)))
+
+
+def json_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Column, Column]:
+    """A struct of the named fields and the corrupt record, and the names that a row has.
+
+    Both are NULL for a row that is not one object.
+    """
+    of_element = [n for n in names if entity.lines and n.startswith(f"{entity.lines}.")]
+    of_row = [n for n in names if n not in of_element]
+    row = _object("raw", _tops(of_row))
+    found = _within(row, of_row)
+    keys, corrupt = F.json_object_keys("raw"), row[CORRUPT]
+    dotted = [F.when(found[n].isNotNull(), F.lit(n)) for n in of_row if "." in n]
+    if dotted:
+        keys = F.concat(keys, F.array_except(F.array_compact(F.array(*dotted)), keys))
+    if entity.lines and ELEMENT in rows.columns:
+        start = f"{entity.lines}."
+        inner = [n.removeprefix(start) for n in of_element]
+        element = _object(ELEMENT, _tops(inner))
+        within = _within(element, inner) | {NUMBER: F.col(ITEM).cast("string")}
+        found |= {n: within[n.removeprefix(start)] for n in of_element}
+        is_broken = F.col(ITEM).isNotNull() & (element.isNull() | element[CORRUPT].isNotNull())
+        corrupt = F.coalesce(corrupt, F.when(is_broken, F.col("raw")))
+        own = F.concat(F.json_object_keys(ELEMENT), F.array(F.lit(NUMBER)))
+        of_it = F.transform(own, lambda key: F.concat(F.lit(start), key))
+        keys = F.concat(keys, F.coalesce(of_it, F.array().cast("array<string>")))
+    else:
+        found |= {n: F.lit(None).cast("string") for n in of_element}
+    struct = F.struct(*[found[n].alias(n) for n in names], corrupt.alias(CORRUPT))
+    return F.when(row.isNotNull(), struct), keys
+
+
+def unread(text: Column, *, is_plain: bool) -> Column:
+    """True where a value is more than what is read of it: an array of objects, or an object.
+
+    Args:
+        text: the value.
+        is_plain: whether it is read as it is, and not by an expression.
+    """
+    more = text.startswith("[{") & (F.json_array_length(text) > 1)
+    return F.coalesce(more | text.startswith("{") if is_plain else more, F.lit(False))
+
+
+def prefixes(names: Iterable[str]) -> set[str]:
+    """The names of the objects around dotted names."""
+    return {
+        ".".join(steps[:n])
+        for name in names
+        for steps in [name.split(".")]
+        for n in range(1, len(steps))
+    }
+
+
+def _tops(names: Iterable[str]) -> list[str]:
+    """The names, and the outermost objects of dotted ones."""
+    return sorted({*names, *(name.partition(".")[0] for name in names)})
+
+
+def _object(text: str, names: list[str]) -> Column:
+    """One object, read as a list: Spark would drop everything after the first object."""
+    fields = [T.StructField(name, T.StringType()) for name in (*names, CORRUPT)]
+    listed = F.concat(F.lit("["), F.col(text), F.lit("]"))
+    objects = F.from_json(listed, T.ArrayType(T.StructType(fields)), {"mode": "PERMISSIVE"})
+    is_one = (F.size(objects) == 1) & F.rtrim(F.col(text)).endswith("}")
+    return F.when(is_one, F.get(objects, F.lit(0)))
+
+
+def _within(row: Column, names: Iterable[str]) -> dict[str, Column]:
+    """The fields of an object by name: its own, or those of objects within."""
+    inner: dict[str, list[str]] = {}
+    for name in names:
+        top, dot, rest = name.partition(".")
+        if dot:
+            inner.setdefault(top, []).append(rest)
+    found = {name: row[name] for name in names}
+    for top, rests in inner.items():
+        fields = [T.StructField(name, T.StringType()) for name in _tops(rests)]
+        parsed = F.from_json(F.when(row[top].startswith("{"), row[top]), T.StructType(fields))
+        for rest, value in _within(parsed, rests).items():
+            name = f"{top}.{rest}"
+            found[name] = F.coalesce(row[name], value)
+    return found
