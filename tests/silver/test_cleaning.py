@@ -136,7 +136,8 @@ BROKEN = {
     "not UTF-8": (
         NOT_UTF8.raw,
         NOT_UTF8.fault,
-        "unreadable: line should be UTF-8, received other bytes",
+        "unreadable: line should be UTF-8, received other bytes; where they are cp1252, say so "
+        "under the entity's `encoding`",
     ),
 }
 UNMAPPED = ("user_id", "store_id", "discount", "unit_price")

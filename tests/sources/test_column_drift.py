@@ -206,7 +206,7 @@ def test_discard_row_quarantines_the_rows_that_drift(spark, contracts, kind):
         ("renamed", f"{new}marke", *absent),
         *([("plain", f"{new}colour")] if kind == "json" else []),
     }
-    assert counts.quarantined == 2 * ROWS + (kind == "json")
+    assert counts.outcomes["quarantined"] == 2 * ROWS + (kind == "json")
     assert counts.rows == 3 * ROWS + (kind == "json")
 
 
@@ -251,7 +251,7 @@ def test_unknown_headers_are_not_repeated(spark, contracts, kind, content, drift
 def test_a_header_that_is_none_makes_its_rows_malformed(spark, contracts, header):
     content = f"{header}\np1,t\n".encode()
     rows, counts = checked_files(spark, contracts, entity_of("csv"), strange=content)
-    assert counts.quarantined == counts.rows > 0
+    assert counts.outcomes["quarantined"] == counts.rows > 0
     for [reasons] in collected(rows, "reasons"):
         assert any(reason.startswith(("malformed", "missing")) for reason in reasons)
 
@@ -262,14 +262,14 @@ def test_a_name_that_stands_twice_in_an_object_spoils_its_row(spark, contracts):
     assert collected(rows, "source_line", "name", "reasons")[0][2] == [
         "malformed: line should name each column once"
     ]
-    assert counts.quarantined == 1
+    assert counts.outcomes["quarantined"] == 1
 
 
 def test_files_without_rows_or_without_a_readable_one_are_no_drift(spark, contracts):
     contents = {"none": b"", "broken": b'{"sku"', "cut.gz": b"\x1f\x8b\x08"}
     _, counts = checked_files(spark, contracts, entity_of("json"), **contents)
     assert counts.drifts == []
-    assert (counts.rows, counts.quarantined, counts.unreadable_files) == (2, 2, 1)
+    assert (counts.rows, counts.outcomes["quarantined"], counts.unreadable_files) == (2, 2, 1)
 
 
 def test_what_a_required_column_is_computed_from_is_required_of_csv(contracts):

@@ -63,41 +63,8 @@ def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
     header or a row's object, NULL where there is none, and those that the file's name gives. Unread
     are the shop's columns that hold more than is read of them.
     """
-    names = source_columns(entity.origins.values())
-    of_name = entity.name_columns
-    of_row = [name for name in names if name not in of_name]
-    parsed, keys = (
-        _csv_fields(rows, of_row, entity)
-        if entity.format == "csv"
-        else json_fields(rows, of_row, entity)
-    )
-    if of_name:
-        keys = F.concat(keys, F.array_except(F.array(*map(F.lit, of_name)), keys))
-    delivered = F.struct(*rows.columns, keys.alias(KEYS))
+    fields = _own_columns(rows, entity)
     origins = entity.origins
-    plain = {origin.column for origin in origins.values()}
-    unread_ones = [
-        F.when(unread(F.col("_p")[name], is_plain=name in plain), F.lit(name))
-        for name in of_row
-        if entity.format != "csv"
-    ]
-    # The shop's columns stand alone for a moment, so that an expression can name them freely.
-    fields = rows.select(delivered.alias(_DELIVERED), parsed.alias("_p")).select(
-        _DELIVERED,
-        # Spark accepts a truncated object in a list as a whole one; its names are NULL then.
-        (
-            F.col("_p").isNull()
-            | F.col("_p")[CORRUPT].isNotNull()
-            | F.col(_DELIVERED)[KEYS].isNull()
-        ).alias(MALFORMED),
-        _present(unread_ones).alias(UNREAD),
-        *[_meant(F.col("_p")[name], entity).alias(name) for name in of_row],
-        *[
-            _meant(_of_file_name(name, entity), entity).alias(name)
-            for name in names
-            if name in of_name
-        ],
-    )
     tried = {c: attempted(o.expression) for c, o in origins.items() if o.expression}
     held = F.struct(F.lit(None).alias("_"), *[each.alias(c) for c, each in tried.items()])
     texts = [
@@ -113,6 +80,33 @@ def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
     )
 
 
+def _own_columns(rows: DataFrame, entity: Entity) -> DataFrame:
+    """The shop's own columns alone, so that an expression can name them freely.
+
+    Beside them stand the delivered row and what is known of it.
+    """
+    names = source_columns(entity.origins.values())
+    of_name = entity.name_columns
+    of_row = [name for name in names if name not in of_name]
+    is_csv = entity.format == "csv"
+    parsed, keys = (_csv_fields if is_csv else json_fields)(rows, of_row, entity)
+    if of_name:
+        keys = F.concat(keys, F.array_except(F.array(*map(F.lit, of_name)), keys))
+    delivered = F.struct(*rows.columns, keys.alias(KEYS))
+    plain = {origin.column for origin in entity.origins.values()}
+    row, file = F.col("_p"), F.col(_DELIVERED)["source_file"]
+    values = {n: _of_file_name(file, n, entity) if n in of_name else row[n] for n in names}
+    more = [F.when(unread(row[n], is_plain=n in plain), F.lit(n)) for n in of_row if not is_csv]
+    # Spark accepts a truncated object in a list as a whole one; its names are NULL then.
+    is_malformed = row.isNull() | row[CORRUPT].isNotNull() | F.col(_DELIVERED)[KEYS].isNull()
+    return rows.select(delivered.alias(_DELIVERED), parsed.alias("_p")).select(
+        _DELIVERED,
+        is_malformed.alias(MALFORMED),
+        _present(more).alias(UNREAD),
+        *[_meant(value, entity).alias(name) for name, value in values.items()],
+    )
+
+
 def _present(names: list[Column]) -> Column:
     return F.array_compact(F.array(*names, F.lit(None).cast("string")))
 
@@ -125,9 +119,8 @@ def _meant(text: Column, entity: Entity) -> Column:
     return F.when(~trimmed.isin(*entity.null_values), trimmed)
 
 
-def _of_file_name(name: str, entity: Entity) -> Column:
+def _of_file_name(file: Column, name: str, entity: Entity) -> Column:
     """What a file's name says where the entity's path or history has the name in braces."""
-    file = F.col(_DELIVERED)["source_file"]
     found = [
         F.regexp_extract(file, names.expression(), names.columns.index(name) + 1)
         for names in entity.names

@@ -131,9 +131,9 @@ def _shown(error: UnicodeError) -> tuple[str, int]:
     assert isinstance(error, UnicodeDecodeError)
     bad = error.object[error.start : error.start + 3]
     try:
-        [letter] = bad.decode(UTF_8, "surrogatepass")
-        return f"\\x{ord(letter) - 0xDC00:02x}", error.start + 3
-    except ValueError:
+        byte = ord(bad.decode(UTF_8, "surrogatepass")) - 0xDC00
+        return f"\\x{byte:02x}", error.start + 3
+    except (ValueError, TypeError):
         bad = error.object[error.start : error.end]
         return "".join(f"\\x{byte:02x}" for byte in bad), error.end
 
