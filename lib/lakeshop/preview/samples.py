@@ -12,11 +12,12 @@ from lakeshop.config.shop import Entity
 from lakeshop.engine.run import Run
 from lakeshop.silver.clean import CLEANINGS
 from lakeshop.silver.cleaning import REASONS, validate
-from lakeshop.silver.drift import expected_columns, required_columns
+from lakeshop.silver.drift import expected_columns, known_columns, required_columns
 from lakeshop.silver.entities import CleaningContext
 from lakeshop.sources.files import DeliveredFile, find_drops, read_drops
+from lakeshop.sources.json_rows import ITEM, with_elements
 from lakeshop.sources.lines import Limits
-from lakeshop.sources.mapping import KEYS, TEXT, source_columns, with_text
+from lakeshop.sources.mapping import KEYS, TEXT, with_text
 
 ROWS_LOOKED_AT = 1_000
 DAYS_LOOKED_BACK = 400  # for the newest drop
@@ -62,8 +63,7 @@ class Sample:
     @cached_property
     def new(self) -> list[str]:
         """The shop's own columns that are neither mapped nor ignored."""
-        known = {*source_columns(self.entity.columns.values()), *self.entity.ignored}
-        return sorted(self.delivered - known)
+        return sorted(self.delivered - set(known_columns(self.entity)))
 
 
 def newest_drop(run: Run, entity: Entity) -> tuple[date, list[DeliveredFile]] | None:
@@ -82,19 +82,20 @@ def sample_of(run: Run, name: str, day: date, drops: list[DeliveredFile]) -> Sam
     quality = run.settings.quality
     limits = Limits(quality.largest_file_mib * 2**20, quality.largest_unpacked_mib * 2**20)
     raw = read_drops(run.lake.spark, drops[:1], entity, limits)
-    rows = raw.limit(ROWS_LOOKED_AT).persist()
+    rows = with_elements(raw.limit(ROWS_LOOKED_AT), entity).persist()
+    place = [*_PLACE, *([ITEM] if ITEM in rows.columns else [])]
     try:
         mapped = [c.name for c in contract.columns if c.name in entity.columns]
         text = with_text(rows, entity)
-        texts = text.select(*_PLACE, KEYS, *[F.col(TEXT)[c].alias(c) for c in mapped]).toPandas()
+        texts = text.select(*place, KEYS, *[F.col(TEXT)[c].alias(c) for c in mapped]).toPandas()
         tables = {i.table: run.lake.empty_frame(i.table) for i in contract.inputs}
         around = CleaningContext(tables, run.settings.shop.zone)
         cleaned = validate(rows, entity, contract, CLEANINGS[name], around)
         values = [F.col(column).cast("string").alias(column) for column in mapped]
-        found = cleaned.select(*_PLACE, REASONS, *values).toPandas()
+        found = cleaned.select(*place, REASONS, *values).toPandas()
     finally:
         rows.unpersist()
-    texts, found = (f.sort_values(_PLACE, ignore_index=True) for f in (texts, found))
+    texts, found = (f.sort_values(place, ignore_index=True) for f in (texts, found))
     return Sample(
         name,
         entity,

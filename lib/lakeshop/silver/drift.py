@@ -63,7 +63,7 @@ def required_columns(entity: Entity, contract: Contract) -> list[str]:
 def with_drift(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
     """Add the names of a row's new and missing columns; NULL where the row cannot be read."""
     is_read = ~F.col(MALFORMED) & F.col("fault").isNull()
-    new = F.array_except(_reportable_columns(entity), _names(_known(entity)))
+    new = F.array_except(_reportable_columns(entity), _names(known_columns(entity)))
     expected = expected_columns(entity, contract)
     missing = F.array_except(_names(expected), F.col(KEYS))
     if entity.lines is not None:  # an order without lines lacks none of theirs
@@ -74,7 +74,8 @@ def with_drift(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame
     return rows.withColumns({NEW: F.when(is_read, new), MISSING: F.when(is_read, missing)})
 
 
-def _known(entity: Entity) -> list[str]:
+def known_columns(entity: Entity) -> list[str]:
+    """The shop's columns that are mapped, ignored or given by names, and objects around them."""
     names = {*source_columns(entity.origins.values()), *entity.ignored, *entity.name_columns}
     if entity.lines is not None:
         names |= {entity.lines, f"{entity.lines}.{NUMBER}"}
@@ -87,7 +88,7 @@ def _reportable_columns(entity: Entity) -> Column:
     Without any known column, a row stands in the place of a file's header, or an object is keyed by
     something else than columns. Its names may be personal data, and are not reported.
     """
-    is_strange = (F.size(KEYS) > 0) & ~F.arrays_overlap(KEYS, _names(_known(entity)))
+    is_strange = (F.size(KEYS) > 0) & ~F.arrays_overlap(KEYS, _names(known_columns(entity)))
     return F.when(is_strange, _names([UNLIKE])).otherwise(F.col(KEYS))
 
 

@@ -24,7 +24,7 @@ def with_elements(rows: DataFrame, entity: Entity) -> DataFrame:
     Adds the element as JSON, its number from 1, and how many rows its record became beyond one, at
     the first of them and 0 else. A record without elements stays one row; its number is NULL.
     """
-    if entity.lines is None:
+    if entity.lines is None or ELEMENT in rows.columns:
         return rows
     opened = rows.withColumn("_elements", _elements(entity.lines)).select(
         *rows.columns, "_elements", F.posexplode_outer("_elements").alias(ITEM, ELEMENT)
