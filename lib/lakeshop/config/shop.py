@@ -102,7 +102,7 @@ _IN_BRACES = re.compile(r"\{[^{}]*\}")
 
 def _below(path: str | None) -> str | None:
     """A pattern of files below the landing folder."""
-    bare = _IN_BRACES.sub("", path or "")
+    bare = _IN_BRACES.sub("x", path or "")
     if bare.startswith("/") or ".." in bare.split("/") or ":" in bare or not bare.isprintable():
         msg = "should lie below the landing folder, without .., a scheme or a control character"
         raise ValueError(msg)

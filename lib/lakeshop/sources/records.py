@@ -250,7 +250,7 @@ class _Lines:
             raw += f"\n{following.raw}"
             if quoting.quote in (following.raw or ""):
                 state = quoting.state(f"{quoting.quote}{following.raw}")
-        if state == CLOSED and width in {None, quoting.width(raw)}:
+        if state == CLOSED and width in {None, quoting.width(raw)} and quoting.strict.match(raw):
             return first._replace(raw=raw, fault=fault)
         self._given_back.extendleft(reversed(taken))
         return first._replace(fault=first.fault or UNCLOSED)
@@ -285,6 +285,7 @@ class _Quoting:
     field: re.Pattern[str]  # with the separator behind it
     fields: re.Pattern[str]  # all of a line but the last
     last: re.Pattern[str]  # a quoted field at the end of a line, and what closes it
+    strict: re.Pattern[str]  # a record without a wrong quote
 
     def width(self, record: str) -> int:
         """Number of fields."""
@@ -316,5 +317,7 @@ def _quoting(separator: str, quote: str, escape: str | None) -> _Quoting:
         text = f"[^{q}{e}]*(?:{e}.[^{q}{e}]*)*"
     closing = f"{q}(?!{q})" if escape is None else q
     field = f"(?:{q}{text}{closing}[^{s}]*|(?!{q})[^{s}]*){s}"
-    patterns = (field, f"(?:{field})*", f"{q}{text}({closing}.*)")
+    right = f"(?:{q}{text}{closing}[ \\t]*|(?!{q})[^{s}]*)"
+    strict = f"{right}(?:{s}{right})*\\Z"
+    patterns = (field, f"(?:{field})*", f"{q}{text}({closing}.*)", strict)
     return _Quoting(quote, *(re.compile(pattern, re.DOTALL) for pattern in patterns))
