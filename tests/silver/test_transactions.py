@@ -26,7 +26,7 @@ PRICES = {  # quantity, unit_price, amount -> unit price
     "coupon without quantity": ("0", None, "-1.00", None),
     "delivered": ("4", "9.9900", "10.00", "9.99"),
     "delivered without quantity": ("0", "9.9900", "0.00", "9.99"),
-    "delivered as 0": ("4", "0.0000", "10.00", "0"),
+    "delivered as 0": ("4", "0.0000", "10.00", "2.5"),
     "no quantity": (None, None, "10.00", None),
     "no amount": ("2", None, None, None),
     "too large to be stored": ("0.001", None, "9999999999.99", None),

@@ -200,6 +200,12 @@ def test_a_number_that_is_none_spoils_its_row_only():
     assert [json.loads(line.raw)["id"] for line in found] == [1, 2, 3]
 
 
+def test_numbers_that_are_none_within_a_value_are_texts():
+    content = parquet(items=[[{"price": float("nan")}, {"price": 2.0}]])
+    [(_, raw, fault)] = numbered(content, "a.parquet", PARQUET)
+    assert (json.loads(raw), fault) == ({"items": [{"price": "nan"}, {"price": 2.0}]}, None)
+
+
 # -- finding and reading -------------------------------------------------------------------------
 
 
@@ -252,6 +258,22 @@ def test_what_find_drops_finds_is_what_is_read(spark, landing):
     assert {
         row[0] for row in collected(read_drops(spark, drops, entity, LIMITS), "source_file")
     } == names
+
+
+def test_names_with_colons_and_columns(spark, tmp_path):
+    names = ("s1/20260310_02:00:00.jsonl", "s[2]/20260310_a:b[c].jsonl", "s3/20260311_1.jsonl")
+    for name in (*names, "20260310_1.jsonl"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f'{{"of":"{name}"}}\n')
+    entity = JSON.model_copy(update={"path": "{store}/{date:yyyyMMdd}_*.jsonl"})
+    drops = find_drops(spark, str(tmp_path), entity, DAY)
+    assert [drop.name for drop in drops] == list(names[:2])
+    rows = collected(read_drops(spark, drops, entity, LIMITS), "source_file", "raw")
+    assert rows == [(name, f'{{"of":"{name}"}}') for name in names[:2]]
+    next_day = find_drops(spark, str(tmp_path), entity, date(2026, 3, 11))
+    assert [drop.name for drop in next_day] == [names[2]]
+    both = read_drops(spark, [*drops, *next_day], entity, LIMITS)
+    assert both.count() == 3
 
 
 def test_no_drops(spark, landing):

@@ -51,9 +51,15 @@ def transactions(lines: DataFrame, around: CleaningContext) -> DataFrame:
 
 
 def with_unit_price(lines: DataFrame) -> DataFrame:
-    """Fill a missing unit price by amount by quantity, where that is a price one can store."""
+    """Fill a missing unit price by amount by quantity, where that is a price one can store.
+
+    A price of 0 is missing where something was paid.
+    """
     paid = F.try_divide("amount", "quantity").try_cast(PRICE)
-    price = F.coalesce("unit_price", paid) if "unit_price" in lines.columns else paid
+    price = paid
+    if "unit_price" in lines.columns:
+        is_none = (F.col("unit_price") == 0) & (F.col("amount") != 0)
+        price = F.when(is_none, paid).otherwise(F.coalesce("unit_price", paid))
     return lines.withColumn("unit_price", price)
 
 

@@ -16,6 +16,7 @@ from lakeshop.config.shop import Entity
 CORRUPT = "_corrupt_record"
 ELEMENT, ITEM, OPENED = "_element", "source_item", "_opened"
 NUMBER = "#"
+_NUMBER = r"^-?\d+(\.\d+)?(E\d+)?$"
 
 
 def with_elements(rows: DataFrame, entity: Entity) -> DataFrame:
@@ -59,9 +60,7 @@ def json_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Colu
     row = _object("raw", _tops(of_row))
     found = _within(row, of_row)
     keys, corrupt = F.json_object_keys("raw"), row[CORRUPT]
-    dotted = [F.when(found[n].isNotNull(), F.lit(n)) for n in of_row if "." in n]
-    if dotted:
-        keys = F.concat(keys, F.array_except(F.array_compact(F.array(*dotted)), keys))
+    keys = F.concat(keys, F.array_except(_present(found, of_row), keys))
     if entity.lines and ELEMENT in rows.columns:
         start = f"{entity.lines}."
         inner = [n.removeprefix(start) for n in of_element]
@@ -72,11 +71,30 @@ def json_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Colu
         corrupt = F.coalesce(corrupt, F.when(is_broken, F.col("raw")))
         own = F.concat(F.json_object_keys(ELEMENT), F.array(F.lit(NUMBER)))
         of_it = F.transform(own, lambda key: F.concat(F.lit(start), key))
+        of_it = F.concat(of_it, F.array_except(_present(found, of_element), of_it))
         keys = F.concat(keys, F.coalesce(of_it, F.array().cast("array<string>")))
     else:
         found |= {n: F.lit(None).cast("string") for n in of_element}
-    struct = F.struct(*[found[n].alias(n) for n in names], corrupt.alias(CORRUPT))
+    struct = F.struct(*[integral(found[n]).alias(n) for n in names], corrupt.alias(CORRUPT))
     return F.when(row.isNotNull(), struct), keys
+
+
+def _present(found: dict[str, Column], names: Iterable[str]) -> Column:
+    """The dotted ones of these names that a row has a value for."""
+    dotted = [F.when(found[n].isNotNull(), F.lit(n)) for n in names if "." in n]
+    return F.array_compact(F.array(*dotted, F.lit(None).cast("string")))
+
+
+def integral(text: Column) -> Column:
+    """A number without a fraction as JSON has it without one: 1234.0 is 1234.
+
+    A text that looks like one stays: it stands in quotes somewhere in the row.
+    """
+    value = text.try_cast("decimal(38,6)")
+    whole = value.cast("decimal(38,0)")
+    is_text = F.col("raw").contains(F.concat(F.lit('"'), text, F.lit('"')))
+    looks_so = (text.endswith(".0") | text.contains("E")) & text.rlike(_NUMBER)
+    return F.when(looks_so & ~is_text & (value == whole), whole.cast("string")).otherwise(text)
 
 
 def unread(text: Column, *, is_plain: bool) -> Column:

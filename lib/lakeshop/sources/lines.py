@@ -9,6 +9,7 @@ than the file as delivered.
 import gzip
 import io
 import json
+import math
 import resource
 import sys
 import zlib
@@ -140,8 +141,16 @@ def _json(row: dict[str, object]) -> str:
     try:
         return json.dumps(row, default=_as_text, ensure_ascii=False, allow_nan=False)
     except ValueError:  # JSON has no NaN; as a text it is validated by its column
-        named = {k: str(v) if isinstance(v, float) else v for k, v in row.items()}
-        return json.dumps(named, default=_as_text, ensure_ascii=False, allow_nan=False)
+        return json.dumps(_finite(row), default=_as_text, ensure_ascii=False, allow_nan=False)
+
+
+def _finite(value: object) -> object:
+    """A value, with texts for floats within that JSON has no number for."""
+    if isinstance(value, dict):
+        return {key: _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _as_text(value: object) -> str:
