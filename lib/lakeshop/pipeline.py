@@ -249,4 +249,9 @@ def summary(run: Run) -> None:
             users=2,
             rows=3,
         )
+    if run.late:
+        days, nights = sorted(run.late), {day for day in run.redone | run.late if day < run.first}
+        how = "%s: files came late or anew; made again for them: nights of %d days"
+        listed = ", ".join(map(str, days))
+        LOG.info(how, listed, len(nights), extra=event(SUMMARY, nights_redone=len(nights)))
     LOG.info("Tables lie below %s", run.lake.root)

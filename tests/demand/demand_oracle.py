@@ -3,6 +3,8 @@
 from collections import defaultdict
 from datetime import timedelta
 
+from lakeshop.demand.open_days import open_days
+
 ARRAYS = ("units", "exposure", "price", "display", "mailer", "announced")
 
 
@@ -24,6 +26,7 @@ def expected_demand(tables, day, options):
             sums = days[named(row)][row["event_date"]]
             for name in ("units", "amount", "refunded", "excluded_units"):
                 sums[name] += row[name]
+    silent = open_days(shop_lines(tables), day, None, options).silent
     shop_since = min(row["business_date"] for row in tables["silver.products"])
     if options.level == "product":
         for product, versions in entries.items():
@@ -39,11 +42,24 @@ def expected_demand(tables, day, options):
         if series is None or (end is not None and end < day):
             continue
         shown = span(series["first_day"], day)
-        series["exposure"] = exposures(tables["silver.stock"], named, key, shown, sums, options)
+        shares = exposures(tables["silver.stock"], named, key, shown, sums, options)
+        shares = [
+            0.0 if (day - when).days in silent else share
+            for when, share in zip(shown, shares, strict=True)
+        ]
+        series["exposure"] = shares if min(shares) < 1 else None
         ahead = span(series["first_day"], day + timedelta(days=options.horizon_days))
         series |= promoted(tables["silver.promotions"], named, key, ahead)
         found[key] = series | {"discontinued_on": end}
     return found
+
+
+def shop_lines(tables):
+    """Order lines of the shop by day."""
+    lines = defaultdict(int)
+    for row in tables["features.product_days"]:
+        lines[row["event_date"]] += row["lines"]
+    return lines
 
 
 def as_series(entries, level):
@@ -92,7 +108,7 @@ def one_series(sums, since, day, options):
 
 
 def exposures(stock, named, key, days, sums, options):
-    """The mean over what was counted, None where it is 1 on every day."""
+    """The mean over what was counted."""
     shares = []
     for when in days:
         is_sold = when in sums and sums[when]["units"] > 0
@@ -110,7 +126,7 @@ def exposures(stock, named, key, days, sums, options):
                 counted.append(0.5 if is_sold else 0)
         share = sum(counted) / len(counted) if counted else 1.0
         shares.append(max(share, 1 / options.opening_hours) if is_sold else share)
-    return shares if min(shares) < 1 else None
+    return shares
 
 
 def promoted(promotions, named, key, days):
@@ -120,8 +136,7 @@ def promoted(promotions, named, key, days):
         if named(row)[0] == key[0]:
             versions[row["product_id"], row["starts_on"]].append(row)
     display, mailer, announced = ([0.0] * len(days), [0.0] * len(days), [None] * len(days))
-    for rows in versions.values():
-        newest, known_on = rows[-1], rows[0]["business_date"]
+    for newest, known_on in as_planned(versions):
         for n, when in enumerate(days):
             if newest["starts_on"] <= when <= newest["ends_on"]:
                 display[n] += newest["display_stores"]
@@ -132,6 +147,27 @@ def promoted(promotions, named, key, days):
         return dict.fromkeys(("display", "mailer", "announced"))
     announced = [-1 if n is None else max(n, -1) for n in announced]
     return {"display": display, "mailer": mailer, "announced": announced}
+
+
+def as_planned(versions):
+    """The newest version of each promotion and its announcement; one moved later is cut.
+
+    Args:
+        versions: rows by product and first day, the oldest first.
+    """
+    plans = defaultdict(list)
+    for (product, _), rows in sorted(versions.items()):
+        plans[product].append((rows[-1], rows[0]["business_date"]))
+    for of_product in plans.values():
+        for n, (old, known_on) in enumerate(of_product):
+            ends, own = old["ends_on"], span(old["starts_on"], old["ends_on"])
+            for new, new_known_on in of_product[max(n - 1, 0) : n] + of_product[n + 1 : n + 2]:
+                days = span(new["starts_on"], new["ends_on"])
+                common = len(set(own) & set(days))
+                if new_known_on > known_on and 2 * common > max(len(own), len(days)):
+                    ends = min(ends, new_known_on, new["starts_on"] - timedelta(days=1))
+            if ends >= old["starts_on"]:
+                yield old | {"ends_on": ends}, known_on
 
 
 def value_classes(values, ids):

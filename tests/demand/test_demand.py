@@ -7,7 +7,7 @@ from functools import reduce
 
 import numpy as np
 import pytest
-from demand_oracle import ARRAYS, expected_demand, value_classes
+from demand_oracle import ARRAYS, expected_demand, shop_lines, value_classes
 from pyspark.sql import Column
 from pyspark.sql import functions as F
 
@@ -15,6 +15,7 @@ from conftest import plain
 from lakeshop.demand.demand import demand
 from lakeshop.demand.forecasting.classes import demand_class
 from lakeshop.demand.forecasting.weekdays import weekday_factors
+from lakeshop.demand.open_days import open_days
 from lakeshop.demand.panels import panel_of
 from lakeshop.engine.context import BuildContext
 
@@ -297,6 +298,29 @@ def test_promotions_are_as_announced_by_then(series):
     assert series("late_promoted").display.tolist() == [0, 3, 3, 3, *[0] * 10]
 
 
+def test_a_plan_that_is_announced_anew_replaces_the_old_one(made):
+    """Of 7 days each: moved by two days, twice; running as it was moved; and one of its own."""
+    shop = worked_shop() | {
+        "features.product_days": [sold(product, 9) for product in ("moved", "running", "both")],
+        "silver.stock": [],
+        "silver.promotions": [
+            promotion("moved", -1, -7, known=6, display=1),
+            promotion("moved", -3, -9, known=4, display=2),
+            promotion("moved", -2, -8, known=2, display=4),
+            promotion("running", 3, -3, known=9, display=1),
+            promotion("running", 2, -4, known=1, display=2),
+            promotion("both", 3, -6, known=9, display=1),
+            promotion("both", -2, -3, known=1, display=2),
+        ],
+    }
+    frame, options = made(shop, "product")
+    ahead = {name: frame.loc[(name, "*")].display.tolist()[6:] for name in frame.product_id}
+    assert ahead["moved"] == [0] * 5 + [4] * 7 + [0] * 2
+    assert ahead["running"] == [1, 2, 2, 2, 2, 2, 2, 2, *[0] * 6]
+    assert ahead["both"] == [1, 1, 1, 1, 1, 3, 3, 1, 1, 1, *[0] * 4]
+    assert_as_expected(frame, shop, options)
+
+
 def test_weekdays_are_those_of_the_department(worked, series):
     frame, _ = worked
     lines, product_days = np.zeros((2, 2, 7), int)  # food, then the whole shop
@@ -305,8 +329,9 @@ def test_weekdays_are_those_of_the_department(worked, series):
         if (row["product_id"], "*") in frame.index and (DAY - row["event_date"]).days < 84:
             places = [0, 1] if row["product_id"] in foods else [1]
             lines[places, row["event_date"].weekday()] += row["lines"]
+    silent = open_days(shop_lines(worked_shop()), DAY, None, worked[1]).silent
     for product, first_day in zip(frame.product_id, frame.first_day, strict=True):
-        for age in range(min((DAY - first_day).days + 1, 84)):
+        for age in set(range(min((DAY - first_day).days + 1, 84))) - set(silent):
             places = [0, 1] if product in foods else [1]
             product_days[places, ago(age).weekday()] += 1
     food, shop = weekday_factors(lines, product_days)
@@ -373,3 +398,28 @@ def test_a_credit_above_the_sales_of_a_product(made):
 def test_nothing_sold_gives_nothing(made):
     shop = {name: [] for name in INPUTS}
     assert len(made(shop, "product")[0]) == 0
+
+
+def test_days_without_any_line_of_a_daily_shop_tell_nothing(made):
+    """Ten weeks, closed on Sundays; nothing came for two days, and nearly nothing for a third."""
+    lost, few = {ago(9), ago(8)}, ago(20)
+    open_ = [ago(age) for age in range(70) if ago(age).weekday() != 6]
+    days = [
+        sold("p", (DAY - when).days, lines=20 if when != few else 2)
+        for when in open_
+        if when not in lost
+    ]
+    shop = worked_shop() | {
+        "features.product_days": days,
+        "silver.stock": [counted("p", 3, 0, 5)],
+        "silver.products": [entry("p")],
+    }
+    frame, options = made(shop, "product")
+    row = frame.loc[("p", "*")]
+    closed = {ago(age) for age in range(70)} - set(open_)
+    silent = {ago(69 - n) for n, share in enumerate(row.exposure) if share == 0}
+    assert silent == lost | {few} | closed
+    assert row.exposure[-4] == 0.5
+    assert row.weekdays == pytest.approx([1] * 7, abs=0.02)
+    assert row.closed.tolist() == [n for n in range(1, 11) if ago(-n).weekday() == 6]
+    assert_as_expected(frame, shop, options)

@@ -74,6 +74,33 @@ def test_unknown_orders_count_as_none() -> None:
     assert plan(poisson(4), stock_of(5, on_order=np.nan), ServiceTarget(0.95)).order[0] == 23
 
 
+def test_what_is_owed_is_ordered_on_top() -> None:
+    owed = stock_of(-7, on_order=2)
+    found = plan(poisson(4), owed, ServiceTarget(0.95))
+    assert found.order[0] == 28 + 5
+    assert (found.cover[0], found.stockout_without[0]) == (0, 1)
+    [said] = sentences(found, owed, ServiceTarget(0.95), [FRESH])
+    assert "7 are owed and 2 on order: 33 are ordered" in said
+
+
+@pytest.mark.parametrize("target", [ServiceTarget(0.95), ServiceTarget(0.5, 0.0, 0.1)])
+def test_what_is_owed_is_ordered_without_demand_or_gain(target: ServiceTarget) -> None:
+    owed = stock_of(-7, pack=12)
+    found = plan(poisson(0), owed, target)
+    assert found.order[0] == 12
+    [said] = sentences(found, owed, target, [FRESH])
+    assert said.startswith("no demand is expected over")
+    assert "but 7 are owed: 12 are ordered in packs of 12" in said
+
+
+def test_what_is_owed_has_no_shelf_life() -> None:
+    owed = stock_of(-7, life=1)
+    found = plan(poisson(4), owed, ServiceTarget(0.95))
+    assert found.order[0] == found.shelf_limit[0] + 7 == 8 + 7
+    [said] = sentences(found, owed, ServiceTarget(0.95), [FRESH])
+    assert "no more than the 8 that sell in its 1 days of life and the 7 owed" in said
+
+
 def test_no_more_is_ordered_than_sells_in_its_life() -> None:
     # One day of life after arrival: Poisson of 4 at 0.95 is 8, two packs of 3 and not three.
     found = plan(poisson(4), stock_of(0, life=1, pack=3), ServiceTarget(0.95))

@@ -1,13 +1,13 @@
 """landing -> bronze: every delivered row, raw, filed under its business date.
 
-A daily drop is filed under the day in its path. A first delivery of history has no such day:
-each row is filed under the shop's day of its event, as if it had been delivered that day. What a
-table of a database delivers on a day, `jdbc_days` says.
+A daily drop is filed under the day in its path, also where it comes after that night. A first
+delivery of history has no such day: each row is filed under the shop's day of its event, as if it
+had been delivered that day. What a table of a database delivers on a day, `jdbc_days` says.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from datetime import date
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import date, timedelta
 from functools import partial
 
 from pyspark.sql import DataFrame
@@ -28,8 +28,10 @@ from lakeshop.sources.mapping import TEXT, typed, with_text
 from lakeshop.sources.mentions import without_erased
 from lakeshop.storage.content import Content
 from lakeshop.storage.publications import digest_of
+from lakeshop.storage.run_log import LOG
 
 SHOWN = 5  # paths of missing drops
+LATE = "delivered late or anew, so the day and what reads it are made again:"
 
 Delivered = dict[date, list[DeliveredFile]]
 
@@ -72,26 +74,67 @@ def _not_delivered(run: Run, entity: Entity, days: Sequence[date | None]) -> Inp
 
 
 def _load_days(run: Run, name: str, entity: Entity) -> None:
-    """Load the days asked for, and first those that failed before; a day fails alone."""
+    """Load the days asked for, those that failed before, and late files; a day fails alone."""
     table = f"bronze.{name}"
     asked = days_between(run.first, run.last)
-    days = sorted({*asked, *run.ledger.failed_days(table, None, None)})
+    days = {*asked, *run.ledger.failed_days(table, None, None)}
     delivered = {day: _drops(run, entity, day) for day in days}
-    prints = {day: _print(run, drops) for day, drops in delivered.items()}
-    missing = [day for day in days if entity.required and not delivered[day]]
+    is_new_shop = not any(delivered.values()) and not run.ledger.rows(table, date.min, run.last)
+    is_unknown = is_new_shop and entity.required is None  # a wrong path rather than a quiet day
+    missing = [d for d in sorted(days) if not delivered[d] and (is_unknown or entity.must_come(d))]
     for first, last in contiguous_ranges(missing):
         run.fail((table,), first, last, _not_delivered(run, entity, days_between(first, last)))
-    new = [d for d in days if d not in missing and _is_new(run, table, d, prints)]
-    for first, last in contiguous_ranges(new):
+    late = late_drops(run, table, entity, days)
+    delivered |= late
+    prints = {day: _print(run, drops) for day, drops in delivered.items()}
+    new = [d for d in days.difference(missing) if _is_new(run, table, d, prints)]
+    for first, last in contiguous_ranges([*new, *late]):
         with failing_alone() as errors:
             started = time.monotonic()
             drops = [drop for day in days_between(first, last) for drop in delivered[day]]
             rows = read_drops(run.lake.spark, drops, entity, _limits(run))
             rows, counts = without_erased(run, rows, entity)
             content: Mapping[date, Content] | None = None if drops else {}
-            run.publish(MadeDays(table, rows, first, last, started, counts, content, prints))
+            told = tuple(f"{LATE} {day}" for day in sorted(late) if first <= day <= last)
+            made = MadeDays(table, rows, first, last, started, counts, content, prints, told)
+            run.publish(made)
+            run.late.update(day for day in late if first <= day <= last)
         for error in errors:
             run.fail((table,), first, last, error)
+
+
+def late_drops(
+    run: Run, table: str, entity: Entity, known: Collection[date]
+) -> dict[date, list[DeliveredFile]]:
+    """Return the files of the days before a night that are new or changed since those nights.
+
+    None of a day before the first one loaded, which a shop may never have wanted. Nor where a file
+    that was loaded has gone from the landing folder: the day would lose its rows.
+    """
+    found: dict[date, list[DeliveredFile]] = {}
+    begun = run.ledger.days(table)
+    nights = run.settings.shop.late_days if run.redo_stale and begun else 0
+    for day in (run.first - timedelta(days=n + 1) for n in range(nights)):
+        drops = _drops(run, entity, day) if begun[0] <= day and day not in known else []
+        published = run.ledger.publication(table, day)
+        if not drops or (published and published.input_digest.endswith(_print_of_files(drops))):
+            continue
+        if gone := _gone_files(run, table, day, drops):
+            what = (
+                "%s of %s: files came late and are not loaded, since %s of it is gone; deliver both"
+            )
+            LOG.warning(what, table, day, ", ".join(gone[:SHOWN]))
+            continue
+        found[day] = drops
+    return found
+
+
+def _gone_files(run: Run, table: str, day: date, drops: Sequence[DeliveredFile]) -> list[str]:
+    """Return the files of a loaded day that are no more in the landing folder."""
+    if not run.ledger.rows(table, day, day):
+        return []
+    held = run.lake.read(table, day, day).select("source_file").distinct().collect()
+    return sorted({row["source_file"] for row in held} - {drop.name for drop in drops})
 
 
 def _drops(run: Run, entity: Entity, day: date | None) -> list[DeliveredFile]:
@@ -99,7 +142,11 @@ def _drops(run: Run, entity: Entity, day: date | None) -> list[DeliveredFile]:
 
 
 def _print(run: Run, drops: Sequence[DeliveredFile]) -> str:
-    return digest_of(run.settings.digest("shop"), *[drop.fingerprint for drop in drops])
+    return f"{run.settings.digest('shop')} {_print_of_files(drops)}"
+
+
+def _print_of_files(drops: Sequence[DeliveredFile]) -> str:
+    return digest_of(*[drop.fingerprint for drop in drops])
 
 
 def _is_new(run: Run, table: str, day: date, prints: dict[date, str]) -> bool:
@@ -126,7 +173,7 @@ def _load_history(run: Run, name: str, entity: Entity) -> None:
     """
     started = time.monotonic()
     drops = _drops(run, entity, None)
-    if not drops and entity.required:
+    if not drops and entity.required is not False:
         raise _not_delivered(run, entity, [None])
     if not drops:
         return  # an optional entity without history keeps what nights have filed

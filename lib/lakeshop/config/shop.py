@@ -9,6 +9,7 @@ How a shop delivers: its entities, their drops, and which of its columns become 
 import codecs
 import re
 from collections.abc import Mapping
+from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -142,6 +143,12 @@ NULL_VALUES = (
     *("NULL", "Null", "null", "\\N", "None", "nan", "NaN", "NAN", "NaT", "<NA>", "#N/A"),
     *("0000-00-00", "0000-00-00 00:00:00"),
 )
+WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+Expected = (
+    Literal["daily", "weekdays", "sometimes"] | Annotated[tuple[Weekday, ...], Field(min_length=1)]
+)
+WORK_DAYS = 5
 
 
 class ColumnMapping(FrozenModel):
@@ -197,6 +204,10 @@ class Entity(FrozenModel):
     that a file lacks: a warning names them (evolve), their rows are quarantined (discard_row), or
     the entity fails (freeze).
 
+    `expects` says on which days rows come; without it they are learned. A day that should bring
+    rows and does not is warned of, and tells nothing of demand. A `required` entity fails on a day
+    without a file instead; so does one that was never delivered, unless `required` is false.
+
     Or it comes from a table of a database, `jdbc`; nothing of the above but `columns`, `ignored`,
     whose columns are not read then, and `drift` decides about that.
     """
@@ -204,7 +215,8 @@ class Entity(FrozenModel):
     jdbc: Database | None = None
     path: Annotated[str, Below]
     format: Literal["json", "csv", "parquet"]
-    required: bool = True
+    required: bool | None = None
+    expects: Expected | None = None
     history: Annotated[str | None, Below] = None
     separator: Annotated[str, Field(pattern=r"^[^\r\n\"]$")] = ","
     header: tuple[str, ...] | None = None
@@ -217,6 +229,21 @@ class Entity(FrozenModel):
     columns: Mapping[str, ColumnMapping]
     ignored: tuple[str, ...] = ()
     drift: Literal["evolve", "discard_row", "freeze"] = "evolve"
+
+    @property
+    def expected_weekdays(self) -> frozenset[int] | None:
+        """The weekdays on which rows come, 0 for Monday; None where they are learned."""
+        if self.expects is None:
+            return None
+        if isinstance(self.expects, tuple):
+            return frozenset(map(WEEKDAYS.index, self.expects))
+        days = {"daily": len(WEEKDAYS), "weekdays": WORK_DAYS, "sometimes": 0}
+        return frozenset(range(days[self.expects]))
+
+    def must_come(self, day: date) -> bool:
+        """Return whether a day without a file is a failure."""
+        weekdays = self.expected_weekdays
+        return bool(self.required) and (weekdays is None or day.weekday() in weekdays)
 
     @model_validator(mode="after")
     def _a_day_is_named(self) -> "Entity":
@@ -271,15 +298,20 @@ class Entity(FrozenModel):
 
 
 class Shop(FrozenModel):
-    """The shop itself."""
+    """The shop itself.
+
+    A night also loads files that came late or anew for the `late_days` days before.
+    """
 
     name: str
     zone: Zone
     landing: str
+    late_days: Annotated[int, Field(ge=0, le=28)] = 2
     entities: Mapping[str, Entity]
 
     @property
     def required_tables(self) -> frozenset[str]:
-        """Name the tables of the entities that each night must bring."""
-        required = [name for name, entity in self.entities.items() if entity.required]
+        """Name the tables of the entities that each night should bring."""
+        optional = {name for name, entity in self.entities.items() if entity.required is False}
+        required = [name for name in self.entities if name not in optional]
         return frozenset(f"{layer}.{name}" for layer in ("bronze", "silver") for name in required)

@@ -11,8 +11,9 @@ alone would bias the network. Money and units are summed as integers, so that no
 the partitioning.
 """
 
+from collections.abc import Collection
 from datetime import date
-from functools import partial
+from functools import partial, reduce
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import Window as W
@@ -21,6 +22,7 @@ from pyspark.sql import functions as F
 from lakeshop.demand.dense_arrays import NAMES, to_dense_arrays
 from lakeshop.demand.entries import SERIES_KEY, attributes, catalogue, promotions, sales, stock
 from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
+from lakeshop.demand.open_days import lines_by_day, open_days
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.features.product_days import NO_STORE
@@ -33,6 +35,9 @@ def demand(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series that is forecast."""
     options, day = context.settings.section(DemandSettings), context.day
     known = catalogue(tables["silver.products"], day)
+    shop = context.settings.shop.entities.get("transactions")
+    weekdays = shop.expected_weekdays if shop else None
+    days = open_days(lines_by_day(tables["features.product_days"]), day, weekdays, options)
     sold = sales(tables["features.product_days"], known, day, options)
     series = context.cache(
         forecast_series(
@@ -41,7 +46,7 @@ def demand(tables: Tables, context: BuildContext) -> DataFrame:
             day,
             options,
             include_inactive=context.is_training_day,
-        ).transform(with_product_days, day)
+        ).transform(with_product_days, day, days.silent)
     )
     in_stock = stock(tables["silver.stock"], known, day, options)
     planned = promotions(tables["silver.promotions"], known, day, options)
@@ -51,7 +56,7 @@ def demand(tables: Tables, context: BuildContext) -> DataFrame:
         .transform(with_stock, in_stock, options.level)
         .join(planned, on="product_id", how="left")
         .select(*_ARRIVING)
-        .mapInArrow(partial(to_dense_arrays, day, options), context.task_schema(*NAMES))
+        .mapInArrow(partial(to_dense_arrays, day, options, days), context.task_schema(*NAMES))
     )
 
 
@@ -111,13 +116,24 @@ def forecast_series(
     )
 
 
-def with_product_days(series: DataFrame, day: date) -> DataFrame:
-    """Add `product_days`: of each weekday, Monday first, the days counted by weekday factors."""
+def with_product_days(series: DataFrame, day: date, silent: Collection[int] = ()) -> DataFrame:
+    """Add `product_days`: of each weekday, Monday first, the days counted by weekday factors.
+
+    Args:
+        series: as from `forecast_series`.
+        day: the business date.
+        silent: ages of days that tell nothing of demand.
+    """
     days = F.least(F.col("first_age") + 1, F.lit(FACTOR_DAYS))
-    counts = [
-        F.floor((days + WEEK - 1 - F.lit((day.weekday() - weekday) % WEEK)) / WEEK)
-        for weekday in range(WEEK)
-    ]
+    ages: dict[int, list[int]] = {weekday: [] for weekday in range(WEEK)}
+    for age in silent:
+        if age < FACTOR_DAYS:
+            ages[(day.weekday() - age) % WEEK].append(age)
+    counts = []
+    for weekday, left_out in ages.items():
+        all_days = F.floor((days + WEEK - 1 - F.lit((day.weekday() - weekday) % WEEK)) / WEEK)
+        within = [F.when(F.col("first_age") >= age, 1).otherwise(0) for age in left_out]
+        counts.append(reduce(Column.__sub__, within, all_days))
     return series.withColumn("product_days", F.array(*counts))
 
 

@@ -4,7 +4,7 @@ The days of all series of a batch are concatenated in one array, each from its f
 entry's place is the start of its series plus its days since then.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from lakeshop.demand.forecasting.classes import demand_class
 from lakeshop.demand.forecasting.weekdays import weekday_factors
+from lakeshop.demand.open_days import OpenDays
 from lakeshop.demand.panels import panel_of
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.ml.arrays import Bools, Floats, Integers
@@ -43,6 +44,7 @@ NAMES = (
     "demand_class",
     "is_fractional",
     "weekdays",
+    "closed",
 )
 CARRIED = (
     "product_id",
@@ -83,6 +85,13 @@ class Layout:
         places: Integers = self.edges[row] + self.first_age[row] - age
         return places
 
+    def places_of(self, ages: Sequence[int]) -> Integers:
+        """Positions of some days in all series that reach back to them."""
+        row = np.repeat(np.arange(self.first_age.size), len(ages))
+        age = np.tile(np.array(ages, np.int64), self.first_age.size)
+        is_within = age <= self.first_age[row]
+        return self.places(row[is_within], age[is_within])
+
     def arrays(self, values: pa.Array, has_any: Bools | None = None) -> pa.ListArray:
         """One array per series, NULL where it has none."""
         if has_any is None:
@@ -99,7 +108,7 @@ class Layout:
 
 
 def to_dense_arrays(
-    day: date, options: DemandSettings, batches: Iterable[pa.RecordBatch]
+    day: date, options: DemandSettings, days: OpenDays, batches: Iterable[pa.RecordBatch]
 ) -> Iterator[pa.RecordBatch]:
     """Series with their entries as the rows of features.demand, without the business date."""
     for batch in batches:
@@ -108,6 +117,7 @@ def to_dense_arrays(
         units, price = units_and_price(history, sold)
         stock = [entries(batch[name]) for name in ("own_stock", "shared_stock")]
         exposed = exposure(history, units > 0, stock, options.opening_hours)
+        exposed[history.places_of(days.silent)] = 0.0
         planned = Layout(history.first_age, options.horizon_days)
         promoted = promotion_days(planned, entries(batch["promoted"]))
         first = np.datetime64(day) - history.first_age
@@ -121,6 +131,7 @@ def to_dense_arrays(
             **promoted,
             "value": pa.array(integers(batch["cents"]) / CENTS),
             "weekdays": _of_weekdays(factors(batch["weekday_counts"])),
+            "closed": pa.array([days.closed or None] * len(batch), pa.list_(pa.int32())),
         }
         panel = panel_of(columns, day, options.history_days, options.horizon_days)
         columns["demand_class"] = pa.array(demand_class(panel).tolist(), pa.string())

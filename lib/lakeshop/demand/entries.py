@@ -14,6 +14,7 @@ from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.transforms import age_in_days
 from lakeshop.features.product_days import NO_STORE
+from lakeshop.features.promotions import planned
 
 SERIES_KEY = ("product_id", "store_id")
 LOOK_BACK_DAYS = 400
@@ -163,7 +164,8 @@ def promotions(
 ) -> DataFrame:
     """One row per promoted product: `promoted`, spans of days with the stores that promote it.
 
-    A promotion has the values of its newest version and the announcement of its first.
+    A promotion has the values of its newest version and the announcement of its first, see
+    `features.promotions`.
 
     Args:
         versions: all versions known on the business date.
@@ -171,19 +173,11 @@ def promotions(
         day: the business date.
         options: level, history_days and horizon_days.
     """
-    # Each by itself: to compare structs, Spark sorts all versions.
-    newest = [
-        F.max_by(name, BUSINESS_DATE).alias(name)
-        for name in ("ends_on", "display_stores", "mailer_stores")
-    ]
     since, until = options.history_days - 1, options.horizon_days
     ages = [age_in_days(day, name).alias(name) for name in ("starts_on", "ends_on", "known_on")]
     spans = (
-        versions.where(F.col("starts_on") <= F.lit(day + timedelta(days=until)))
-        # Hardly a row is a second version: moved once, rows need not be moved for each grouping.
-        .repartition("product_id")
-        .groupBy("product_id", "starts_on")
-        .agg(*newest, F.min(BUSINESS_DATE).alias("known_on"))
+        planned(versions)
+        .where(F.col("starts_on") <= F.lit(day + timedelta(days=until)))
         .where(F.col("ends_on") >= F.lit(day - timedelta(days=since)))
         .transform(as_series, known, options.level)
         # A category's promotions mostly run for the same days: added up, they are few.

@@ -149,8 +149,9 @@ def forecasts_of(
     is_fractional = np.asarray(batch["is_fractional"].to_numpy(zero_copy_only=False), np.bool_)
     found = forecast(candidates, series.segments, policies, is_fractional)
     sold = on_sale(batch["discontinued_on"], day, options.horizon_days)
-    texts = reasons(series.panel, series.segments, found, policies, sold)
-    return _table(batch, series, found, sold, texts, options)
+    is_open = opened(batch["closed"], options.horizon_days)
+    texts = reasons(series.panel, series.segments, found, policies, (sold, is_open))
+    return _table(batch, series, found, sold * is_open, texts, options)
 
 
 def on_sale(discontinued_on: pa.Array, day: date, horizon: int) -> Floats:
@@ -158,6 +159,13 @@ def on_sale(discontinued_on: pa.Array, day: date, horizon: int) -> Floats:
     last = np.asarray(discontinued_on.cast(pa.date32()), "datetime64[D]")
     ahead = np.array([np.datetime64(day + timedelta(days=n + 1)) for n in range(horizon)])
     found: Floats = (np.isnat(last)[:, None] | (ahead[None, :] <= last[:, None])).astype(float)
+    return found
+
+
+def opened(closed: pa.Array, horizon: int) -> Floats:
+    """1 on days ahead on which the shop is open, 0 where it is closed: [H]."""
+    found = np.ones(horizon)
+    found[[ahead - 1 for ahead in closed[0].as_py() or ()]] = 0.0
     return found
 
 

@@ -44,24 +44,28 @@ def reasons(
     segments: Names,
     found: Forecast,
     policies: Mapping[str, SegmentPolicy],
-    sold: Floats,
+    on: tuple[Floats, Floats],
 ) -> Reasons:
-    """Return a sentence for each series, and others for days promoted or after its end.
+    """Return a sentence for each series, and others for days promoted, closed or after its end.
 
     Args:
         panel: n series.
         segments: of each series.
         found: their forecasts.
         policies: by segment.
-        sold: float64[n, H], 0 on days after a series was discontinued.
+        on: float64[n, H], 0 on days after a series was discontinued; and float64[H], 0 on days on
+            which the shop is closed.
     """
+    sold, is_open = on
     about = _about(panel, segments, found, policies)
     ahead = slice(panel.days, None)
     mailer, display = panel.mailer[:, ahead], panel.display[:, ahead]
     of_days: list[str | None] = [None] * sold.size
-    is_unusual = (sold == 0) | (mailer != 0) | (display != 0)
+    is_unusual = (sold * is_open == 0) | (mailer != 0) | (display != 0)
     for n, h in np.argwhere(is_unusual).tolist():
-        if sold[n, h]:
+        if sold[n, h] and not is_open[h]:
+            text = f"the shop is always closed on days like {panel.day + timedelta(days=h + 1)}"
+        elif sold[n, h]:
             promoted = _stores(float(mailer[n, h]), float(display[n, h]))
             text = f"{about[n]}; promoted: {promoted}"
         else:

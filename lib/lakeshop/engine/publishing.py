@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from threading import Lock
 
@@ -30,6 +30,7 @@ class MadeDays:
         contents: of the rows by day, where known. Where they are known to be empty, days that are
             empty already stay untouched.
         input_digests: by day, where the inputs are no tables of the lake.
+        warnings: of the input, beside those of the counts.
     """
 
     table: str
@@ -40,6 +41,7 @@ class MadeDays:
     counts: Counts | None = None
     contents: Mapping[date, Content] | None = None
     input_digests: Mapping[date, str] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
 
     @property
     def days(self) -> list[date]:
@@ -87,9 +89,10 @@ class Publisher:
             self.lake.publish_latest(table, made.rows, made.last, run_id=run_id)
         versions = input_versions(self.lake, contract)
         held = sum(content.rows for content in contents.values())
+        counts = made.counts or Counts(rows_in=held)
         entry = Entry(
             *(table, made.first, made.last, run_id, version, versions, held),
-            made.counts or Counts(rows_in=held),
+            replace(counts, warnings=(*counts.warnings, *made.warnings)),
             self.code(table),
         )
         self.note(entry, made.started)

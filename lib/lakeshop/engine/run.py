@@ -52,7 +52,8 @@ def no_code(_table: str) -> str:
 class Run:
     """A job at work on the days `first` to `last`.
 
-    `unusable` says why a table cannot be used; what reads it is not made.
+    `unusable` says why a table cannot be used; what reads it is not made. `late` are days before
+    `first` of which files came late or anew, `redone` those that were stale and made again.
     """
 
     job: str
@@ -68,6 +69,8 @@ class Run:
     key: bytes = b""
     erase: tuple[str, ...] = field(default=(), repr=False)  # ids of persons
     unusable: dict[str, str] = field(default_factory=dict)
+    late: set[date] = field(default_factory=set)
+    redone: set[date] = field(default_factory=set)
     failures: list[Failure] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
     publisher: Publisher = field(init=False)
@@ -115,6 +118,7 @@ class Run:
         yield from self._asked_days(table)
         for day in self._stale_days(table):
             LOG.info("%s of %s is stale, its inputs have changed: redone", day, table)
+            self.redone.add(day)
             yield day
 
     def _asked_days(self, table: str) -> Iterator[date]:
@@ -134,9 +138,13 @@ class Run:
                 yield day
 
     def _asked(self, contract: Contract) -> list[date]:
-        """Each day of the range; of a snapshot the last one, the last training day, or both."""
+        """Each day of the range; of a snapshot the last one, the last training day, or both.
+
+        Of what is made by day also late ones that no run was asked for.
+        """
         if contract.is_by_day:
-            return days_between(self.first, self.last)
+            late = [d for d in self.late if self.ledger.publication(contract.name, d) is None]
+            return sorted({*late, *days_between(self.first, self.last)})
         training_day = newest_weekday(self.settings.training.weekday_number, self.last)
         days = {
             DAILY: {self.last},

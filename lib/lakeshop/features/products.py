@@ -11,11 +11,13 @@ from pyspark.sql import functions as F
 
 from lakeshop.config.settings import Features
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import age_in_days, latest_versions
+from lakeshop.engine.transforms import age_in_days
+from lakeshop.features.promotions import planned
 from lakeshop.features.user_products import TRENDS
 
-LABELS = ("short", "middle", "long")
 PROMOTION = ("product_id", "starts_on")
+LABELS = ("short", "middle", "long")
+PLAN_DAYS = 56  # that a promotion may be moved by, and still replaces the old plan
 STORES = ("display_stores", "mailer_stores")
 
 
@@ -115,11 +117,14 @@ def promoted_tomorrow(promotions: DataFrame, day: date) -> DataFrame:
     """
     tomorrow = F.lit(day + timedelta(days=1))
     is_running = tomorrow.between(F.col("starts_on"), F.col("ends_on"))
-    # Only promotions with a running version are sorted, not a year of them.
-    candidates = promotions.where(is_running).select(*PROMOTION).distinct()
-    versions = promotions.join(F.broadcast(candidates), on=list(PROMOTION), how="left_semi")
+    # Only promotions with a running version, and what may replace them, are sorted.
+    running = promotions.where(is_running).select(*PROMOTION).distinct()
+    is_near = F.col("starts_on") > F.lit(day - timedelta(days=PLAN_DAYS))
+    marked = promotions.join(
+        F.broadcast(running.withColumn("_is_running", F.lit(True))), on=list(PROMOTION), how="left"
+    )
     return (
-        latest_versions(versions, PROMOTION)
+        planned(marked.where(is_near | F.col("_is_running")))
         .where(is_running)
         .groupBy("product_id")
         .agg(*[F.max(name).alias(name) for name in STORES])

@@ -29,7 +29,8 @@ LONGEST_LEAD = 365.0
 class Stock:
     """Stock and its order terms, one entry per series.
 
-    `on_hand` and `on_order` are float64[n], NaN where no stock is known. `lead_time` and
+    `on_hand` and `on_order` are float64[n], NaN where no stock is known; `on_hand` below 0 is owed
+    to customers. `lead_time` and
     `deviation` are days, `review` whole days from 1, `pack` units from 1. `shelf_life` is the
     number of days on which a unit can be sold after its arrival, 0 for non-perishable products.
     """
@@ -46,6 +47,11 @@ class Stock:
     def position(self) -> Floats:
         """On hand and on order; NaN where unknown."""
         return self.on_hand + np.nan_to_num(self.on_order)
+
+    @property
+    def owed(self) -> Floats:
+        """Units that are owed and not on order."""
+        return np.maximum(-np.nan_to_num(self.position), 0.0)
 
     def until_next(self, days: Integers) -> Interval:
         """The lead time and so many days."""
@@ -177,15 +183,18 @@ def _orders(
     """Whole packs that lift the position to the level, or of least cost; NaN if unknown.
 
     Expected cost is convex in the position with its minimum at the level: one of the two adjacent
-    numbers of packs is optimal. Perishable products are limited by their shelf life.
+    numbers of packs is optimal. Perishable products are limited by their shelf life. What is owed
+    is always ordered.
     """
     missing = np.maximum(up_to - np.nan_to_num(stock.position), 0.0)
     packs = np.ceil(missing / stock.pack)
     if target.is_by_cost:
-        fewer = np.floor(missing / stock.pack)
+        owed = np.ceil(stock.owed / stock.pack)
+        fewer = np.maximum(np.floor(missing / stock.pack), owed)
         costs = [_cost(demand, stock, target, some * stock.pack) for some in (fewer, packs)]
         packs = np.where(costs[0] <= costs[1], fewer, packs)
-    most = np.floor(np.where(np.isinf(limit), 0.0, limit) / stock.pack)
+    # What is owed leaves the day it comes: it has no shelf life.
+    most = np.floor(np.where(np.isinf(limit), 0.0, limit + stock.owed) / stock.pack)
     packs = np.where(np.isinf(limit), packs, np.minimum(packs, most))
     return np.where(np.isnan(stock.position), np.nan, packs * stock.pack)
 

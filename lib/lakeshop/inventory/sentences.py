@@ -27,6 +27,9 @@ def _sentence(
 ) -> str:
     days = f"{number(min(stock.lead_time[i], LONGEST_LEAD))} days of delivery"
     interval = f"{days} and {number(stock.review[i])} until the next order"
+    if plan.mean[i] <= 0 and stock.owed[i] > 0:
+        owed = f"{_held(i, stock, counted)}: {_ordered(i, plan, stock, target)}"
+        return f"no demand is expected over {interval}, but {owed}"
     if plan.mean[i] <= 0:
         return f"no demand is expected over {interval}: nothing is ordered"
     aim = _target(plan.level[i], target)
@@ -68,7 +71,8 @@ def _without_stock(counted: Counted) -> str:
 
 def _held(i: int, stock: Stock, counted: Counted) -> str:
     ordered = stock.on_order[i]
-    held = f"{number(stock.on_hand[i])} are on hand"
+    on_hand = stock.on_hand[i]
+    held = f"{number(-on_hand)} are owed" if on_hand < 0 else f"{number(on_hand)} are on hand"
     if ordered > 0:
         held += f" and {number(ordered)} on order"
     if counted.age > 0:
@@ -84,8 +88,10 @@ def _ordered(i: int, plan: ReorderPlan, stock: Stock, target: ServiceTarget) -> 
     wanted = np.ceil(missing / pack) * pack
     if missing <= 0:
         return "nothing is ordered"
-    if plan.shelf_limit[i] < wanted and order + pack > plan.shelf_limit[i]:
+    most = plan.shelf_limit[i] + stock.owed[i]
+    if most < wanted and order + pack > most:
         life = f"{number(plan.shelf_limit[i])} that sell in its {stock.shelf_life[i]} days of life"
+        life += f" and the {number(stock.owed[i])} owed" if stock.owed[i] > 0 else ""
         return f"{number(order)} are ordered{packs}, no more than the {life}"
     if order < wanted and target.is_by_cost:
         return f"{number(order)} are ordered{packs}, as one pack more would cost more than it saves"

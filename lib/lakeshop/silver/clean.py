@@ -26,6 +26,7 @@ from lakeshop.silver.counting import (
     SET_ASIDE,
     counted,
 )
+from lakeshop.silver.deliveries import delivery_warnings
 from lakeshop.silver.drift import assert_columns
 from lakeshop.silver.duplicates import (
     DUPLICATE,
@@ -127,17 +128,20 @@ def _clean_days(run: Run, name: str, cleaned: Cleaned, _: str, first: date, last
         if "user_id" in good.columns:
             cleaned.accepted[name, first, last] = _users_in(good)
     else:
-        for table in (f"quarantine.{name}", f"silver.{name}"):
-            _publish_nothing(run, table, first, last)
+        told = delivery_warnings(run, name, first, last)
+        _publish_nothing(run, f"quarantine.{name}", first, last)
+        _publish_nothing(run, f"silver.{name}", first, last, told)
 
 
 def _users_in(accepted: DataFrame) -> DataFrame:
     return accepted.select(BUSINESS_DATE, F.col("user_id").alias("raw_user_id"))
 
 
-def _publish_nothing(run: Run, table: str, first: date, last: date) -> None:
-    nothing = run.lake.empty_frame(table)
-    run.publish(MadeDays(table, nothing, first, last, time.monotonic(), contents={}))
+def _publish_nothing(
+    run: Run, table: str, first: date, last: date, warnings: tuple[str, ...] = ()
+) -> None:
+    days = table, run.lake.empty_frame(table), first, last, time.monotonic()
+    run.publish(MadeDays(*days, contents={}, warnings=warnings))
 
 
 def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date) -> DataFrame:
@@ -162,6 +166,7 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
             started,
             logged,
             contents=None if counts.outcomes[ACCEPTED] else {},
+            warnings=delivery_warnings(run, name, first, last),
         )
     )
     Balance(

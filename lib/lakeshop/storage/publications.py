@@ -132,8 +132,12 @@ class Ledger:
 
     def rows(self, table: str, first: date, last: date) -> int:
         """Rows that a table holds for a range of days."""
+        return sum(self.rows_by_day(table, first, last).values())
+
+    def rows_by_day(self, table: str, first: date, last: date) -> dict[date, int]:
+        """Rows of each published day of a range."""
         published = self._by_table[table]
-        return sum(p.content.rows for d, p in published.items() if first <= d <= last)
+        return {d: p.content.rows for d, p in published.items() if first <= d <= last}
 
     def record(self, publications: Iterable[Publication]) -> None:
         """Remember publications, in memory until `flush`."""
