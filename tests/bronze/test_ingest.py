@@ -67,6 +67,10 @@ def test_rows_are_filed_raw_with_file_and_line(shop):
 
 
 def test_missing_required_drops_are_named_and_the_other_days_loaded(shop):
+    path = shop.home / "conf/shops/tiny.yaml"
+    conf = yaml.safe_load(path.read_text())
+    conf["shop"]["entities"]["transactions"]["required"] = True
+    path.write_text(yaml.safe_dump(conf))
     delivered(shop)
     for day in (D2, D3):
         for path in (shop.landing / "transactions").glob(f"{day}*"):

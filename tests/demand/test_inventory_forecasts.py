@@ -278,6 +278,21 @@ def test_a_series_that_no_method_can_do_is_zero_with_a_reason(
     )
 
 
+def test_days_on_which_the_shop_is_closed_are_zero(
+    rows: Rows, settings: Settings, contracts: Mapping[str, Contract]
+) -> None:
+    closed = [n for n in range(1, HORIZON + 1) if (DAY + timedelta(days=n)).weekday() == 6]
+    series = [_series(name) | {"closed": closed} for name in ("smooth", "promoted", "kin 1")]
+    tables = {**_tables(rows, RULES, 1), "features.demand": rows("features.demand", *series)}
+    for found in _by_series(inventory_forecasts(tables, _night(settings, contracts))).values():
+        numbers = _numbers(found, "mean", "variance", *QUANTILES)
+        assert (numbers[[n - 1 for n in closed]] == 0).all()
+        assert (np.delete(numbers[:, 0], [n - 1 for n in closed]) > 0).all()
+        day = DAY + timedelta(days=closed[0])
+        said = f"the shop is always closed on days like {day}"
+        assert found[closed[0] - 1]["reason"] == said
+
+
 def _has_the_columns(made: DataFrame, contract: Contract) -> None:
     given = {BUSINESS_DATE, "run_id"}
     types = {c.name: c.type for c in contract.columns if c.name not in given}

@@ -44,7 +44,7 @@ def test_a_range_with_closed_days_needs_no_setting(spark, tmp_path):
     assert cleaned(shop, 0, 11) == (
         [],
         {
-            "silver.transactions": f"nothing was delivered for {day(5)} to {day(6)}, where rows "
+            "silver.transactions": f"nothing was delivered for {day(5)}, {day(6)}, where rows "
             "were expected; to forecasts the day is unknown, not one without demand"
         },
     )

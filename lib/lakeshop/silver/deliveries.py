@@ -3,14 +3,14 @@
 from collections.abc import Iterator
 from datetime import date, timedelta
 
-from lakeshop.dates import contiguous_ranges
+from lakeshop.dates import contiguous_ranges, days_between
 from lakeshop.engine.run import Run
 from lakeshop.events import in_words
 from lakeshop.sources.expected_days import WEEK, WEEKS, unknown_days
 
 LEAST_DAYS = WEEK  # with rows of an optional entity, before any is expected
 REACH = timedelta(days=2 * WEEKS * WEEK)
-SHOWN = 3
+SHOWN = 7  # days that are named one by one
 UNKNOWN = {"transactions": "; to forecasts the day is unknown, not one without demand"}
 
 
@@ -39,4 +39,6 @@ def delivery_warnings(run: Run, name: str, first: date, last: date) -> tuple[str
 
 def _empty(days: list[date]) -> Iterator[str]:
     for first, last in contiguous_ranges(days):
-        yield f"nothing was delivered for {in_words(first, last)}, where rows were expected"
+        listed = days_between(first, last)
+        named = ", ".join(map(str, listed)) if len(listed) <= SHOWN else in_words(first, last)
+        yield f"nothing was delivered for {named}, where rows were expected"
