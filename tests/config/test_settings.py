@@ -215,6 +215,35 @@ def test_a_path_names_its_day(conf):
     assert "should have a path with {date}, the day that a file is for" in text
 
 
+@pytest.mark.parametrize(
+    ("expects", "weekdays"),
+    [
+        ("daily", {0, 1, 2, 3, 4, 5, 6}),
+        ("weekdays", {0, 1, 2, 3, 4}),
+        ("sometimes", set()),
+        (["mon", "sat"], {0, 5}),
+        (None, None),
+    ],
+)
+def test_an_entity_says_when_it_comes(conf, expects, weekdays):
+    set_of_products(conf, expects=expects)
+    settings = read_settings(conf, env="local", shop="complete_journey")
+    assert settings.shop.entities["products"].expected_weekdays == weekdays
+
+
+@pytest.mark.parametrize("expects", ["monday", ["montag"], []])
+def test_weekdays_that_there_are_not_are_refused(conf, expects):
+    set_of_products(conf, expects=expects)
+    assert "shop.entities.products.expects" in fault_of(conf)
+
+
+def set_of_products(conf, **keys):
+    path = conf / "shops/complete_journey.yaml"
+    content = yaml.safe_load(path.read_text())
+    content["shop"]["entities"]["products"] |= keys
+    path.write_text(yaml.safe_dump(content))
+
+
 def test_an_empty_constant_is_an_origin_and_a_text_a_column():
     assert ColumnMapping.model_validate({"constant": ""}).constant == ""
     assert ColumnMapping.model_validate("a b") == ColumnMapping(column="a b")

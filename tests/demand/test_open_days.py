@@ -61,7 +61,7 @@ def test_few_sales_on_a_holiday_are_what_they_seem(options: DemandSettings) -> N
 
 
 def test_what_the_shop_says_of_its_weekdays_holds(options: DemandSettings) -> None:
-    two_weeks = {day: 100 for day in days_between(DAY - timedelta(days=13), DAY)}
+    two_weeks = dict.fromkeys(days_between(DAY - timedelta(days=13), DAY), 100)
     weekdays = frozenset(range(5))
     open_ = {day: n for day, n in two_weeks.items() if day.weekday() in weekdays}
     assert {day.weekday() for day in ahead(open_days(open_, DAY, weekdays, options))} == {5, 6}
