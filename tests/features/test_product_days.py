@@ -14,6 +14,7 @@ from lakeshop.features.product_days import KEY, product_days
 FIRST = date(2026, 3, 10)
 NIGHTS = [FIRST + timedelta(days=n) for n in range(3)]
 SUMS = ("units", "refunded", "lines", "amount", "discount", "excluded_units")
+SUMS += ("refunded_amount", "guest_lines")
 MOST = 100
 
 
@@ -49,9 +50,12 @@ def expected_sums(lines, most):
             total["excluded_units"] += max(quantity, 0)
         elif quantity < 0:
             total["refunded"] -= quantity
+            total["refunded_amount"] -= one["amount"]
         else:
             total["units"] += quantity
             total["lines"] += 1
+            is_credit = quantity == 0 and one["amount"] < 0
+            total["guest_lines"] += one["user_id"] is None and not is_credit
             total["amount"] += one["amount"]
             total["discount"] += one["discount"] or 0
     return sorted(((*key, *map(float, total.values())) for key, total in sums.items()), key=repr)
@@ -79,15 +83,15 @@ def test_equals_plain_sums_whatever_the_partitioning(rows, contracts, settings):
 def test_without_a_limit_no_line_is_left_out(rows, contracts, settings):
     """A refund alone is no demand, and a guest's line is; both in one frame."""
     lines = [
-        line("fuel", "25000", "30"),
-        line("back", "-2", "-5"),
+        line("fuel", "25000", "30", user_id="ann"),
+        line("back", "-2", "-5", user_id="ann"),
         line("guest", "1", user_id=None),
     ]
     tables = {"silver.transactions": rows("silver.transactions", *lines)}
     found = product_days(tables, BuildContext(FIRST, with_most(settings, None)))
     by_product = {row[2]: row[4:] for row in found_sums(found, contracts["features.product_days"])}
     assert by_product == {
-        "fuel": (25000, 0, 1, 30, 0, 0),
-        "back": (0, 2, 0, 0, 0, 0),
-        "guest": (1, 0, 1, 1, 0, 0),
+        "fuel": (25000, 0, 1, 30, 0, 0, 0, 0),
+        "back": (0, 2, 0, 0, 0, 0, 5, 0),
+        "guest": (1, 0, 1, 1, 0, 0, 0, 1),
     }

@@ -8,8 +8,20 @@ import pytest
 
 from conftest import collected
 from lakeshop.engine.context import BuildContext
-from lakeshop.features.products import buyers, products, promoted_tomorrow, sales
-from lakeshop.features.user_products import TRENDS, habits, purchase_days, user_products
+from lakeshop.features.products import (
+    buyers,
+    products,
+    promoted_tomorrow,
+    sales,
+    with_rates,
+    with_sales,
+)
+from lakeshop.features.user_products import (
+    TRENDS,
+    habits,
+    purchases_and_refunds,
+    user_products,
+)
 
 DAY = date(2026, 3, 31)
 WINDOWS = (7, 28, 84)
@@ -30,10 +42,12 @@ def night(settings):
 def made(rows, night):
     """features.products as rows by product, from daily sums and promotions."""
 
-    def made(days, promotions=(), n_partitions=None):
+    def made(days, promotions=(), n_partitions=None, guests=()):
         sums = rows("features.user_product_days", *days)
+        sold = rows("features.product_days", *map(as_sold, days), *guests)
         tables = {
             "features.user_product_days": sums.repartition(n_partitions) if n_partitions else sums,
+            "features.product_days": sold.repartition(n_partitions) if n_partitions else sold,
             "silver.promotions": rows("silver.promotions", *promotions),
         }
         tables["features.user_products"] = user_products(tables, night)
@@ -54,6 +68,17 @@ def bought(user, product, age, units="1", amount="1.00", lines=1):
         "lines": lines,
         "amount": Decimal(amount),
     }
+
+
+def as_sold(day):
+    """The same as rows of features.product_days."""
+    names = ("business_date", "event_date", "product_id", "units", "lines", "amount")
+    return {name: day[name] for name in names} | {"guest_lines": None}
+
+
+def by_guests(product, age, lines=1):
+    sold = bought("nobody", product, age, units=str(lines), amount=f"{2 * lines}.00", lines=lines)
+    return as_sold(sold) | {"guest_lines": lines}
 
 
 def promotion(product, starts, ends, display=0, mailer=0, announced=5):
@@ -98,12 +123,14 @@ def test_worked_product(made):
 
 def test_repeats_are_shrunk_to_the_shops_mean(spark, night):
     purchases = spark.createDataFrame(
-        [("ann", "often", ago(age)) for age in (99, 89, 79)]
-        + [("bob", "often", ago(49)), ("ann", "once", ago(199)), ("bob", "once", ago(0))],
-        "user_id STRING, product_id STRING, event_date DATE",
+        [("ann", "often", ago(age), True) for age in (99, 89, 79)]
+        + [("bob", "often", ago(49), True), ("ann", "once", ago(199), True)]
+        + [("bob", "once", ago(0), True), ("cem", "once", ago(300), False)],
+        "user_id STRING, product_id STRING, event_date DATE, is_kept BOOLEAN",
     )
     options = night.settings.features
-    found = {r.product_id: r for r in buyers(habits(purchases, DAY, options), options).collect()}
+    sums, mean = buyers(habits(purchases, DAY, options), options)
+    found = {r.product_id: r for r in with_rates(sums, mean, options).collect()}
     # often: 2 repeats in 100 + 50 days; once: 0 in 200 + 1. Mean 2 / 351; prior 300 days.
     often, once = found["often"], found["once"]
     assert often.repeat_rate == pytest.approx((2 + 300 * 2 / 351) / (150 + 300))
@@ -264,7 +291,7 @@ def test_equals_brute_force(made, contracts):
 
 
 def test_no_days_no_products(rows, night, contracts):
-    names = ("features.user_product_days", "features.user_products", "silver.promotions")
+    names = ("features.product_days", "features.user_products", "silver.promotions")
     tables = {name: rows(name) for name in names}
     found = products(tables, night)
     expected = set(contracts["features.products"].column_names) - {"business_date"}
@@ -275,13 +302,31 @@ def test_no_days_no_products(rows, night, contracts):
 def test_sums_are_exact_whatever_the_partitioning(rows, night):
     """0.10 three hundred times is 30.00 in any order of the rows."""
     days = [bought(f"u{n}", "p", n, units="0.1", amount="0.10") for n in range(300)]
-    frame = rows("features.user_product_days", *days)
-    options = night.settings.features
+    pairs, sold = rows("features.user_product_days", *days), map(as_sold, days)
+    options, sold = night.settings.features, rows("features.product_days", *sold)
 
-    def sums(n_partitions):
-        parted = frame.repartition(n_partitions, "user_id")
-        found = buyers(habits(purchase_days(parted), DAY, options), options)
-        return collected(sales(parted, DAY, WINDOWS).join(found, on="product_id", how="inner"))
+    def sums(n):
+        found = habits(purchases_and_refunds(pairs.repartition(n, "user_id")), DAY, options)
+        bought = sales(sold.repartition(n, "event_date"), DAY, WINDOWS)
+        return collected(with_sales(found, bought, options), "units_long", "repeat_rate", "price")
 
     assert sums(1) == sums(9)
-    assert sums(1)[0][3] == Decimal("8.4")  # the units of the last 84 days
+    assert sums(1)[0][0] == Decimal("8.4")  # the units of the last 84 days
+
+
+def test_guests_count_for_popularity_and_for_what_is_on_sale(made):
+    sold = [by_guests("p", 1, lines=2), by_guests("walk-in", 5), by_guests("walk-in", 20, lines=3)]
+    found = made([bought("ann", "p", 30)], guests=sold)
+    p, walk_in = found["p"], found["walk-in"]
+    assert [p["purchase_days"], *(p[f"purchase_days_{n}"] for n in TRENDS)] == [3, 2, 2, 2, 3]
+    assert (p["buyers"], p["age_days"], p["days_since_purchase"]) == (1, 30, 1)
+    assert [walk_in[f"purchase_days_{n}"] for n in TRENDS] == [0, 1, 4, 4]
+    assert (walk_in["buyers"], walk_in["repeat_share"], walk_in["price"]) == (0, 0, 2)
+    assert (walk_in["age_days"], walk_in["days_since_purchase"]) == (20, 5)
+
+
+def test_a_shop_of_guests_alone_has_products(made):
+    found = made([], guests=[by_guests("p", 0), by_guests("q", 83), by_guests("old", 84)])
+    assert set(found) == {"p", "q"}
+    assert {row["repeat_rate"] for row in found.values()} == {0}
+    assert {row["days_between_purchases"] for row in found.values()} == {45}

@@ -17,7 +17,7 @@ from lakeshop.features.user_product_days import KEY, user_product_days
 FIRST = date(2026, 3, 10)
 NIGHTS = [FIRST + timedelta(days=n) for n in range(3)]
 ACTIONS = ("view", "click", "cart", "wishlist", "search", "purchase", "coupon", "impression")
-SUMS = ("units", "lines", "orders", "amount", "discount", "views", "carts")
+SUMS = ("units", "lines", "orders", "amount", "discount", "views", "carts", "refunded")
 
 
 def random_lines(draw):
@@ -65,7 +65,8 @@ def expected_sums(lines, actions):
         total["units"] += line["quantity"]
         total["amount"] += line["amount"]
         total["discount"] += line["discount"] or 0
-        if line["quantity"] >= 0:
+        total["refunded"] -= min(line["quantity"], 0)
+        if line["quantity"] > 0 or (line["quantity"] == 0 and line["amount"] >= 0):
             total["lines"] += 1
             orders[key].add(line["order_id"])
         total["orders"] = len(orders[key])
@@ -144,16 +145,24 @@ def test_worked_day(summed, rows):
     actions = [base | {"action": action} for action in ("view", "click", "cart", "search")]
     actions += [base | {"action": "view", "product_id": None}, base | {"user_id": None}]
     # units 2 + 1 + 1 - 1; three lines in two orders; 4 + 2 + 1.5 - 2.
-    today = (FIRST, FIRST, "ann", "p1", 3, 3, 2, Decimal("5.50"), Decimal("0.50"), 2, 1)
-    late = (FIRST, FIRST - timedelta(days=1), "ann", "p1", 1, 1, 1, 1, 0, 0, 0)
+    today = (FIRST, FIRST, "ann", "p1", 3, 3, 2, Decimal("5.50"), Decimal("0.50"), 2, 1, 1)
+    late = (FIRST, FIRST - timedelta(days=1), "ann", "p1", 1, 1, 1, 1, 0, 0, 0, 0)
     assert collected(summed(lines, actions)) == sorted([today, late], key=repr)
 
 
 def test_refund_alone_is_neither_line_nor_order(summed):
     refund = {"quantity": Decimal(-2), "amount": Decimal(-5), "user_id": "ann"}
-    ((*_, units, lines, orders, amount, discount, views, carts),) = collected(summed([refund], []))
+    ((*_, units, lines, orders, amount, discount, views, carts, back),) = collected(
+        summed([refund], [])
+    )
     assert (units, lines, orders, amount) == (-2, 0, 0, -5)
-    assert (discount, views, carts) == (0, 0, 0)
+    assert (discount, views, carts, back) == (0, 0, 0, 2)
+
+
+def test_a_credit_without_units_is_no_purchase(summed):
+    credit = {"quantity": Decimal(0), "amount": Decimal(-5), "user_id": "ann"}
+    ((*_, units, lines, orders, amount, _, _, _, back),) = collected(summed([credit], []))
+    assert (units, lines, orders, amount, back) == (0, 0, 0, -5, 0)
 
 
 def test_nothing_gives_nothing(rows, settings, contracts):

@@ -2,12 +2,19 @@
 
 import random
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 
 from conftest import collected
 from lakeshop.engine.context import BuildContext
-from lakeshop.features.user_products import TRENDS, habits, purchase_days, user_products
+from lakeshop.features.user_products import (
+    TRENDS,
+    habits,
+    purchase_days,
+    purchases_and_refunds,
+    user_products,
+)
 
 DAY = date(2026, 3, 31)
 ONE = 2**20
@@ -23,7 +30,8 @@ def options(settings):
 
 
 def purchases_of(spark, *values):
-    return spark.createDataFrame(values, "user_id STRING, product_id STRING, event_date DATE")
+    schema = "user_id STRING, product_id STRING, event_date DATE, is_kept BOOLEAN"
+    return spark.createDataFrame([(*value, True) for value in values], schema)
 
 
 def test_purchase_days_count_once_and_only_with_a_line(rows):
@@ -80,3 +88,56 @@ def test_no_purchases_no_habits(rows, settings, contracts):
     found = user_products(tables, BuildContext(DAY, settings))
     assert ["business_date", *found.columns] == contracts["features.user_products"].column_names
     assert found.isEmpty()
+
+
+def moved(age, units, refunded="0", user="ann", filed=None, **changed):
+    """A day of a user and the product p: units less those brought back."""
+    return {
+        "business_date": ago(age if filed is None else filed),
+        "event_date": ago(age),
+        "user_id": user,
+        "product_id": "p",
+        "units": Decimal(units),
+        "refunded": Decimal(refunded),
+        "lines": int(Decimal(units) + Decimal(refunded) > 0),
+    } | changed
+
+
+REFUNDS = {
+    "bought once and brought back": ([moved(5, "1"), moved(3, "-1", "1")], []),
+    "on the same day": ([moved(5, "0", "1")], []),
+    "one of two": ([moved(5, "2"), moved(3, "-1", "1")], [5]),
+    "the newest of three": ([moved(a, "1") for a in (9, 7, 5)] + [moved(3, "-1", "1")], [9, 7]),
+    "two of three": ([moved(a, "1") for a in (9, 7, 5)] + [moved(3, "-2", "2")], [9]),
+    "and bought again": ([moved(9, "1"), moved(7, "-1", "1"), moved(5, "1")], [5]),
+    "bought before the look-back": ([moved(9, "-1", "1"), moved(5, "1")], [5]),
+    "half and half": ([moved(9, "3"), moved(7, "-1", "1"), moved(5, "-2", "2")], []),
+    "filed late": ([moved(9, "1"), moved(7, "-1", "1", filed=1)], []),
+    "filed in parts": ([moved(9, "1"), moved(9, "1", filed=2), moved(7, "-1", "1")], [9]),
+    "without units": ([moved(9, "0", lines=1)], [9]),
+    "of an older table": (
+        [moved(9, "1", refunded="0") | {"refunded": None}, moved(7, "-1") | {"refunded": None}],
+        [],
+    ),
+    "by weight": ([moved(9, "0.750"), moved(8, "1.5"), moved(7, "-1.5", "1.5")], [9]),
+}
+
+
+def test_what_was_brought_back_is_no_habit(rows):
+    days = [day | {"user_id": name} for name, (days, _) in REFUNDS.items() for day in days]
+    frame = rows("features.user_product_days", *days)
+    for n in (1, 5):
+        found = purchases_and_refunds(frame.repartition(n)).where("is_kept")
+        kept = {(row["user_id"], (DAY - row["event_date"]).days) for row in found.collect()}
+        assert kept == {(name, age) for name, (_, ages) in REFUNDS.items() for age in ages}
+
+
+def test_a_pair_of_which_nothing_is_left_has_no_purchase_day(rows, settings):
+    tables = {
+        "features.user_product_days": rows(
+            "features.user_product_days", *REFUNDS["bought once and brought back"][0]
+        )
+    }
+    [row] = user_products(tables, BuildContext(DAY, settings)).collect()
+    assert (row["purchase_days"], row["purchase_days_84"], row["habit"], row["recent"]) == (0,) * 4
+    assert (row["days_since_purchase"], row["days_since_first_purchase"]) == (5, 5)

@@ -239,3 +239,23 @@ def test_sums_are_exact_whatever_the_partitioning(rows):
     )
     assert few == many
     assert Decimal("30.00") in few[0]
+
+
+def test_a_huge_order_and_its_refund_leave_no_trace_in_money(made):
+    usual = [bought(user, "p", age, amount="2.00") for user in ("a", "b") for age in (1, 9, 40)]
+    huge = [
+        bought("a", "q", 10, amount="9000.00"),
+        bought("a", "q", 8, lines=0, amount="-9000.00") | {"units": Decimal(-1)},
+        bought("a", "r", 90, amount="7000.00"),
+        bought("a", "r", 3, lines=0, amount="-7000.00") | {"units": Decimal(-1)},
+    ]
+    found = made([*usual, *huge])
+    money = [f"amount_{w}" for w in ("short", "middle", "long")]
+    assert [found["b"][name] for name in money] == [2, 4, 6]
+    # What was paid before the late refund is taken for paid back; nothing falls below 0.
+    assert [found["a"][name] for name in money] == [2, 2, 2]
+    assert found["a"]["amount_per_visit"] == Decimal("6.00") / 5
+
+
+def test_who_only_brought_back_is_no_user_of_the_look_back(made):
+    assert made([bought("a", "q", 8, lines=0, amount="-9.00") | {"units": Decimal(-1)}]) == {}

@@ -216,7 +216,7 @@ class Entity(FrozenModel):
     path: Annotated[str, Below]
     format: Literal["json", "csv", "parquet"]
     required: bool | None = None
-    expects: Expected | None = None
+    expects: Expected | None = later(None)
     history: Annotated[str | None, Below] = None
     separator: Annotated[str, Field(pattern=r"^[^\r\n\"]$")] = ","
     header: tuple[str, ...] | None = None
@@ -297,17 +297,48 @@ class Entity(FrozenModel):
         return value | {"path": "", "format": "json", "required": False}
 
 
+class ExcludedProducts(FrozenModel):
+    """Products that are no goods: by id, by department or category, by words of the name.
+
+    A pattern is one or several whole words; `*` stands for any text. Case makes no difference.
+    """
+
+    ids: tuple[Name, ...] = ()
+    categories: tuple[Name, ...] = ()
+    patterns: tuple[Annotated[str, Field(pattern=r"[^*\s]")], ...] = ()
+
+
 class Shop(FrozenModel):
     """The shop itself.
 
     A night also loads files that came late or anew for the `late_days` days before.
+    `currency` is that of its amounts: lines of another one are left out. `shared_accounts` are
+    the shop's own ids of users who are no persons, such as that of all walk-ins: their lines are
+    guests' lines. `exclude_products` names what is no good.
     """
 
     name: str
     zone: Zone
     landing: str
-    late_days: Annotated[int, Field(ge=0, le=28)] = 2
+    late_days: Annotated[int, Field(ge=0, le=28)] = later(2)
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] | None = later(None)
+    shared_accounts: tuple[Name, ...] = later(())
+    exclude_products: ExcludedProducts | None = later(None)
     entities: Mapping[str, Entity]
+
+    @model_validator(mode="after")
+    def _amounts_are_of_its_currency(self) -> "Shop":
+        lines = self.entities.get("transactions")
+        constant = (
+            lines.columns["currency"].constant if lines and "currency" in lines.columns else None
+        )
+        if self.currency and constant and constant.upper() != self.currency:
+            msg = (
+                f"should have the currency {self.currency} as constant of its transactions, "
+                f"received {constant!r}; else each line would be left out"
+            )
+            raise ValueError(msg)
+        return self
 
     @property
     def required_tables(self) -> frozenset[str]:

@@ -12,7 +12,7 @@ from pyspark.sql import functions as F
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
 from lakeshop.demand.settings import DemandSettings
-from lakeshop.engine.transforms import age_in_days
+from lakeshop.engine.transforms import age_in_days, in_parts, net_of_refunds
 from lakeshop.features.product_days import NO_STORE
 from lakeshop.features.promotions import planned
 
@@ -79,7 +79,7 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings)
     """One row per series: `sold`, its days with a sale, and sums of the last `active_days`.
 
     `first_age` and `last_age` are ages of its first and last sale within 400 days. `weekday_lines`
-    are order lines of the last 84 days by weekday, Monday first.
+    are order lines of the last 84 days by weekday, Monday first. `cents` are without refunds.
 
     Args:
         days: features.product_days.
@@ -92,7 +92,7 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings)
         as_series(days, known, options.level)
         .where(age <= LOOK_BACK_DAYS)
         .groupBy(*SERIES_KEY, "event_date")
-        .agg(*[F.sum(_integer(name, parts)).alias(name) for name, parts in _PARTS.items()])
+        .agg(*[F.sum(in_parts(name, parts)).alias(name) for name, parts in _PARTS.items()])
         .withColumn("age", age)
     )
     is_sold, is_active = F.col("units") > 0, F.col("age") < options.active_days
@@ -102,7 +102,7 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings)
         F.collect_list(F.when(is_shown, entry)).alias("sold"),
         F.min(F.when(is_sold, F.col("age"))).alias("last_age"),
         F.max(F.when(is_sold, F.col("age"))).alias("first_age"),
-        F.sum(F.when(is_active, F.col("amount"))).alias("cents"),
+        _cents(options.active_days).alias("cents"),
         F.bool_or(F.col("units") % _PARTS["units"] != 0).alias("is_fractional"),
         F.array(*[_lines_on(weekday) for weekday in range(WEEK)]).alias("weekday_lines"),
         *[
@@ -112,15 +112,24 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings)
     )
 
 
-_PARTS = {"units": 1000, "amount": 100, "refunded": 1000, "lines": 1, "excluded_units": 1000}
+_PARTS = {
+    "units": 1000,
+    "amount": 100,
+    "refunded": 1000,
+    "lines": 1,
+    "excluded_units": 1000,
+    "refunded_amount": 100,
+}
 
 
-def _integer(name: str, parts: int) -> Column:
-    """A decimal in its smallest parts: sums of integers are several times as fast.
-
-    A double holds every number of the column exactly enough to be rounded to its part.
-    """
-    return F.rint(F.col(name).cast("double") * parts).cast("bigint")
+def _cents(days: int) -> Column:
+    """What was paid in the last days; of series with refunds what is left of it."""
+    is_recent, paid_back = F.col("age") < days, F.coalesce("refunded_amount", F.lit(0))
+    has_money = (F.col("amount") != 0) | (paid_back != 0)
+    entry = F.struct("age", (F.col("amount") - paid_back).alias("net"))
+    left = net_of_refunds(F.collect_list(F.when(is_recent & has_money, entry)), days)
+    has_refund = F.bool_or(is_recent & (paid_back != 0))
+    return F.when(has_refund, left).otherwise(F.sum(F.when(is_recent, F.col("amount"))))
 
 
 def _lines_on(weekday: int) -> Column:

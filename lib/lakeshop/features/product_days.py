@@ -11,6 +11,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.features.user_product_days import IS_PURCHASE
 
 NO_STORE = "*"  # of lines without a store, and of series that pool all stores
 KEY = (BUSINESS_DATE, "event_date", "product_id", "store_id")
@@ -37,6 +38,10 @@ def per_day(transactions: DataFrame, most_units: float | None) -> DataFrame:
             _total(F.col("amount"), is_purchase).alias("amount"),
             _total(discount, is_purchase).alias("discount"),
             _total(quantity, (quantity >= 0) & is_many).alias("excluded_units"),
+            _total(-F.col("amount"), (quantity < 0) & ~is_many).alias("refunded_amount"),
+            F.count_if(F.expr(IS_PURCHASE) & ~is_many & F.col("user_id").isNull()).alias(
+                "guest_lines"
+            ),
         )
     )
 

@@ -2,6 +2,9 @@
 
 Units and buyers over three windows, repeat purchases, price level and its change, promotion and age
 in the range. Computed from the daily sums and the habits of the look-back.
+
+Guests are no buyers. Their lines count as purchase days, in their age in the range, and in units
+and prices.
 """
 
 from datetime import date, timedelta
@@ -13,32 +16,65 @@ from lakeshop.config.settings import Features
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import age_in_days
 from lakeshop.features.promotions import planned
-from lakeshop.features.user_products import TRENDS
+from lakeshop.features.user_products import TRENDS, kept
 
 PROMOTION = ("product_id", "starts_on")
 LABELS = ("short", "middle", "long")
 PLAN_DAYS = 56  # that a promotion may be moved by, and still replaces the old plan
 STORES = ("display_stores", "mailer_stores")
+SUMS = ("repeaters", "repeats", "exposure", "span")
 
 
 def products(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per product with a purchase in the look-back."""
     settings = context.settings.features
-    bought = tables["features.user_product_days"].where(F.col("lines") > 0)
+    sold = sales(tables["features.product_days"], context.day, settings.windows)
     promotions = promoted_tomorrow(tables["silver.promotions"], context.day)
     return (
-        buyers(tables["features.user_products"], settings)
-        .join(sales(bought, context.day, settings.windows), on="product_id", how="left")
+        with_sales(tables["features.user_products"], sold, settings)
         .join(promotions, on="product_id", how="left")
         .na.fill(0, [*[f"units_{label}" for label in LABELS], *STORES])
     )
 
 
-def sales(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFrame:
-    """Units, price level and price change of each product sold in the long window.
+def with_sales(habits: DataFrame, sold: DataFrame, settings: Features) -> DataFrame:
+    """Buyers and sales of each product that users or guests bought.
 
-    The price is the amount paid per unit in the middle window. Its change is relative to the price
-    on the days between the middle and the long window.
+    Args:
+        habits: rows of features.user_products.
+        sold: as from `sales`.
+        settings: windows and priors.
+    """
+    counts = [("purchase_days", "guests"), *[(f"purchase_days_{n}", f"guests_{n}") for n in TRENDS]]
+    both = {mine: F.coalesce(mine, F.lit(0)) + F.coalesce(g, F.lit(0)) for mine, g in counts}
+    found, mean = buyers(habits, settings)
+    return (
+        found.join(sold, on="product_id", how="full")
+        .withColumns(
+            {
+                **both,
+                "age_days": F.greatest("age_days", "first_age"),
+                "days_since_purchase": F.least("days_since_purchase", "last_age"),
+            }
+        )
+        .where("days_since_purchase IS NOT NULL")
+        .na.fill(0, ["buyers", *[f"buyers_{label}" for label in LABELS], *SUMS])
+        .transform(with_rates, mean, settings)
+        .drop("first_age", "last_age", *[guests for _, guests in counts])
+    )
+
+
+def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFrame:
+    """Units, price level, price change and guests' lines of each product sold lately.
+
+    Lately is the long window, or 84 days if that is more. The price is the amount paid per unit
+    in the middle window. Its change is relative to the price on the days between the middle and
+    the long window. `first_age` and `last_age` are those of guests' lines, NULL without any.
+
+    Args:
+        days: rows of features.product_days.
+        day: the business date.
+        windows: short, middle and long, in days.
     """
     age, priced = age_in_days(day), F.col("units") > 0
     units = [
@@ -48,15 +84,20 @@ def sales(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFr
     now = priced & (age < windows[1])
     earlier = priced & (age >= windows[1]) & (age < windows[2])
     price, before = _price(now), _price(earlier)
+    guests, guest_age = F.col("guest_lines"), F.when(F.col("guest_lines") > 0, age)
     # Compared as a date: Spark leaves out the parts of files whose dates are all before it.
-    since = F.lit(day - timedelta(days=windows[2]))
+    since = F.lit(day - timedelta(days=max(windows[2], *TRENDS)))
     return (
-        bought.where(F.col("event_date") > since)
+        days.where((F.col("event_date") > since) & (F.col("lines") > 0))
         .groupBy("product_id")
         .agg(
             *units,
             price.alias("price"),
             (F.try_divide(price, before) - 1).alias("price_change"),
+            F.sum(guests).alias("guests"),
+            *[F.sum(F.when(age < n, guests)).alias(f"guests_{n}") for n in TRENDS],
+            F.max(guest_age).alias("first_age"),
+            F.min(guest_age).alias("last_age"),
         )
     )
 
@@ -66,43 +107,53 @@ def _price(within: Column) -> Column:
     return F.try_divide(paid, units)
 
 
-def buyers(habits: DataFrame, settings: Features) -> DataFrame:
-    """Number of buyers of each product, their recency, and the regularity of repeat purchases.
+def buyers(habits: DataFrame, settings: Features) -> tuple[DataFrame, DataFrame]:
+    """Number of buyers of each product, their recency, and the sums of `with_rates`.
+
+    Returns:
+        One row per product, and one row with the shop's `mean_rate` of repeat purchases.
+    """
+    first, last = F.col("days_since_first_purchase"), F.col("days_since_purchase")
+    counts = ["purchase_days", *[f"purchase_days_{days}" for days in TRENDS]]
+    sums = (
+        kept(habits)
+        .groupBy("product_id")
+        .agg(
+            F.count("*").alias("buyers"),
+            *[
+                F.count_if(last < days).alias(f"buyers_{label}")
+                for label, days in zip(LABELS, settings.windows, strict=True)
+            ],
+            *[F.sum(name).alias(name) for name in counts],
+            F.max(first).alias("age_days"),
+            F.min(last).alias("days_since_purchase"),
+            F.count_if(F.col("purchase_days") > 1).alias("repeaters"),
+            F.sum(F.col("purchase_days") - 1).alias("repeats"),
+            F.sum(first + 1).alias("exposure"),
+            F.sum(first - last).alias("span"),
+        )
+    )
+    rate = F.coalesce(F.sum("repeats") / F.sum("exposure"), F.lit(0.0))
+    return sums, sums.agg(rate.alias("mean_rate"))
+
+
+def with_rates(products: DataFrame, mean: DataFrame, settings: Features) -> DataFrame:
+    """Add the regularity of repeat purchases, in place of its sums.
 
     `repeat_rate`: repeat purchases per buyer and day since their first one, shrunk to the shop's
     mean by `repeat_prior_days` buyer-days. `days_between_purchases`: mean days between two
     purchases of one buyer, shrunk to `interval_prior_days` by three intervals.
     """
-    first, last = F.col("days_since_first_purchase"), F.col("days_since_purchase")
-    counts = ["purchase_days", *[f"purchase_days_{days}" for days in TRENDS]]
-    sums = habits.groupBy("product_id").agg(
-        F.count("*").alias("buyers"),
-        *[
-            F.count_if(last < days).alias(f"buyers_{label}")
-            for label, days in zip(LABELS, settings.windows, strict=True)
-        ],
-        *[F.sum(name).alias(name) for name in counts],
-        F.max(first).alias("age_days"),
-        F.min(last).alias("days_since_purchase"),
-        F.count_if(F.col("purchase_days") > 1).alias("repeaters"),
-        F.sum(F.col("purchase_days") - 1).alias("repeats"),
-        F.sum(first + 1).alias("exposure"),
-        F.sum(first - last).alias("span"),
-    )
-    mean = sums.agg((F.sum("repeats") / F.sum("exposure")).alias("mean_rate"))
     prior = F.lit(settings.repeat_prior_days)
     rate = (F.col("repeats") + prior * F.col("mean_rate")) / (F.col("exposure") + prior)
     interval = (F.col("span") + 3 * settings.interval_prior_days) / (F.col("repeats") + 3)
+    share = F.coalesce(F.try_divide("repeaters", "buyers"), F.lit(0.0))
     return (
-        sums.crossJoin(F.broadcast(mean))
+        products.crossJoin(F.broadcast(mean))
         .withColumns(
-            {
-                "repeat_share": F.col("repeaters") / F.col("buyers"),
-                "repeat_rate": rate,
-                "days_between_purchases": interval,
-            }
+            {"repeat_share": share, "repeat_rate": rate, "days_between_purchases": interval}
         )
-        .drop("repeaters", "repeats", "exposure", "span", "mean_rate")
+        .drop(*SUMS, "mean_rate")
     )
 
 

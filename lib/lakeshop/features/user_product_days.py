@@ -14,6 +14,7 @@ from lakeshop.engine.context import BuildContext, Tables
 KEY = (BUSINESS_DATE, "event_date", "user_id", "product_id")
 VIEWS = ("view", "click")
 CARTS = ("cart", "wishlist")
+IS_PURCHASE = "quantity > 0 OR (quantity = 0 AND amount >= 0)"
 
 
 def user_product_days(tables: Tables, context: BuildContext) -> DataFrame:
@@ -28,7 +29,7 @@ def user_product_days(tables: Tables, context: BuildContext) -> DataFrame:
     )
 
 
-_BOUGHT = ("units", "lines", "orders", "amount", "discount")
+_BOUGHT = ("units", "lines", "orders", "amount", "discount", "refunded")
 _ACTED = ("views", "carts")
 
 
@@ -37,8 +38,11 @@ def _total(name: str) -> Column:
 
 
 def per_day_bought(transactions: DataFrame) -> DataFrame:
-    """Units and money of order lines. A refund lowers both and is neither line nor order."""
-    is_purchase = F.col("quantity") >= 0
+    """Units and money of order lines. A refund lowers both and is neither line nor order.
+
+    Nor is a credit without units, which corrects a price.
+    """
+    is_purchase = F.expr(IS_PURCHASE)
     return (
         transactions.where(F.col("user_id").isNotNull())
         .groupBy(*KEY)
@@ -48,6 +52,7 @@ def per_day_bought(transactions: DataFrame) -> DataFrame:
             F.count_distinct(F.when(is_purchase, F.col("order_id"))).alias("orders"),
             F.sum("amount").alias("amount"),
             F.sum(F.coalesce("discount", F.lit(0))).alias("discount"),
+            F.sum(-F.least("quantity", F.lit(0))).alias("refunded"),
         )
     )
 

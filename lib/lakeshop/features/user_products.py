@@ -3,24 +3,30 @@
 Summed over products, these habits measure the activity of a user. Summed over users, they measure
 how regularly a product is rebought. Recommendations and similarities are computed from them. Days
 with a purchase are counted, not lines: a split order counts once.
+
+What was brought back is no habit. A refund takes back what the user bought last of the product; a
+day of which nothing is left does not count. A pair of which no day is left keeps its row with 0
+purchase days: the product is not new to the user either.
 """
 
 from datetime import date
 
 from pyspark.sql import DataFrame
+from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from lakeshop.config.settings import Features
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import age_in_days, decayed
+from lakeshop.engine.transforms import age_in_days, decayed, in_parts
 
 PAIR = ("user_id", "product_id")
+THOUSANDTHS = 1000  # of a unit
 TRENDS = (3, 14, 28, 84)  # days over which purchase days are counted
 
 
 def user_products(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user and product bought in the look-back."""
-    purchases = purchase_days(tables["features.user_product_days"])
+    purchases = purchases_and_refunds(tables["features.user_product_days"])
     return habits(purchases, context.day, context.settings.features)
 
 
@@ -31,21 +37,68 @@ def purchase_days(days: DataFrame) -> DataFrame:
     return bought.repartition(*PAIR).distinct()
 
 
+def purchases_and_refunds(days: DataFrame) -> DataFrame:
+    """As `purchase_days`, with `is_kept`: whether not all of it was brought back.
+
+    Units that a user holds of a product rise by purchases and fall by refunds. A purchase is
+    gone where they fall to what they were before it. Purchases without units are kept.
+    """
+    units, refunded = in_parts("units", THOUSANDTHS), in_parts("refunded", THOUSANDTHS)
+    refunded = F.coalesce(refunded, F.greatest(-units, F.lit(0)))
+    is_purchase = F.col("lines") > 0
+    per_day = (
+        days.select(
+            *(*PAIR, "event_date", is_purchase.alias("is_purchase")),
+            *(units.alias("net"), refunded.alias("refunded")),
+        )
+        .where("is_purchase OR refunded > 0")
+        # Hardly a day is filed twice: moved once by pair, rows need not be moved again to sum them.
+        .repartition(*PAIR)
+        .groupBy(*PAIR, "event_date")
+        .agg(
+            F.bool_or("is_purchase").alias("is_purchase"),
+            *[F.sum(name).alias(name) for name in ("net", "refunded")],
+        )
+    )
+    in_time = W.partitionBy(*PAIR).orderBy("event_date")
+    held = F.sum("net").over(in_time.rowsBetween(W.unboundedPreceding, W.currentRow))
+    least = F.min("held").over(in_time.rowsBetween(W.currentRow, W.unboundedFollowing))
+    is_counted = F.col("net") + F.col("refunded") > 0
+    is_left = F.col("least") > F.col("held") - F.col("net")
+    return (
+        per_day.withColumn("held", held)
+        .withColumn("least", least)
+        .where("is_purchase")
+        .select(*PAIR, "event_date", (is_left | ~is_counted).alias("is_kept"))
+    )
+
+
 def habits(purchases: DataFrame, day: date, settings: Features) -> DataFrame:
     """One row per user and product, ages in days on the business date.
 
     Args:
-        purchases: as from `purchase_days`.
+        purchases: as from `purchases_and_refunds`; ages are those of kept ones, where there are any.
         day: the business date.
         settings: half-lives of `habit` and of `recent`, the fixed-point sums of the purchase days'
             weights.
     """
-    age = age_in_days(day)
+    age, is_kept = age_in_days(day), F.col("is_kept")
+    kept_age = F.when(is_kept, age)
     return purchases.groupBy(*PAIR).agg(
-        F.count("*").alias("purchase_days"),
-        *[F.count_if(age < days).alias(f"purchase_days_{days}") for days in TRENDS],
-        F.min(age).alias("days_since_purchase"),
-        F.max(age).alias("days_since_first_purchase"),
-        F.sum(decayed(age, settings.half_life_days)).alias("habit"),
-        F.sum(decayed(age, settings.recent_half_life_days)).alias("recent"),
+        F.count_if(is_kept).alias("purchase_days"),
+        *[F.count_if(kept_age < days).alias(f"purchase_days_{days}") for days in TRENDS],
+        F.coalesce(F.min(kept_age), F.min(age)).alias("days_since_purchase"),
+        F.coalesce(F.max(kept_age), F.max(age)).alias("days_since_first_purchase"),
+        *[
+            F.coalesce(F.sum(decayed(kept_age, days)), F.lit(0)).alias(name)
+            for name, days in (
+                ("habit", settings.half_life_days),
+                ("recent", settings.recent_half_life_days),
+            )
+        ],
     )
+
+
+def kept(habits: DataFrame) -> DataFrame:
+    """The pairs of which not all was brought back."""
+    return habits.where(F.col("purchase_days") > 0)

@@ -5,55 +5,96 @@ preferred departments. Computed from the daily sums and the habits of the look-b
 first within it.
 """
 
+from collections.abc import Callable
 from datetime import date
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import age_in_days, top_per
+from lakeshop.engine.transforms import age_in_days, in_parts, net_of_refunds, top_per
+from lakeshop.features.user_products import kept
+
+CENTS = 100
+FOREVER = 2**31 - 1  # days
 
 
 def users(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user with a purchase in the look-back."""
     settings = context.settings.features
-    bought = tables["features.user_product_days"].where(F.col("lines") > 0)
-    habits = tables["features.user_products"]
+    days = tables["features.user_product_days"]
+    habits = kept(tables["features.user_products"])
     departments = preferred_departments(
         with_department(habits, tables["silver.products"]), settings.preferred_departments
     )
     return (
-        per_user(bought, context.day, settings.windows)
+        per_user(days, context.day, settings.windows)
         .join(activity(habits), on="user_id", how="left")
         .join(departments, on="user_id", how="left")
     )
 
 
-def per_user(bought: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFrame:
-    """Recency, frequency, money, basket size and discount share of each user."""
-    visits = bought.groupBy("user_id", "event_date").agg(
-        *[F.sum(name).alias(name) for name in ("lines", "amount", "discount")]
+def per_user(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFrame:
+    """Recency, frequency, money, basket size and discount share of each user.
+
+    Money is what is left of purchases after refunds, see `net_of_refunds`.
+
+    Args:
+        days: rows of features.user_product_days.
+        day: the business date.
+        windows: of the sums, in days.
+    """
+    is_bought, is_refund = F.col("lines") > 0, F.col("units") < 0
+    is_refund |= F.coalesce(F.col("refunded") > 0, F.lit(False))
+    visits = (
+        days.where(is_bought | is_refund)
+        .groupBy("user_id", "event_date")
+        .agg(
+            F.sum("lines").alias("lines"),
+            F.sum("amount").alias("net"),
+            *[F.sum(F.when(is_bought, F.col(n))).alias(n) for n in ("amount", "discount")],
+            F.bool_or(is_refund).alias("has_refund"),
+        )
     )
-    age = age_in_days(day)
+    age, is_visit = age_in_days(day), F.col("lines") > 0
+    visit_age = F.when(is_visit, age)
+    paid, saved, n_visits = F.sum("amount"), F.sum("discount"), F.count_if(is_visit)
+    span = F.date_diff(*[each(F.when(is_visit, F.col("event_date"))) for each in (F.max, F.min)])
+    net = _net_sums(age)
     recent: list[Column] = []
-    for label, days in zip(("short", "middle", "long"), windows, strict=True):
-        within = age < days
+    for label, days_back in zip(("short", "middle", "long"), windows, strict=True):
         recent += [
-            F.count_if(within).alias(f"visit_days_{label}"),
-            F.coalesce(F.sum(F.when(within, F.col("amount"))), F.lit(0)).alias(f"amount_{label}"),
+            F.count_if(visit_age < days_back).alias(f"visit_days_{label}"),
+            net(days_back).alias(f"amount_{label}"),
         ]
-    paid, saved, n_visits = F.sum("amount"), F.sum("discount"), F.count("*")
-    span = F.date_diff(F.max("event_date"), F.min("event_date"))
-    return visits.groupBy("user_id").agg(
-        F.min(age).alias("days_since_purchase"),
-        F.max(age).alias("days_since_first_purchase"),
-        n_visits.alias("visit_days"),
-        F.when(n_visits > 1, F.try_divide(span, n_visits - 1)).alias("days_between_visits"),
-        *recent,
-        (F.sum("lines") / n_visits).alias("lines_per_visit"),
-        (paid / n_visits).alias("amount_per_visit"),
-        F.try_divide(saved, paid + saved).alias("discount_share"),
+    return (
+        visits.groupBy("user_id")
+        .agg(
+            F.min(visit_age).alias("days_since_purchase"),
+            F.max(visit_age).alias("days_since_first_purchase"),
+            n_visits.alias("visit_days"),
+            F.when(n_visits > 1, F.try_divide(span, n_visits - 1)).alias("days_between_visits"),
+            *recent,
+            F.try_divide(F.sum("lines"), n_visits).alias("lines_per_visit"),
+            F.try_divide(net(None), n_visits).alias("amount_per_visit"),
+            F.try_divide(saved, paid + saved).alias("discount_share"),
+        )
+        .where("visit_days > 0")
     )
+
+
+def _net_sums(age: Column) -> Callable[[int | None], Column]:
+    """Sums of `net` over the last days, or over all; of users with refunds what is left of it."""
+    entry = F.struct(age.alias("age"), in_parts("net", CENTS).alias("net"))
+    entries, has_refund = F.collect_list(entry), F.bool_or("has_refund")
+
+    def net(days: int | None) -> Column:
+        within = F.lit(True) if days is None else age < days
+        plain = F.coalesce(F.sum(F.when(within, F.col("net"))), F.lit(0))
+        left = net_of_refunds(entries, FOREVER if days is None else days)
+        return F.when(has_refund, (left / CENTS).cast("decimal(18,2)")).otherwise(plain)
+
+    return net
 
 
 def activity(habits: DataFrame) -> DataFrame:
