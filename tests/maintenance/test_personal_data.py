@@ -168,7 +168,7 @@ def test_a_map_has_one_digest_whatever_its_order(spark):
 def test_nested_columns_are_written_and_read_as_any_other(lake):
     rows = lake.read(NOTES.name)
     assert rows.schema["talks"].dataType == spark_type(KINDS["talks"])
-    assert audit(lake, NOTES, rows)[D].rows == 2 * len(notes_of(GONE)) + len(EMPTY)
+    assert audit(lake, NOTES, rows).contents[D].rows == 2 * len(notes_of(GONE)) + len(EMPTY)
     held = collected(rows.where("note = 'gone:field'").select("about.name", "about.age"))
     assert [tuple(row) for row in held] == [(GONE, 7)]
     assert lake.snapshot(NOTES.name).protocol().minReaderVersion() == 1

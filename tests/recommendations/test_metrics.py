@@ -6,7 +6,7 @@ import pytest
 
 from lakeshop.engine.context import BuildContext
 from lakeshop.engine.metrics import FIGURE
-from lakeshop.features.user_products import habits, purchase_days
+from lakeshop.features.user_products import habits, purchases_and_refunds
 from lakeshop.ml.ranking import paired_interval
 from lakeshop.recommendations.evaluation import means, ndcg_lift
 from lakeshop.recommendations.methods import (
@@ -75,7 +75,7 @@ def scored(rows, settings):
                 )
             ],
         ),
-        habits=habits(purchase_days(days), NIGHT, settings.features),
+        habits=habits(purchases_and_refunds(days), NIGHT, settings.features),
         after=rows(
             "features.user_product_days",
             *[

@@ -2,10 +2,12 @@
 
 import math
 from datetime import date, timedelta
+from decimal import Decimal
 
 import pytest
 from pyspark.sql import functions as F
 
+from lakeshop.config.shop import ExcludedProducts
 from lakeshop.engine.context import BuildContext
 from lakeshop.engine.transforms import FIXED_POINT_SCALE
 from lakeshop.features.products import products
@@ -55,6 +57,8 @@ def tables(rows, night):
             {"product_id": "bread", "name": "Rye bread", "department": None},
             {"product_id": "wine", "name": "Red wine", "department": "DRINKS"},
         ),
+        "silver.stock": rows("silver.stock"),
+        "features.product_days": rows("features.product_days"),
         "silver.promotions": rows("silver.promotions"),
         "silver.users": rows("silver.users", {"user_id": "ann"}, {"user_id": "eve"}),
         "similarity.neighbours": rows(
@@ -97,6 +101,92 @@ def tables(rows, night):
     made["features.users"] = users(made, night)
     made["features.products"] = products(made, night)
     return made
+
+
+def listed(tables, night):
+    """Products in any list, of recommendations and of similar products, on either side."""
+    lists = {row["product_id"] for row in recommendations(tables, night).collect()}
+    pairs = similar_products(tables, night).collect()
+    return lists, {row[name] for row in pairs for name in ("product_id", "similar_product_id")}
+
+
+def of_shop(night, **changes):
+    shop = night.settings.shop.model_copy(update=changes)
+    return BuildContext(DAY, night.settings.model_copy(update={"shop": shop}))
+
+
+def with_settings(night, **changes):
+    section = night.settings.recommendations.model_copy(update=changes)
+    return BuildContext(DAY, night.settings.model_copy(update={"recommendations": section}))
+
+
+def test_what_is_discontinued_is_in_no_list(tables, rows, night):
+    until = {"milk": DAY, "bread": DAY + timedelta(days=1), "wine": None}
+    catalogue = [{"product_id": p, "name": p, "discontinued_on": d} for p, d in until.items()]
+    tables["silver.products"] = rows("silver.products", *catalogue)
+    assert listed(tables, night) == ({"bread", "wine"}, {"bread", "wine"})
+    lists, similar = listed(tables, with_settings(night, leave_out_discontinued=False))
+    assert "milk" in lists & similar
+
+
+def test_what_is_sold_out_and_not_due_is_in_no_list(tables, rows, night):
+    counts = [
+        ("milk", "s1", 0, 0, None), ("milk", "s2", 0, 0, 0), ("milk", "s2", 1, 9, None),
+        ("bread", "s1", 0, 0, 5), ("wine", "s1", 0, -3, None), ("wine", "s2", 3, 2, None),
+    ]  # fmt: skip
+    names = ("product_id", "store_id", "age", "on_hand", "on_order")
+    levels = [dict(zip(names, count, strict=True)) for count in counts]
+    for level in levels:
+        level["event_date"] = DAY - timedelta(days=level.pop("age"))
+        for name in ("on_hand", "on_order"):
+            level[name] = None if level[name] is None else Decimal(level[name])
+    tables["silver.stock"] = rows("silver.stock", *levels)
+    mapped = of_shop(night, entities={"stock": None})
+    assert listed(tables, mapped) == ({"bread", "wine"}, {"bread", "wine"})
+    lists, similar = listed(tables, with_settings(mapped, leave_out_sold_out=False))
+    assert "milk" in lists & similar
+
+
+def test_a_count_of_long_ago_tells_nothing(tables, rows, night):
+    old = {"product_id": "milk", "on_hand": Decimal(0), "event_date": DAY - timedelta(days=15)}
+    tables["silver.stock"] = rows("silver.stock", old)
+    assert "milk" in listed(tables, of_shop(night, entities={"stock": None}))[0]
+
+
+def test_excluded_products_are_in_no_list(tables, night):
+    excluded = ExcludedProducts(ids=["milk"], patterns=["red"])
+    assert listed(tables, of_shop(night, exclude_products=excluded)) == ({"bread"}, set())
+
+
+def test_what_was_brought_back_is_neither_bought_again_nor_new(tables, rows, night):
+    days = tables["features.user_product_days"].unionByName(
+        rows(
+            "features.user_product_days",
+            bought("ann", "wine", 4)[0],
+            bought("ann", "wine", 3)[0] | {"units": Decimal(-1), "lines": 0},
+        )
+    )
+    tables["features.user_product_days"] = days
+    tables["features.user_products"] = user_products(tables, night)
+    found = recommendations(tables, night).where("user_id = 'ann'").collect()
+    assert {row["product_id"] for row in found} == {"milk", "bread"}
+
+
+def test_a_shop_of_guests_alone_has_lists_of_what_sells(tables, rows, night):
+    sold = [
+        {"product_id": p, "event_date": DAY, "lines": n, "guest_lines": n}
+        for p, n in (("milk", 9), ("bread", 2), ("wine", 4))
+    ]
+    tables["features.product_days"] = rows("features.product_days", *sold)
+    for name in ("user_product_days", "user_products", "users"):
+        tables[f"features.{name}"] = rows(f"features.{name}")
+    tables["silver.users"] = rows("silver.users")
+    tables["features.products"] = products(tables, night)
+    found = sorted(recommendations(tables, night).collect(), key=lambda row: row["rank"])
+    assert [(r["user_id"], r["list"], r["product_id"]) for r in found] == [
+        ("*", "new", product) for product in ("milk", "wine", "bread")
+    ]
+    assert listed(tables, night)[1] == {"bread", "wine", "milk"}
 
 
 def test_lists_reasons_and_fallbacks(tables, night):

@@ -86,12 +86,16 @@ class LockSettings(FrozenModel):
 
 
 class Quality(FrozenModel):
-    """Limits: the share of bad rows and files that stops an entity, and sizes of files."""
+    """Limits: the share of bad rows and files that stops an entity, and sizes of files.
+
+    A user with a share of all lines above `largest_user_share` is told of.
+    """
 
     max_rejected_rows: Share
     max_unreadable_files: Share
     largest_file_mib: PositiveInt
     largest_unpacked_mib: PositiveInt
+    largest_user_share: Share = 0.05
 
 
 class Features(FrozenModel):

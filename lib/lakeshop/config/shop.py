@@ -340,6 +340,14 @@ class Shop(FrozenModel):
             raise ValueError(msg)
         return self
 
+    @model_validator(mode="after")
+    def _labels_are_of_lines_or_orders(self) -> "Shop":
+        labels = self.entities.get("fraud_labels")
+        if labels and {"transaction_id", "order_id"} <= set(labels.columns):
+            msg = "should map transaction_id or order_id of fraud_labels, received both"
+            raise ValueError(msg)
+        return self
+
     @property
     def required_tables(self) -> frozenset[str]:
         """Name the tables of the entities that each night should bring."""

@@ -25,6 +25,8 @@ from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
 from lakeshop.demand.open_days import lines_by_day, open_days
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.engine.transforms import latest_versions
+from lakeshop.features.exclusions import without_excluded
 from lakeshop.features.product_days import NO_STORE
 
 FIRST_SHARE, NEXT_SHARE = 16, 19  # twentieths of the value that A makes, and A with B
@@ -34,11 +36,11 @@ WEEK = 7
 def demand(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series that is forecast."""
     options, day = context.settings.section(DemandSettings), context.day
-    known = catalogue(tables["silver.products"], day)
+    known, sums = goods(tables, context)
     shop = context.settings.shop.entities.get("transactions")
     weekdays = shop.expected_weekdays if shop else None
     days = open_days(lines_by_day(tables["features.product_days"]), day, weekdays, options)
-    sold = sales(tables["features.product_days"], known, day, options)
+    sold = sales(sums, known, day, options)
     series = context.cache(
         forecast_series(
             sold,
@@ -58,6 +60,15 @@ def demand(tables: Tables, context: BuildContext) -> DataFrame:
         .select(*_ARRIVING)
         .mapInArrow(partial(to_dense_arrays, day, options, days), context.task_schema(*NAMES))
     )
+
+
+def goods(tables: Tables, context: BuildContext) -> tuple[DataFrame, DataFrame]:
+    """The catalogue and the sales of products that the shop does not exclude."""
+    versions, excluded = tables["silver.products"], context.settings.shop.exclude_products
+    newest = latest_versions(versions, ["product_id"])
+    known = catalogue(versions, context.day), tables["features.product_days"]
+    entries, days = (without_excluded(rows, newest, excluded) for rows in known)
+    return entries, days
 
 
 _ARRIVING = (

@@ -6,8 +6,9 @@ The tables are those that its contract declares as inputs.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from typing import Any
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import types as T
 
 from lakeshop.config.settings import Settings
@@ -27,6 +28,14 @@ class Provenance:
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A warning of made rows: `say` says it of the value of `aggregate` over them, or None."""
+
+    aggregate: Column
+    say: Callable[[Any, DataFrame], str | None]
+
+
+@dataclass(frozen=True)
 class BuildContext:
     """Knowledge of a builder beside its tables: the business date and the settings.
 
@@ -43,6 +52,7 @@ class BuildContext:
     extensions: tuple[str, ...] = ()  # functions of other applications that add rows
     warnings: list[str] = field(default_factory=list, compare=False)
     failures: list[str] = field(default_factory=list, compare=False)
+    notices: list[Notice] = field(default_factory=list, compare=False)
     _kept: list[DataFrame] = field(default_factory=list, compare=False)
 
     @property
@@ -73,6 +83,10 @@ class BuildContext:
     def warn(self, text: str) -> None:
         """Warn of the input, in the log of the run and in `ops.runs`."""
         self.warnings.append(text)
+
+    def watch(self, aggregate: Column, say: Callable[[Any, DataFrame], str | None]) -> None:
+        """Warn of the made rows by an aggregate that is computed as they are audited."""
+        self.notices.append(Notice(aggregate, say))
 
     def fail(self, text: str) -> None:
         """Have the run end with 1 because a part of the table is missing."""

@@ -299,8 +299,13 @@ class Run:
             if not contract.is_by_day:
                 rows = rows.withColumn(BUSINESS_DATE, F.lit(last))
             rows = context.cache(self._with_run_id(contract, rows, last))
-            found = audit(self.lake, contract, rows)
-            counts = Counts(sum(c.rows for c in found.values()), warnings=tuple(context.warnings))
+            notices = context.notices
+            audited = audit(self.lake, contract, rows, [n.aggregate for n in notices])
+            for values in audited.found:
+                said = (n.say(value, rows) for n, value in zip(notices, values, strict=True))
+                context.warnings.extend(text for text in said if text)
+            found, warnings = audited.contents, tuple(context.warnings)
+            counts = Counts(sum(c.rows for c in found.values()), warnings=warnings)
             self.publish(MadeDays(table, rows, first, last, started, counts, found))
             self.failures += [Failure(table, first, last, why) for why in context.failures]
         finally:

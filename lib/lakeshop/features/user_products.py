@@ -77,7 +77,7 @@ def habits(purchases: DataFrame, day: date, settings: Features) -> DataFrame:
     """One row per user and product, ages in days on the business date.
 
     Args:
-        purchases: as from `purchases_and_refunds`; ages are those of kept ones, where there are any.
+        purchases: as from `purchases_and_refunds`; ages are of kept ones, where there are any.
         day: the business date.
         settings: half-lives of `habit` and of `recent`, the fixed-point sums of the purchase days'
             weights.

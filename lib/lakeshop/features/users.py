@@ -7,12 +7,14 @@ first within it.
 
 from collections.abc import Callable
 from datetime import date
+from functools import partial
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import age_in_days, in_parts, net_of_refunds, top_per
+from lakeshop.features.shared_accounts import accounts, shared_account
 from lakeshop.features.user_products import kept
 
 CENTS = 100
@@ -27,6 +29,7 @@ def users(tables: Tables, context: BuildContext) -> DataFrame:
     departments = preferred_departments(
         with_department(habits, tables["silver.products"]), settings.preferred_departments
     )
+    context.watch(accounts(), partial(shared_account, context.settings.quality.largest_user_share))
     return (
         per_user(days, context.day, settings.windows)
         .join(activity(habits), on="user_id", how="left")

@@ -20,6 +20,7 @@ from lakeshop.engine.metrics import EvaluationContext
 from lakeshop.engine.transforms import latest_versions
 from lakeshop.fraud.features import INPUTS
 from lakeshop.fraud.figures import fraud_figures
+from lakeshop.fraud.labels import of_lines
 from lakeshop.fraud.methods import scores_by_method
 from lakeshop.fraud.prequential import first_day_read, folds
 from lakeshop.fraud.promotion import is_supervised
@@ -69,7 +70,7 @@ def _compare(context: EvaluationContext, day: date) -> None:
         return
     options = context.settings.section(Fraud)
     lines = context.read(LINES, first_day_read(day, options), day)
-    labels = context.read(LABELS, None, day)
+    labels = of_lines(context.read(LABELS, None, day), lines, context.settings.shop)
     rows = context.cache(folds(lines, labels, day, options))
     if rows.where(F.col(IS_TRAIN)).isEmpty():  # a shop younger than its maturity and a week
         return
@@ -165,10 +166,9 @@ def _published(context: EvaluationContext, scored: date, day: date) -> None:
     source = context.content(SCORES, scored), *known
     if context.is_published(scored, f"{MODEL_NAME}_published", source):
         return
-    labels = context.read(LABELS, None, day)
-    lines = with_label(
-        context.read(LINES, scored, scored), labels, day, context.settings.section(Fraud)
-    )
+    delivered = context.read(LINES, scored, scored)
+    labels = of_lines(context.read(LABELS, None, day), delivered, context.settings.shop)
+    lines = with_label(delivered, labels, day, context.settings.section(Fraud))
     found = context.read(SCORES, scored, scored).select(KEY, "score", "probability", "method")
     segmented = with_segments(lines, labels, context.read("silver.users", None, day), day)
     is_probability = F.col("probability").isNotNull()

@@ -27,6 +27,7 @@ from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import is_nth, latest_versions, sorted_frame
 from lakeshop.fraud.features import INPUTS
+from lakeshop.fraud.labels import of_lines
 from lakeshop.fraud.network import statistics
 from lakeshop.fraud.promotion import Slice, figures, promoted, scores
 from lakeshop.fraud.settings import Fraud
@@ -119,6 +120,7 @@ def reference_of(lines: DataFrame) -> dict[str, Reference]:
 
 def _training_set(tables: Tables, night: BuildContext) -> TrainingSet | None:
     lines, labels = tables["features.transactions"], tables["silver.fraud_labels"]
+    labels = of_lines(labels, lines, night.settings.shop)
     chosen = examples(lines, labels, night.day, night.settings.section(Fraud))
     rows = night.cache(chosen.select(KEY, "event_date", IS_VALIDATION, TARGET, *INPUTS))
     extent = {row[IS_VALIDATION]: row for row in _extent(rows).collect()}

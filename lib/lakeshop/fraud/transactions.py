@@ -18,6 +18,7 @@ from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.fraud.entities import ALL_NAMES, per_fraud, per_line, with_histories
 from lakeshop.fraud.features import FEATURES
+from lakeshop.fraud.labels import of_lines
 from lakeshop.fraud.settings import Fraud
 from lakeshop.fraud.terms import Prior
 
@@ -25,6 +26,7 @@ from lakeshop.fraud.terms import Prior
 def transactions(tables: Tables, night: BuildContext) -> DataFrame:
     """One row per order line delivered on the days of the run."""
     lines, labels = tables["silver.transactions"], tables["silver.fraud_labels"]
+    labels = of_lines(labels, lines, night.settings.shop)
     settings, first = night.settings.section(Fraud), night.first_day
     numbers = per_line(lines, first).unionByName(
         per_fraud(lines, labels, settings.label_delay_days)

@@ -11,7 +11,7 @@ APPLICATION = Application(
     package="lakeshop.recommendations",
     settings="lakeshop.recommendations.settings:RecommendationSettings",
     needs=("transactions",),
-    sections=("similarity",),
+    sections=("similarity", "shop"),
     evaluation=Evaluation(
         "lakeshop.recommendations.evaluation:evaluate",
         inputs=(

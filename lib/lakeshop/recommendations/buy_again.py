@@ -4,6 +4,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.engine.transforms import FIXED_POINT_SCALE, top_per
+from lakeshop.features.user_products import kept
 from lakeshop.recommendations.settings import AgainTerms, RecommendationSettings
 
 
@@ -18,7 +19,7 @@ def again_list(
         users: rows of features.users.
         settings: terms and length of the list.
     """
-    known = habits.select(
+    known = kept(habits).select(
         "user_id",
         "product_id",
         F.col("purchase_days").alias("times"),

@@ -15,7 +15,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext
 from lakeshop.engine.transforms import top_per
-from lakeshop.features.user_products import purchase_days
+from lakeshop.features.user_products import kept, purchase_days
 from lakeshop.ml.ranking import hit_at, ndcg_at, novelty, precision_at, recall_at
 from lakeshop.recommendations.discover import new_list
 from lakeshop.recommendations.settings import NewTerms, RecommendationSettings
@@ -123,7 +123,7 @@ def ours(recommendations: DataFrame, k: int) -> DataFrame:
 def by_frequency(habits: DataFrame, k: int) -> DataFrame:
     """Baseline: what the user bought most, older purchases counting less."""
     best = [F.desc("habit"), F.desc("recent"), F.asc("product_id")]
-    ranked = top_per(habits, ["user_id"], best, k)
+    ranked = top_per(kept(habits), ["user_id"], best, k)
     lists = F.explode(F.array(F.lit("merged"), F.lit("again")))
     return _rows(ranked.withColumn("list", lists), "personal_frequency")
 

@@ -6,7 +6,7 @@ by popularity and by promotion. Scores of both are probabilities of a purchase i
 so that the lists merge by score.
 
 Fallback: users without purchases get popular products. So does "*", for users outside the table.
-Products that are no longer sold are left out.
+Products that are no longer sold are left out, and those that cannot be `offered`.
 """
 
 from pyspark.sql import Column, DataFrame
@@ -16,6 +16,7 @@ from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import bounded
 from lakeshop.recommendations.buy_again import again_list
 from lakeshop.recommendations.discover import new_list, popular_list
+from lakeshop.recommendations.offered import offered
 from lakeshop.recommendations.settings import RecommendationSettings
 
 EVERYBODY = "*"
@@ -26,13 +27,14 @@ def recommendations(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user, list and rank."""
     settings = context.settings.section(RecommendationSettings)
     products, users = tables["features.products"], tables["features.users"]
-    on_sale = products.where(F.col("days_since_purchase") < settings.active_days)
+    is_sold = F.col("days_since_purchase") < settings.active_days
+    on_sale = offered(products.where(is_sold), tables, context)
     habits = tables["features.user_products"]
     weights = tables["similarity.neighbours"].where(F.col("measure") == settings.new_measure)
     again = again_list(habits, on_sale, users, settings)
     new = new_list(habits, on_sale, users, weights, settings)
     catalogue, strangers = tables["silver.products"], users_without_purchase(tables)
-    popular = popular_list(on_sale, catalogue, strangers, settings)
+    popular = popular_list(on_sale, offered(catalogue, tables, context), strangers, settings)
     return (
         again.unionByName(new)
         .unionByName(popular)

@@ -34,10 +34,15 @@ class NewTerms(FrozenModel):
 
 
 class RecommendationSettings(FrozenModel):
-    """Parameters of users' lists."""
+    """Parameters of users' lists.
+
+    `leave_out_discontinued` and `leave_out_sold_out` keep such products out of all lists.
+    """
 
     list_length: PositiveInt
     active_days: PositiveInt
+    leave_out_discontinued: bool = True
+    leave_out_sold_out: bool = True
     new_measure: str
     again: AgainTerms
     new: NewTerms

@@ -1,4 +1,4 @@
-"""gold.similar_products: similar products of each product that is still sold.
+"""gold.similar_products: similar products of each product that is still sold and `offered`.
 
 Products from the same baskets come first; where they are too few, products of the same users fill
 the list.
@@ -10,6 +10,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import bounded, top_per
+from lakeshop.recommendations.offered import offered
 from lakeshop.recommendations.settings import RecommendationSettings
 
 MEASURES = ("basket_cosine", "user_cosine")
@@ -18,8 +19,8 @@ MEASURES = ("basket_cosine", "user_cosine")
 def similar_products(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per product and rank."""
     settings = context.settings.section(RecommendationSettings)
-    on_sale = tables["features.products"].where(F.col("days_since_purchase") < settings.active_days)
-    pairs = between(tables["similarity.neighbours"], on_sale)
+    sold = tables["features.products"].where(F.col("days_since_purchase") < settings.active_days)
+    pairs = between(tables["similarity.neighbours"], offered(sold, tables, context))
     return (
         pairs.transform(once)
         .transform(listed, settings.list_length)

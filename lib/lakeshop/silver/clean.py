@@ -26,6 +26,7 @@ from lakeshop.silver.counting import (
     SET_ASIDE,
     counted,
 )
+from lakeshop.silver.currency import FOREIGN, foreign_warnings, is_delivered, is_foreign, learned
 from lakeshop.silver.deliveries import delivery_warnings
 from lakeshop.silver.drift import assert_columns
 from lakeshop.silver.duplicates import (
@@ -45,6 +46,7 @@ from lakeshop.silver.entities import (
     transactions,
     user_actions,
 )
+from lakeshop.silver.labels import LABELS, warn_of_unmet_labels
 from lakeshop.silver.pseudonyms import pseudonymiser
 from lakeshop.silver.quality import USUAL_DAYS, Balance, unusual_share
 from lakeshop.sources.mapping import assert_mapped
@@ -74,6 +76,7 @@ class Cleaned:
     pseudonym: Callable[[str], Column]
     accepted: dict[tuple[str, date, date], DataFrame] = field(default_factory=dict)
     cached: list[DataFrame] = field(default_factory=list)
+    labelled: list[tuple[date, date]] = field(default_factory=list)  # ranges with new labels
 
     def cache(self, rows: DataFrame) -> DataFrame:
         """Cache rows until `release`."""
@@ -101,6 +104,8 @@ def clean(run: Run) -> None:
         run.side_by_side({f"silver.{name}": partial(clean_entity, name) for name in entities})
         for first, last in run.todo(USER_KEYS):
             run.attempt((USER_KEYS,), first, last, partial(_register_users, run, cleaned))
+        for first, last in cleaned.labelled:
+            warn_of_unmet_labels(run, first, last)
     finally:
         cleaned.release()
     run.flush(at_most_every=FLUSH_SECONDS)
@@ -112,9 +117,11 @@ def assert_entity_mapped(run: Run, name: str) -> None:
     Raises:
         ConfigError: the shop does not map the entity as its contract asks.
     """
+    entity = run.settings.shop.entities[name]
     derived = CLEANINGS[name].derived | {BUSINESS_DATE}
-    contract = run.lake.contract(f"silver.{name}")
-    assert_mapped(name, run.settings.shop.entities[name], contract, derived)
+    if name == LABELS and "order_id" in entity.columns:
+        derived |= {"transaction_id"}
+    assert_mapped(name, entity, run.lake.contract(f"silver.{name}"), derived)
 
 
 def mapped_entities(run: Run) -> list[str]:
@@ -127,6 +134,8 @@ def _clean_days(run: Run, name: str, cleaned: Cleaned, _: str, first: date, last
         good = _clean_entity(run, name, cleaned, first, last)
         if "user_id" in good.columns:
             cleaned.accepted[name, first, last] = _users_in(good)
+        if name == LABELS and run.ledger.rows(f"silver.{name}", first, last):
+            cleaned.labelled.append((first, last))
     else:
         told = delivery_warnings(run, name, first, last)
         _publish_nothing(run, f"quarantine.{name}", first, last)
@@ -155,7 +164,10 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
     held_back = _publish_set_aside(run, name, rows, counts.set_aside, first, last)
     counts.assert_shares(contract.name, run.settings.quality)
     unusual = _unusual_share(run, name, first, held_back, counts.rows)
-    logged = counts.counts(held_back, (*counts.warnings, *unusual, *drift))
+    foreign = (
+        foreign_warnings(rows) if counts.outcomes[LEFT_OUT] and FOREIGN in rows.columns else ()
+    )
+    logged = counts.counts(held_back, (*counts.warnings, *unusual, *drift, *foreign))
     good = rows.where(F.col(OUTCOME) == ACCEPTED)
     published = run.publish(
         MadeDays(
@@ -196,10 +208,15 @@ def _with_outcome(
     """The days' delivered rows, typed, each accepted, quarantined or a duplicate."""
     contract = run.lake.contract(f"silver.{name}")
     tables = read_inputs(run.lake, run.ledger, contract, first, last)
-    around = CleaningContext(tables, run.settings.shop.zone)
+    shop = run.settings.shop
+    around = CleaningContext(tables, shop.zone, shop.shared_accounts)
     entity = run.settings.shop.entities[name]
     raw = tables[f"bronze.{name}"]
     rows = validate(raw, entity, contract, CLEANINGS[name], around)
+    if is_delivered(shop, contract.name):
+        known = shop.currency or learned(run.lake, run.ledger, contract, first, rows)
+        rows = rows.withColumn(FOREIGN, is_foreign(known))
+        rows = rows.withColumn(IS_LEFT_OUT, F.col(IS_LEFT_OUT) | F.col(FOREIGN))
     rows = rows.withColumn(VALID, (F.size(REASONS) == 0) & ~F.col(IS_LEFT_OUT))
     before = tables[contract.name].where(F.col(BUSINESS_DATE) < F.lit(first))
     if "user_id" in contract.key:  # by which rows before are known under pseudonyms alone

@@ -7,10 +7,10 @@ silver.user_actions: one row per action of a user (view, search, cart, coupon ..
 
 silver.stock: one row per product, store and day counted.
 
-silver.fraud_labels: versions of the label of an order line, by the time of knowledge.
+silver.fraud_labels: versions of the label of an order line or an order, by the time of knowledge.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from pyspark.sql import DataFrame
@@ -24,17 +24,26 @@ class CleaningContext:
     """Inputs of a silver table's derivation, beside its own rows.
 
     `tables` are the contract's other inputs, up to the last business date; `zone` is the shop's
-    time zone.
+    time zone; `shared_accounts` are the shop's ids of users who are no persons.
     """
 
     tables: Mapping[str, DataFrame]
     zone: str
+    shared_accounts: Collection[str] = ()
 
 
 def with_event_date(events: DataFrame, zone: str) -> DataFrame:
     """Add `event_date`, the shop's day on which `occurred_at` (UTC) falls."""
     local = F.from_utc_timestamp("occurred_at", zone)
     return events.withColumn("event_date", F.to_date(local))
+
+
+def with_guests(events: DataFrame, shared_accounts: Collection[str]) -> DataFrame:
+    """Take what shared accounts did for guests': they are no persons."""
+    if not shared_accounts or "user_id" not in events.columns:
+        return events
+    is_person = ~F.col("user_id").isin(*shared_accounts)
+    return events.withColumn("user_id", F.when(is_person, F.col("user_id")))
 
 
 TRANSACTIONS_DERIVED = {"event_date", "is_known_product"}
@@ -44,7 +53,8 @@ PRICE = "decimal(14,4)"  # as in the contract; a large amount of a tiny quantity
 def transactions(lines: DataFrame, around: CleaningContext) -> DataFrame:
     """Typed order lines with event date, unit price and whether the product was known."""
     return (
-        lines.transform(with_event_date, around.zone)
+        lines.transform(with_guests, around.shared_accounts)
+        .transform(with_event_date, around.zone)
         .transform(with_unit_price)
         .transform(with_known_product, around.tables["silver.products"])
     )
@@ -81,7 +91,9 @@ USER_ACTIONS_DERIVED = {"event_date"}
 
 def user_actions(actions: DataFrame, around: CleaningContext) -> DataFrame:
     """Typed actions with their event date."""
-    return actions.transform(with_event_date, around.zone)
+    return actions.transform(with_guests, around.shared_accounts).transform(
+        with_event_date, around.zone
+    )
 
 
 STOCK_DERIVED = {"event_date", "store_id"}
@@ -104,5 +116,8 @@ FRAUD_LABELS_DERIVED = {"event_date"}
 
 
 def fraud_labels(labels: DataFrame, around: CleaningContext) -> DataFrame:
-    """Typed labels with the day on which they became known."""
+    """Typed labels with the day on which they became known; an order's with a key of their own."""
+    if "order_id" in labels.columns:
+        of_order = F.concat(F.lit("order "), F.col("order_id"))
+        labels = labels.withColumn("transaction_id", of_order)
     return labels.transform(with_event_date, around.zone)

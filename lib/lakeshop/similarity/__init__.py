@@ -7,4 +7,4 @@
 from lakeshop.contracts.application import Application
 
 NEIGHBOURS = "similarity.neighbours"
-APPLICATION = Application("similarity", "lakeshop.similarity", sections=("similarity",))
+APPLICATION = Application("similarity", "lakeshop.similarity", sections=("similarity", "shop"))

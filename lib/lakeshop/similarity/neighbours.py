@@ -40,6 +40,7 @@ from pyspark.sql import types as T
 from lakeshop.config.settings import Similarity
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import age_in_days
+from lakeshop.features.exclusions import without_excluded
 from lakeshop.features.user_products import purchase_days
 from lakeshop.similarity.catalogue import Catalogue, catalogue_of
 from lakeshop.similarity.histories import InteractionMatrix
@@ -88,7 +89,12 @@ class Packed:
 def neighbours(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per measure, product and rank: its most similar products."""
     options, age = context.settings.similarity, context.settings.similarity.half_life_days
-    days, lines = tables["features.user_product_days"], tables["silver.transactions"]
+    days, lines = (
+        without_excluded(
+            tables[name], tables["silver.products"], context.settings.shop.exclude_products
+        )
+        for name in ("features.user_product_days", "silver.transactions")
+    )
     interactions = {
         "user": user_interactions(days, context.day, age, options.action_weights),
         "basket": basket_interactions(lines, context.day, age),
