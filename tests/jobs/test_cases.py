@@ -167,6 +167,46 @@ def negative_on_hand(case: Case) -> None:
     assert all(row["order_quantity"] == max(row["order_up_to"] - 8, 0) for row in kept)
 
 
+def house_account(case: Case) -> None:
+    assert case.codes == (0,)
+    assert not case.rows("gold.recommendations", "10").isEmpty()
+    assert "hardly as a person" in case.said
+    assert "shop.shared_accounts" in case.said
+    assert "CASH" not in case.said
+
+
+def discontinued_is_recommended(case: Case) -> None:
+    assert case.codes == (0,)
+    recommended = {p for (p,) in collected(case.rows("gold.recommendations", "10"), "product_id")}
+    pairs = collected(case.rows("gold.similar_products", "10"), "product_id", "similar_product_id")
+    # p2 is discontinued, p3 is sold out.
+    assert recommended == {"p0", "p1"}
+    assert {product for pair in pairs for product in pair} <= recommended
+
+
+def labels_of_orders(case: Case) -> None:
+    assert case.codes == (0, 0)
+    assert "12 of 12 labels name no known order line, such as r0, r1, r100" in case.said.replace(
+        "\n", " "
+    )
+    assert "They are ids of orders: map order_id in place of transaction_id" in case.said
+
+
+def other_currency(case: Case) -> None:
+    assert case.codes == (0, 0, 0)
+    kept = collected(case.lake.read("silver.transactions"), "transaction_id", "user_id")
+    assert [line for line, _ in kept] == ["t1", "t2", "t4", "t8"]
+    assert {line for line, user in kept if user is None} == {"t2", "t8"}
+    assert case.lake.read("quarantine.transactions").isEmpty()
+    runs = case.lake.read("ops.runs").where("table_name = 'silver.transactions'")
+    assert collected(runs, "left_out", "quarantined") == [(1, 0), (3, 0)]
+    assert "left out: 1 of CHF" in case.said
+    assert "left out: 3 of CHF" in case.said
+    actions = collected(case.lake.read("silver.user_actions"), "action_id", "user_id")
+    assert [action for action, user in actions if user is None] == ["a1"]
+    assert case.lake.read("restricted.user_keys").count() == 1
+
+
 def played(spark: SparkSession, name: str, home: Path, said: Callable[[], str]) -> Case:
     """Run a case's plan below a folder."""
     conf = home / "conf"

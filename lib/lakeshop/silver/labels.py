@@ -49,7 +49,7 @@ def unmet(labels: DataFrame, lines: DataFrame, key: str) -> str | None:
         labels.join(known, on=[key, BUSINESS_DATE], how="left")
         .agg(
             F.count("*").alias("labels"),
-            F.count_if("is_known IS NULL").alias("unmet"),
+            F.count_if(F.col("is_known").isNull()).alias("unmet"),
             F.slice(F.array_sort(F.collect_set(F.expr(f"IF(is_known, NULL, {key})"))), 1, EXAMPLES),
         )
         .collect()[0]
