@@ -395,6 +395,27 @@ def test_a_credit_above_the_sales_of_a_product(made):
     assert frame.loc[("bread", "*")].abc == "A"
 
 
+def test_a_huge_order_and_its_refund_leave_no_trace_in_classes(made):
+    """Not while both are within the days of the class, nor where the order is older than they."""
+    huge = sold("milk", 20, amount="90000")
+    back = sold("milk", 18, units="0", amount="0", lines=0) | {"refunded_amount": Decimal(90000)}
+    older = sold("bread", 3, units="0", amount="0", lines=0) | {"refunded_amount": Decimal(70000)}
+    usual = [sold("milk", 3, amount="2"), sold("milk", 30, amount="5"), sold("bread", 2)]
+    shop = {name: [] for name in INPUTS}
+    plain, _ = made(shop | {"features.product_days": usual}, "product")
+    found, _ = made(shop | {"features.product_days": [*usual, huge, back, older]}, "product")
+    assert list(found.value) == list(plain.value)
+    assert list(found.abc) == list(plain.abc)
+
+
+def test_excluded_products_are_no_series(made):
+    sales = [sold("milk", 3), sold("bread", 3)]
+    shop = {name: [] for name in INPUTS} | {"features.product_days": sales}
+    excluded = ExcludedProducts(ids=("milk",))
+    frame, _ = made(shop, "product", excluded=excluded)
+    assert [product for product, _ in frame.index] == ["bread"]
+
+
 def test_nothing_sold_gives_nothing(made):
     shop = {name: [] for name in INPUTS}
     assert len(made(shop, "product")[0]) == 0

@@ -8,6 +8,7 @@ CASES = {
     "all walk-ins": ([(120, 3.0), *[(3, 1.0)] * 40], "user u0 has 75% of all lines of users"),
     "of three days": ([(3, 30.0), *[(3, 2.0)] * 40], "user u0 has 27%"),
     "just above the share": ([(50, 10.0), *[(10, 4.0)] * 200], "user u0 has 6%"),
+    "of a small shop": ([(10, 3.0), *[(3, 1.0)] * 13], "user u0 has 43%"),
     "a good customer": ([(50, 8.0), *[(10, 4.0)] * 200], None),
     "one large basket on the first day": ([(1, 200.0), *[(1, 12.0)] * 80], None),
     "few users": ([(50, 9.0), *[(1, 1.0)] * 8], None),

@@ -1,8 +1,8 @@
 """Users who are hardly persons, such as one account of all walk-ins: told of, never left out.
 
 Counted over the look-back, from features.users alone. An account is told of where chance does not
-explain its share: it has as many lines as ten average others, and the fewer its days are, the
-more it must have, because one large basket may be much of a single day.
+explain its share: it has as many lines as ten average others, or five times the limit. The fewer
+its days are, the more it must have: one large basket may be much of a single day.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 LEAST_USERS, LEAST_LINES, LEAST_DAYS = 10, 30, 5
-TIMES_OTHERS = 10
+TIMES_OTHERS, TIMES_LIMIT = 10, 5
 _MOST_DAYS = 2**10  # above each number of visit days
 _LINES = "CAST(round(visit_days * lines_per_visit) AS BIGINT)"
 
@@ -39,7 +39,8 @@ def shared_account(limit: float, found: Any, users: DataFrame) -> str | None:
         return None
     others = (found["lines"] - most) / (found["users"] - 1)
     share = most / found["lines"]
-    if share <= limit * max(1.0, LEAST_DAYS / days) or most < TIMES_OTHERS * others:
+    stands_out = most >= TIMES_OTHERS * others or share > TIMES_LIMIT * limit
+    if share <= limit * max(1.0, LEAST_DAYS / days) or not stands_out:
         return None
     user = users.where(F.expr(_LINES) == most).agg(F.min("user_id")).collect()[0][0]
     return (
