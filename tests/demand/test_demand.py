@@ -12,6 +12,7 @@ from pyspark.sql import Column
 from pyspark.sql import functions as F
 
 from conftest import plain
+from lakeshop.config.shop import ExcludedProducts
 from lakeshop.demand.demand import demand
 from lakeshop.demand.forecasting.classes import demand_class
 from lakeshop.demand.forecasting.weekdays import weekday_factors

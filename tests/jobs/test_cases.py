@@ -207,6 +207,52 @@ def other_currency(case: Case) -> None:
     assert case.lake.read("restricted.user_keys").count() == 1
 
 
+def receipts_begin_anew(case: Case) -> None:
+    assert set(case.codes) == {0}
+    assert "80 of 120 rows" in case.said
+    assert "transaction_id t0, t1, t10" in case.said
+    assert 'columns: [..., "{date}"]' in case.said
+    assert case.lake.read("silver.transactions").count() == 40
+    aside = case.rows("quarantine.transactions", "11").select("reasons")
+    assert aside.count() == 40
+    reason = "conflict: transaction_id t0 was accepted with other content on 2026-03-10"
+    assert [reason] in [row["reasons"] for row in aside.collect()]
+
+
+def stock_by_lot(case: Case) -> None:
+    assert set(case.codes) == {0}
+    levels = dict(collected(case.rows("silver.stock", "10"), "product_id", "on_hand"))
+    assert levels["p1"] == 100
+
+
+def one_product_in_two_categories(case: Case) -> None:
+    assert set(case.codes) == {0}
+    assert "2 of " in case.said
+    assert "product_id p1;" in case.said
+    [category] = case.lake.read("silver.products").where("product_id = 'p1'").collect()
+    assert category["category"] in {"C", "Sale"}
+
+
+def order_cancelled_the_day_after(case: Case) -> None:
+    assert set(case.codes) == {0}
+    assert case.rows("silver.transactions", "10").where("transaction_id = 't1'").count() == 1
+    filed = case.rows("silver.transactions", "11").where("corrects = 't1'").collect()
+    assert {row["transaction_id"]: (row["quantity"], row["amount"]) for row in filed} == {
+        "t1~reversed 2026-03-11": (-5, -500),
+        "t1~corrected 2026-03-11": (0, 0),
+    }
+    [reversal] = [row for row in filed if row["is_reversal"]]
+    assert reversal["event_date"] == date(2026, 3, 10)
+    user, product = reversal["user_id"], reversal["product_id"]
+    habits = case.rows("features.user_products", "11")
+    assert habits.where((F.col("user_id") == user) & (F.col("product_id") == product)).isEmpty()
+    demand = case.rows("features.demand", "11").where(F.col("product_id") == product)
+    assert demand.isEmpty() or sum(demand.first()["units"]) == 0
+    paid = case.rows("features.transactions", "11").select("transaction_id").collect()
+    assert len(paid) == 6
+    assert not [row for row in paid if row["transaction_id"].startswith("t1~")]
+
+
 def played(spark: SparkSession, name: str, home: Path, said: Callable[[], str]) -> Case:
     """Run a case's plan below a folder."""
     conf = home / "conf"

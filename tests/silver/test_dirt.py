@@ -23,7 +23,7 @@ from lakeshop.silver.counting import (
     Counted,
     counted,
 )
-from lakeshop.silver.duplicates import DUPLICATE, VALID, with_repeated_events
+from lakeshop.silver.duplicates import VALID, Rule, event_outcomes
 from lakeshop.silver.entities import CleaningContext
 from lakeshop.silver.quality import Balance
 from lakeshop.sources.files import RAW_ROW
@@ -43,9 +43,7 @@ def outcomes(spark, contracts, shop, rows):
     found = validate(raw, entity, contract, CLEANINGS["transactions"], around)
     found = found.selectExpr("*", f"size(reasons) = 0 AS {VALID}")
     none = spark.createDataFrame([], contract.struct)
-    found = with_repeated_events(found, none, contract.key, look_back_days=400)
-    outcome = f"CASE WHEN NOT {VALID} THEN '{QUARANTINED}' WHEN {DUPLICATE} THEN '{REPEATED}' "
-    found = found.selectExpr("*", f"{outcome} ELSE '{ACCEPTED}' END AS {OUTCOME}").persist()
+    found = event_outcomes(found, none, Rule.of(contract, entity)).persist()
     by_file = found.groupBy("source_file", OUTCOME).count().collect()
     return found, {(row[0], row[1]): row[2] for row in by_file}
 

@@ -7,7 +7,8 @@ from datetime import date, datetime, timedelta
 import pytest
 from pyspark.sql import functions as F
 
-from lakeshop.silver.duplicates import with_repeated_events, with_unchanged_versions
+from lakeshop.silver.counting import ACCEPTED, CONFLICT, OUTCOME, REPEATED
+from lakeshop.silver.duplicates import Rule, event_outcomes, version_outcomes
 
 FIRST = date(2026, 3, 10)
 EVENTS = "business_date DATE, id STRING, source_file STRING, source_line BIGINT, is_valid BOOLEAN"
@@ -15,7 +16,7 @@ VERSIONS = (
     "business_date DATE, id STRING, name STRING, price INT, updated_at TIMESTAMP, "
     "source_file STRING, source_line BIGINT, is_valid BOOLEAN"
 )
-CONTENT = ["name", "price", "updated_at"]
+CONTENT = ("name", "price", "updated_at")
 
 
 def on(day):
@@ -32,11 +33,12 @@ def events_marked(spark, rows, accepted, look_back_days):
     before = spark.createDataFrame(
         [(on(day), i) for day, i in accepted], "business_date DATE, id STRING"
     )
-    marked = with_repeated_events(frame, before, ["id"], look_back_days=look_back_days)
-    assert marked.columns == [*["id", "business_date"], *frame.columns[2:], "is_duplicate"]
+    marked = event_outcomes(frame, before, Rule(("id",), ("id",), look_back_days=look_back_days))
+    added = {OUTCOME, "kept_on", "kept_event_date"}
+    assert set(marked.columns) == {*frame.columns, *added}
     found = {
         ((row.business_date - FIRST).days, row.id, row.source_file, row.source_line): (
-            row.is_duplicate
+            row.outcome == REPEATED
         )
         for row in marked.collect()
     }
@@ -50,15 +52,16 @@ def versions_marked(spark, rows, known):
     before = [(on(d), i, n, p, at(h)) for d, i, n, p, h in known]
     frame = spark.createDataFrame(values, VERSIONS)
     schema = VERSIONS.partition(", source_file")[0]
-    marked = with_unchanged_versions(frame, spark.createDataFrame(before, schema), ["id"], CONTENT)
+    rule = Rule(("id",), CONTENT, on_conflict="last")
+    marked = version_outcomes(frame, spark.createDataFrame(before, schema), rule)
     found = {
         ((row.business_date - FIRST).days, row.id, row.source_file, row.source_line): (
-            row.is_duplicate
+            row.outcome in (REPEATED, CONFLICT)
         )
         for row in marked.collect()
     }
     assert len(found) == marked.count() == len(rows)
-    assert set(marked.columns) == {*frame.columns, "is_duplicate"}
+    assert set(marked.columns) == {*frame.columns, OUTCOME, "kept_on", "kept_event_date"}
     return found
 
 
@@ -120,11 +123,10 @@ def test_key_of_two_columns(spark):
     accepted = spark.createDataFrame(
         [(on(-1), "a", "y")], "business_date DATE, id STRING, part STRING"
     )
-    marked = with_repeated_events(
-        spark.createDataFrame(rows, columns), accepted, ["id", "part"], look_back_days=3
-    )
-    found = {row.source_line: row.is_duplicate for row in marked.collect()}
-    assert found == {0: False, 1: True, 2: True}
+    rule = Rule(("id", "part"), ("id",), look_back_days=3)
+    marked = event_outcomes(spark.createDataFrame(rows, columns), accepted, rule)
+    found = {row.source_line: row.outcome for row in marked.collect()}
+    assert found == {0: ACCEPTED, 1: REPEATED, 2: REPEATED}
 
 
 def events_night_by_night(rows, accepted, look_back_days):
@@ -175,7 +177,7 @@ def test_marks_do_not_depend_on_partitioning(spark):
     )
 
     def marked(frame):
-        found = with_repeated_events(frame, before, ["id"], look_back_days=4)
+        found = event_outcomes(frame, before, Rule(("id",), ("id",), look_back_days=4))
         return sorted(map(tuple, found.collect()), key=repr)
 
     assert marked(frame.coalesce(1)) == marked(frame.orderBy(F.rand(7)).repartition(5))
@@ -321,9 +323,9 @@ def test_versions_without_content_and_update_time(spark):
         EVENTS,
     )
     known = spark.createDataFrame([], "business_date DATE, id STRING")
-    marked = with_unchanged_versions(rows, known, ["id"], [])
-    assert sorted((r.business_date, r.is_duplicate) for r in marked.collect()) == [
-        (on(0), False),
-        (on(1), True),
-        (on(2), True),
+    marked = version_outcomes(rows, known, Rule(("id",), ()))
+    assert sorted((r.business_date, r.outcome) for r in marked.collect()) == [
+        (on(0), ACCEPTED),
+        (on(1), REPEATED),
+        (on(2), REPEATED),
     ]

@@ -149,17 +149,30 @@ Expected = (
     Literal["daily", "weekdays", "sometimes"] | Annotated[tuple[Weekday, ...], Field(min_length=1)]
 )
 WORK_DAYS = 5
+DATE = "{date}"  # stands for the business date in a path, and in an id of several columns
+
+OnConflict = Literal["first", "last", "sum", "reject"]
+# Columns that `on_conflict: sum` adds, of the entities whose rows can be added.
+MEASURES: Mapping[str, tuple[str, ...]] = {
+    "transactions": ("quantity", "discount", "amount"),
+    "stock": ("on_hand", "on_order"),
+    "promotions": ("display_stores", "mailer_stores"),
+}
 
 
 class ColumnMapping(FrozenModel):
-    """The origin of one column of an entity: a column, a constant or an expression.
+    """The origin of one column of an entity: a column or several, a constant, an expression.
 
-    A plain text stands for `column`. An `expression` is Spark SQL over the shop's own columns,
+    A plain text stands for `column`. `columns` are joined to one id, `{date}` among them being the
+    business date. A `generated` id follows from what the row holds, and from its number among equal
+    rows of the day. An `expression` is Spark SQL over the shop's own columns,
     all text, which it lists under `reads`. `format` is Spark's pattern of a date or time;
     `zone` the zone in which a time without one is meant (UTC where not given).
     """
 
     column: str | None = None
+    columns: Annotated[tuple[Name, ...] | None, Field(min_length=2)] = later(None)
+    generated: Literal[True] | None = later(None)
     constant: str | None = None
     expression: str | None = None
     reads: tuple[str, ...] = ()
@@ -173,9 +186,9 @@ class ColumnMapping(FrozenModel):
 
     @model_validator(mode="after")
     def _one_origin(self) -> "ColumnMapping":
-        given = [self.column, self.constant, self.expression]
-        if sum(origin is not None for origin in given) != 1:
-            msg = "should have exactly one of column, constant, expression"
+        origins = ("column", "columns", "generated", "constant", "expression")
+        if sum(getattr(self, origin) is not None for origin in origins) != 1:
+            msg = f"should have exactly one of {', '.join(origins)}"
             raise ValueError(msg)
         return self
 
@@ -207,6 +220,9 @@ class Entity(FrozenModel):
     `expects` says on which days rows come; without it they are learned. A day that should bring
     rows and does not is warned of, and tells nothing of demand. A `required` entity fails on a day
     without a file instead; so does one that was never delivered, unless `required` is false.
+    `on_conflict` says which row counts where several of one key differ: the first, the last, their
+    sum, or none of them (reject). By default the first event counts, and the version that does not
+    depend on the order of rows. The last order line corrects one that was accepted on a day before.
 
     Or it comes from a table of a database, `jdbc`; nothing of the above but `columns`, `ignored`,
     whose columns are not read then, and `drift` decides about that.
@@ -229,6 +245,7 @@ class Entity(FrozenModel):
     columns: Mapping[str, ColumnMapping]
     ignored: tuple[str, ...] = ()
     drift: Literal["evolve", "discard_row", "freeze"] = "evolve"
+    on_conflict: OnConflict | None = later(None)
 
     @property
     def expected_weekdays(self) -> frozenset[int] | None:
@@ -346,6 +363,17 @@ class Shop(FrozenModel):
         if labels and {"transaction_id", "order_id"} <= set(labels.columns):
             msg = "should map transaction_id or order_id of fraud_labels, received both"
             raise ValueError(msg)
+        return self
+
+    @model_validator(mode="after")
+    def _sums_have_measures(self) -> "Shop":
+        for name, entity in self.entities.items():
+            if entity.on_conflict == "sum" and name not in MEASURES:
+                msg = (
+                    f"should have on_conflict: sum of {', '.join(MEASURES)} alone: "
+                    f"rows of {name} have nothing that is added"
+                )
+                raise ValueError(msg)
         return self
 
     @property

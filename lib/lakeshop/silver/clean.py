@@ -1,7 +1,7 @@
 """bronze -> silver and quarantine, with every row accounted for; pseudonyms -> restricted."""
 
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial, reduce
@@ -10,6 +10,7 @@ from pyspark import StorageLevel
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
+from lakeshop.config.shop import Entity
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.dates import days_between
 from lakeshop.engine.inputs import read_inputs
@@ -17,24 +18,34 @@ from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import FLUSH_SECONDS, Run
 from lakeshop.privacy.pseudonyms import USER_KEYS
 from lakeshop.silver.cleaning import IS_LEFT_OUT, REASONS, Cleaning, validate
+from lakeshop.silver.conflicts import (
+    conflict_warning,
+    counted_conflicts,
+    earlier_conflicts,
+    with_conflict_reasons,
+)
+from lakeshop.silver.corrections import (
+    can_correct,
+    corrected_outcomes,
+    known_lines,
+    with_reversals,
+)
 from lakeshop.silver.counting import (
     ACCEPTED,
+    CONFLICT,
+    KEPT_ON,
     LEFT_OUT,
     OUTCOME,
     QUARANTINED,
     REPEATED,
     SET_ASIDE,
+    Counted,
     counted,
 )
 from lakeshop.silver.currency import FOREIGN, foreign_warnings, is_delivered, is_foreign, learned
 from lakeshop.silver.deliveries import delivery_warnings
 from lakeshop.silver.drift import assert_columns
-from lakeshop.silver.duplicates import (
-    DUPLICATE,
-    VALID,
-    with_repeated_events,
-    with_unchanged_versions,
-)
+from lakeshop.silver.duplicates import VALID, Rule, event_outcomes, version_outcomes
 from lakeshop.silver.entities import (
     FRAUD_LABELS_DERIVED,
     STOCK_DERIVED,
@@ -143,7 +154,8 @@ def _clean_days(run: Run, name: str, cleaned: Cleaned, _: str, first: date, last
 
 
 def _users_in(accepted: DataFrame) -> DataFrame:
-    return accepted.select(BUSINESS_DATE, F.col("user_id").alias("raw_user_id"))
+    own = RAW_ID if RAW_ID in accepted.columns else "user_id"
+    return accepted.select(BUSINESS_DATE, F.col(own).alias(RAW_ID))
 
 
 def _publish_nothing(
@@ -161,18 +173,29 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
     entity = run.settings.shop.entities[name]
     counts = counted(contract, entity, rows)
     drift = assert_columns(entity, contract, counts.drifts, rows)
-    held_back = _publish_set_aside(run, name, rows, counts.set_aside, first, last)
+    set_aside = rows.where(F.col(OUTCOME).isin(*SET_ASIDE))
+    if counts.repeated:
+        more = cleaned.cache(_earlier_conflicts(run, name, rows, cleaned.pseudonym, counts))
+        counts = counts.with_earlier(counted_conflicts(more))
+        set_aside = set_aside.unionByName(more, allowMissingColumns=True)
+    set_aside = with_conflict_reasons(set_aside, contract, entity.on_conflict)
+    held_back = _publish_set_aside(run, name, set_aside, counts.set_aside, first, last)
     counts.assert_shares(contract.name, run.settings.quality)
-    unusual = _unusual_share(run, name, first, held_back, counts.rows)
+    conflicting = set_aside.where(F.col(OUTCOME) == CONFLICT)
+    told = conflict_warning(
+        conflicting, counts.conflicts, counts.rows, contract, entity.on_conflict
+    )
+    unusual = _unusual_share(run, name, first, counts.outcomes[QUARANTINED], counts.rows)
     foreign = (
         foreign_warnings(rows) if counts.outcomes[LEFT_OUT] and FOREIGN in rows.columns else ()
     )
-    logged = counts.counts(held_back, (*counts.warnings, *unusual, *drift, *foreign))
+    logged = counts.counts(held_back, (*counts.warnings, *told, *unusual, *drift, *foreign))
     good = rows.where(F.col(OUTCOME) == ACCEPTED)
+    hidden = good if RAW_ID in good.columns else _with_pseudonyms(good, entity, cleaned.pseudonym)
     published = run.publish(
         MadeDays(
             contract.name,
-            _with_pseudonyms(good, entity.columns, cleaned.pseudonym),
+            with_reversals(hidden, contract) if counts.reversed else hidden,
             first,
             last,
             started,
@@ -186,10 +209,29 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
         first,
         last,
         rows_in=run.ledger.rows(f"bronze.{name}", first, last) + counts.opened,
-        accepted=published,
+        accepted=published - counts.reversed,
         not_accepted=logged.not_accepted,
     ).assert_even()
-    return good.select(*[c for c in (BUSINESS_DATE, "user_id") if c in contract.column_names])
+    return good
+
+
+def _earlier_conflicts(
+    run: Run, name: str, rows: DataFrame, pseudonym: Callable[[str], Column], counts: Counted
+) -> DataFrame:
+    """Duplicates by their key whose content is not that of the row accepted on an earlier day.
+
+    Only the days on which such rows were accepted are read, not the whole look-back.
+    """
+    assert counts.repeated is not None
+    contract, entity = run.lake.contract(f"silver.{name}"), run.settings.shop.entities[name]
+    held = run.lake.read(contract.name, *counts.repeated)
+    repeated = rows.where((F.col(OUTCOME) == REPEATED) & (F.col(KEPT_ON) < F.col(BUSINESS_DATE)))
+    return earlier_conflicts(
+        repeated,
+        known_lines(held) if can_correct(contract) else held,
+        Rule.of(contract, entity),
+        lambda some: _with_pseudonyms(some, entity, pseudonym),
+    )
 
 
 def _unusual_share(run: Run, name: str, first: date, rejected: int, rows: int) -> tuple[str, ...]:
@@ -205,11 +247,15 @@ def _unusual_share(run: Run, name: str, first: date, rejected: int, rows: int) -
 def _with_outcome(
     run: Run, name: str, pseudonym: Callable[[str], Column], first: date, last: date
 ) -> DataFrame:
-    """The days' delivered rows, typed, each accepted, quarantined or a duplicate."""
+    """The days' delivered rows, typed, each with what becomes of it.
+
+    Where they are compared with rows before, which are known under pseudonyms alone, they bear
+    those too; their users' own ids are in `raw_user_id` then.
+    """
     contract = run.lake.contract(f"silver.{name}")
     tables = read_inputs(run.lake, run.ledger, contract, first, last)
     shop = run.settings.shop
-    around = CleaningContext(tables, shop.zone, shop.shared_accounts)
+    around = CleaningContext(tables, shop.zone, shop.shared_accounts, pseudonym)
     entity = run.settings.shop.entities[name]
     raw = tables[f"bronze.{name}"]
     rows = validate(raw, entity, contract, CLEANINGS[name], around)
@@ -219,38 +265,41 @@ def _with_outcome(
         rows = rows.withColumn(IS_LEFT_OUT, F.col(IS_LEFT_OUT) | F.col(FOREIGN))
     rows = rows.withColumn(VALID, (F.size(REASONS) == 0) & ~F.col(IS_LEFT_OUT))
     before = tables[contract.name].where(F.col(BUSINESS_DATE) < F.lit(first))
-    if "user_id" in contract.key:  # by which rows before are known under pseudonyms alone
-        rows = rows.withColumns({RAW_ID: F.col("user_id"), "user_id": pseudonym("user_id")})
+    rule = Rule.of(contract, entity)
+    corrects = can_correct(contract) and entity.on_conflict == "last"
+    if "user_id" in contract.key or corrects:
+        rows = _with_pseudonyms(rows.withColumn(RAW_ID, F.col("user_id")), entity, pseudonym)
+    if corrects:
+        return _with_left_out(corrected_outcomes(rows, before, rule, contract))
     if contract.rows == "event":
-        window = contract.look_back_days or 0
-        rows = with_repeated_events(rows, before, contract.key, look_back_days=window)
+        found = event_outcomes(rows, known_lines(before) if can_correct(contract) else before, rule)
     else:
-        content = [c for c in contract.column_names if c not in (*contract.key, BUSINESS_DATE)]
-        rows = with_unchanged_versions(rows, before, contract.key, content)
-    if RAW_ID in rows.columns:
-        rows = rows.withColumn("user_id", F.col(RAW_ID)).drop(RAW_ID)
-    outcome = F.when(F.col(IS_LEFT_OUT), F.lit(LEFT_OUT)).when(~F.col(VALID), F.lit(QUARANTINED))
-    outcome = outcome.when(F.col(DUPLICATE), F.lit(REPEATED))
-    return rows.withColumn(OUTCOME, F.coalesce(outcome, F.lit(ACCEPTED)))
+        found = version_outcomes(rows, before, rule)
+    return _with_left_out(found)
+
+
+def _with_left_out(rows: DataFrame) -> DataFrame:
+    outcome = F.when(F.col(IS_LEFT_OUT), F.lit(LEFT_OUT)).otherwise(F.col(OUTCOME))
+    return rows.withColumn(OUTCOME, outcome)
 
 
 def _publish_set_aside(
-    run: Run, name: str, rows: DataFrame, number: int, first: date, last: date
+    run: Run, name: str, rejected: DataFrame, number: int, first: date, last: date
 ) -> int:
     table = f"quarantine.{name}"
     started = time.monotonic()
     pairs = ((day, run.run_id(table, day)) for day in days_between(first, last))
     run_ids = F.create_map(*[F.lit(value) for pair in pairs for value in pair])
-    rejected = rows.where(F.col(OUTCOME).isin(*SET_ASIDE))
     rejected = rejected.withColumn("run_id", run_ids[F.col(BUSINESS_DATE)])
     made = MadeDays(table, rejected, first, last, started, contents=None if number else {})
     return run.publish(made)
 
 
 def _with_pseudonyms(
-    rows: DataFrame, delivered: Collection[str], pseudonym: Callable[[str], Column]
+    rows: DataFrame, entity: Entity, pseudonym: Callable[[str], Column]
 ) -> DataFrame:
-    return rows.withColumns({name: pseudonym(name) for name in IDENTIFIERS if name in delivered})
+    delivered = [name for name in IDENTIFIERS if name in entity.columns]
+    return rows.withColumns({name: pseudonym(name) for name in delivered})
 
 
 def _register_users(run: Run, cleaned: Cleaned, _: str, first: date, last: date) -> None:

@@ -11,6 +11,7 @@ from lakeshop.config.shop import WHERE, Entity
 from lakeshop.contracts.model import Contract
 from lakeshop.silver.drift import drift_reasons, with_drift
 from lakeshop.silver.entities import CleaningContext
+from lakeshop.silver.identifiers import with_generated_ids
 from lakeshop.silver.oddities import with_oddities
 from lakeshop.silver.quality import all_reasons
 from lakeshop.sources.json_rows import ITEM, with_elements
@@ -48,6 +49,7 @@ def validate(
     """
     return (
         with_text(with_elements(raw, entity), entity)
+        .transform(with_generated_ids, entity, around.pseudonym)
         .transform(with_drift, entity, contract)
         .transform(with_typed_columns, entity, contract)
         .transform(with_column_reasons, entity, contract)

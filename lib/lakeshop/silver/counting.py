@@ -1,14 +1,15 @@
 """Outcomes of the delivered rows, counted by file in one pass."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from datetime import date
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame, Row
 from pyspark.sql import functions as F
 
 from lakeshop.config.settings import Quality
 from lakeshop.config.shop import Entity
-from lakeshop.contracts.model import Contract
+from lakeshop.contracts.model import BUSINESS_DATE, Contract
 from lakeshop.silver.drift import Drift, drift_aggregates, drifts_of
 from lakeshop.silver.oddities import ODDITIES, oddity_warnings
 from lakeshop.silver.quality import assert_share
@@ -21,11 +22,36 @@ ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"
 CONFLICT, MERGED, LEFT_OUT = "conflict", "merged", "left out"
 OUTCOMES = (ACCEPTED, QUARANTINED, REPEATED, CONFLICT, MERGED, LEFT_OUT)
 SET_ASIDE = (QUARANTINED, CONFLICT)  # kept in quarantine with their reasons
+KEPT_ON = "kept_on"  # the day of the row that counts instead of a duplicate or a conflict
+KEPT_EVENT = "kept_event_date"
+TAKEN_BACK = "taken_back"  # the line as it was known, of a row that corrects it
+EVENT_DATE = "event_date"
+
+
+@dataclass(frozen=True)
+class Conflicts:
+    """Conflicting rows: all, those with a row of an earlier day, those with an event of another."""
+
+    rows: int = 0
+    earlier: int = 0
+    other_event: int = 0
+
+    def __add__(self, more: "Conflicts") -> "Conflicts":
+        """All of both."""
+        return Conflicts(
+            self.rows + more.rows,
+            self.earlier + more.earlier,
+            self.other_event + more.other_event,
+        )
 
 
 @dataclass(frozen=True)
 class Counted:
-    """Rows of one table by outcome, files, and drifts of their columns."""
+    """Rows of one table by outcome, files, and drifts of their columns.
+
+    `repeated` are the first and the last earlier day that duplicates were accepted on; `reversed`
+    counts the lines that are taken back.
+    """
 
     outcomes: Mapping[str, int]
     files: int
@@ -33,6 +59,9 @@ class Counted:
     warnings: tuple[str, ...]
     drifts: list[Drift]
     opened: int = 0  # rows beyond one of each record, where arrays are opened
+    conflicts: Conflicts = Conflicts()
+    repeated: tuple[date, date] | None = None
+    reversed: int = 0
 
     @property
     def rows(self) -> int:
@@ -44,6 +73,12 @@ class Counted:
         """Rows for quarantine."""
         return sum(self.outcomes[outcome] for outcome in SET_ASIDE)
 
+    def with_earlier(self, conflicts: Conflicts) -> "Counted":
+        """Count rows as conflicts that were duplicates of an earlier day by their key alone."""
+        moved = {REPEATED: -conflicts.rows, CONFLICT: conflicts.rows}
+        outcomes = {o: n + moved.get(o, 0) for o, n in self.outcomes.items()}
+        return replace(self, outcomes=outcomes, conflicts=self.conflicts + conflicts)
+
     def counts(self, held_back: int, warnings: tuple[str, ...]) -> Counts:
         """Counts for the log of the run, of which quarantine holds so many rows."""
         return Counts(
@@ -53,6 +88,7 @@ class Counted:
             conflicts=self.outcomes[CONFLICT],
             merged=self.outcomes[MERGED],
             left_out=self.outcomes[LEFT_OUT],
+            reversed=self.reversed,
             warnings=warnings,
         )
 
@@ -87,6 +123,8 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
             *drift_aggregates(entity, contract),
             F.count_if(F.size(ODDITIES) > 0).alias("odd"),
             (F.sum(OPENED) if entity.lines is not None else F.lit(0)).alias(OPENED),
+            *conflict_aggregates(rows.columns),
+            *_repeat_aggregates(rows.columns),
         )
         .collect()
     )
@@ -102,4 +140,39 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
         ),
         drifts=drifts_of(files),
         opened=sum(file[OPENED] for file in files),
+        conflicts=sum((conflicts_of(file) for file in files), Conflicts()),
+        repeated=_span(files),
+        reversed=sum(file["n_reversed"] for file in files),
     )
+
+
+def conflict_aggregates(columns: Collection[str]) -> list[Column]:
+    """Inputs of `conflicts_of`."""
+    is_conflict = F.col(OUTCOME) == CONFLICT
+    is_other = F.col(EVENT_DATE) != F.col(KEPT_EVENT) if EVENT_DATE in columns else F.lit(False)
+    return [
+        F.count_if(is_conflict).alias("n_conflicts"),
+        F.count_if(is_conflict & (F.col(KEPT_ON) < F.col(BUSINESS_DATE))).alias("n_earlier"),
+        F.count_if(is_conflict & is_other).alias("n_other_event"),
+    ]
+
+
+def conflicts_of(found: Row) -> Conflicts:
+    """The conflicts in a row of `conflict_aggregates`."""
+    return Conflicts(found["n_conflicts"], found["n_earlier"], found["n_other_event"])
+
+
+def _repeat_aggregates(columns: Collection[str]) -> list[Column]:
+    is_earlier = (F.col(OUTCOME) == REPEATED) & (F.col(KEPT_ON) < F.col(BUSINESS_DATE))
+    day = F.when(is_earlier, F.col(KEPT_ON))
+    is_reversed = F.col(TAKEN_BACK).isNotNull() if TAKEN_BACK in columns else F.lit(False)
+    return [
+        F.min(day).alias("repeated_since"),
+        F.max(day).alias("repeated_until"),
+        F.count_if((F.col(OUTCOME) == ACCEPTED) & is_reversed).alias("n_reversed"),
+    ]
+
+
+def _span(files: Collection[Row]) -> tuple[date, date] | None:
+    found = [(f["repeated_since"], f["repeated_until"]) for f in files if f["repeated_since"]]
+    return (min(a for a, _ in found), max(b for _, b in found)) if found else None

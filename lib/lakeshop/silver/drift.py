@@ -56,7 +56,7 @@ def required_columns(entity: Entity, contract: Contract) -> list[str]:
     required = {WHERE, *(column.name for column in contract.columns if column.required)}
     origins = [origin for name, origin in entity.origins.items() if name in required]
     if entity.format == "json":
-        origins = [origin for origin in origins if origin.column]
+        origins = [origin for origin in origins if origin.column or origin.columns]
     return source_columns(origins)
 
 

@@ -10,10 +10,10 @@ silver.stock: one row per product, store and day counted.
 silver.fraud_labels: versions of the label of an order line or an order, by the time of knowledge.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from pyspark.sql import DataFrame
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
@@ -24,12 +24,14 @@ class CleaningContext:
     """Inputs of a silver table's derivation, beside its own rows.
 
     `tables` are the contract's other inputs, up to the last business date; `zone` is the shop's
-    time zone; `shared_accounts` are the shop's ids of users who are no persons.
+    time zone; `shared_accounts` are the shop's ids of users who are no persons; `pseudonym` hides
+    what a column holds.
     """
 
     tables: Mapping[str, DataFrame]
     zone: str
     shared_accounts: Collection[str] = ()
+    pseudonym: Callable[[str], Column] = F.col
 
 
 def with_event_date(events: DataFrame, zone: str) -> DataFrame:

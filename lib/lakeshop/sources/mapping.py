@@ -13,9 +13,9 @@ from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.config.shop import ColumnMapping, Entity
+from lakeshop.config.shop import DATE, ColumnMapping, Entity
+from lakeshop.contracts.model import BUSINESS_DATE, Contract
 from lakeshop.contracts.model import Column as ContractColumn
-from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
 from lakeshop.sources.json_rows import CORRUPT, json_fields, unread
 from lakeshop.sources.records import csv_fields
@@ -34,13 +34,14 @@ _LITERAL = re.compile("'[^']*'")  # in a pattern of Spark
 _ZONE_IN_FORMAT = re.compile("[VzOXxZ]")
 _BLANK = " \t\r\n"
 _WHOLE = r"^([+-]?\d+)\.0*$"  # a whole number, written as a fraction
+_SEPARATOR = "|"  # between the parts of an id
 
 
 def assert_mapped(entity: str, delivered: Entity, contract: Contract, derived: set[str]) -> None:
     """The shop should map columns of the contract only, and all that it requires.
 
     Raises:
-        ConfigError: a column is unknown, or a required one has no origin.
+        ConfigError: a column is unknown, a required one has no origin, or a generated one is no id.
     """
     known = set(contract.column_names)
     unknown = sorted(set(delivered.columns) - known)
@@ -50,6 +51,15 @@ def assert_mapped(entity: str, delivered: Entity, contract: Contract, derived: s
         msg = (
             f"shop.entities.{entity}.columns should map the columns of {contract.name}. "
             f"Unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}."
+        )
+        raise ConfigError(msg)
+    generated = [name for name, origin in delivered.columns.items() if origin.generated]
+    ids = contract.key if contract.rows == "event" and len(contract.key) == 1 else ()
+    if not set(generated) <= set(ids):
+        msg = (
+            f"shop.entities.{entity}.columns should generate the ids of events alone "
+            f"({', '.join(ids) or f'{entity} has none'}). Received generated: true of "
+            f"{', '.join(sorted(generated))}. Name the column that holds it, or several (columns)."
         )
         raise ConfigError(msg)
 
@@ -133,14 +143,31 @@ def source_columns(origins: Iterable[ColumnMapping]) -> list[str]:
     """The shop's own columns that the origins read, by name."""
     names: set[str] = set()
     for origin in origins:
-        names.update([origin.column] if origin.column else origin.reads)
-    return sorted(names)
+        names.update([origin.column] if origin.column else origin.columns or origin.reads)
+    return sorted(names - {DATE})
 
 
 def _text(origin: ColumnMapping) -> Column:
     if origin.column is not None:
-        return F.col(f"`{origin.column.replace('`', '``')}`")
-    return F.lit(origin.constant)
+        return _column(origin.column)
+    if origin.columns is not None:
+        return _joined([_part(name) for name in origin.columns])
+    return F.lit(origin.constant).cast("string")
+
+
+def _column(name: str) -> Column:
+    return F.col(f"`{name.replace('`', '``')}`")
+
+
+def _part(name: str) -> Column:
+    return F.col(_DELIVERED)[BUSINESS_DATE].cast("string") if name == DATE else _column(name)
+
+
+def _joined(parts: Iterable[Column]) -> Column:
+    """One text of several, NULL where one is; a separator within a part is escaped."""
+    escaped = (F.regexp_replace(part, r"[\\|]", r"\\$0") for part in parts)
+    one, *others = escaped
+    return F.concat(one, *[text for other in others for text in (F.lit(_SEPARATOR), other)])
 
 
 def typed(text: Column, origin: ColumnMapping, column: ContractColumn) -> Column:

@@ -16,7 +16,8 @@ class Counts:
     """Rows that a table received, and what became of them; notes are no warnings.
 
     Conflicts are rows set aside for another of their key; merged are rows summed into another;
-    left out are rows that the shop's `where` leaves out.
+    left out are rows that the shop's `where` leaves out. Reversed are lines that rows correct: each
+    adds a row that takes it back, which no shop delivered.
     """
 
     rows_in: int
@@ -27,6 +28,7 @@ class Counts:
     conflicts: int = 0
     merged: int = 0
     left_out: int = 0
+    reversed: int = 0
 
     @property
     def not_accepted(self) -> dict[str, int]:
@@ -77,7 +79,8 @@ class Journal:
                 "first_date": entry.first,
                 "last_date": entry.last,
                 "rows_in": counts.rows_in,
-                "accepted": entry.accepted,
+                "accepted": entry.accepted - counts.reversed,
+                "reversed": counts.reversed,
                 **counts.not_accepted,
                 "warnings": [*counts.warnings, *counts.notes],
                 "table_version": entry.version,
