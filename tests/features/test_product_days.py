@@ -14,7 +14,7 @@ from lakeshop.features.product_days import KEY, product_days
 FIRST = date(2026, 3, 10)
 NIGHTS = [FIRST + timedelta(days=n) for n in range(3)]
 SUMS = ("units", "refunded", "lines", "amount", "discount", "excluded_units")
-SUMS += ("refunded_amount", "guest_lines")
+SUMS += ("refunded_amount", "guest_lines", "corrections")
 MOST = 100
 
 
@@ -53,9 +53,9 @@ def expected_sums(lines, most):
             total["refunded_amount"] -= one["amount"]
         else:
             total["units"] += quantity
-            total["lines"] += 1
-            is_credit = quantity == 0 and one["amount"] < 0
-            total["guest_lines"] += one["user_id"] is None and not is_credit
+            total["lines"] += bool(quantity or one["amount"])
+            is_bought = quantity > 0 or one["amount"] > 0
+            total["guest_lines"] += one["user_id"] is None and is_bought
             total["amount"] += one["amount"]
             total["discount"] += one["discount"] or 0
     return sorted(((*key, *map(float, total.values())) for key, total in sums.items()), key=repr)

@@ -13,11 +13,13 @@ from pyspark.sql import functions as F
 from conftest import collected
 from lakeshop.engine.context import BuildContext
 from lakeshop.features.user_product_days import KEY, user_product_days
+from lakeshop.features.user_products import purchase_days
 
 FIRST = date(2026, 3, 10)
 NIGHTS = [FIRST + timedelta(days=n) for n in range(3)]
 ACTIONS = ("view", "click", "cart", "wishlist", "search", "purchase", "coupon", "impression")
-SUMS = ("units", "lines", "orders", "amount", "discount", "views", "carts", "refunded")
+SUMS = ("units", "lines", "orders", "amount", "discount", "refunded", "corrections")
+SUMS += ("views", "carts")
 
 
 def random_lines(draw):
@@ -66,7 +68,7 @@ def expected_sums(lines, actions):
         total["amount"] += line["amount"]
         total["discount"] += line["discount"] or 0
         total["refunded"] -= min(line["quantity"], 0)
-        if line["quantity"] > 0 or (line["quantity"] == 0 and line["amount"] >= 0):
+        if line["quantity"] > 0 or (line["quantity"] == 0 and line["amount"] > 0):
             total["lines"] += 1
             orders[key].add(line["order_id"])
         total["orders"] = len(orders[key])
@@ -169,3 +171,32 @@ def test_nothing_gives_nothing(rows, settings, contracts):
     found = user_product_days(as_tables(rows, [], []), BuildContext(FIRST, settings))
     assert set(found.columns) == set(contracts["features.user_product_days"].column_names)
     assert found.isEmpty()
+
+
+def test_a_corrected_line_is_summed_as_if_it_had_never_been(summed):
+    """Paid on the first night, on the second twice as much; another is cancelled on the third."""
+    bought = {
+        "business_date": NIGHTS[0],
+        "event_date": NIGHTS[0],
+        "order_id": "o1",
+        "user_id": "ann",
+        "quantity": Decimal(2),
+        "amount": Decimal("5.00"),
+    }
+    taken_back = {"quantity": Decimal(-2), "amount": Decimal("-5.00"), "is_reversal": True}
+    dear = bought | {"product_id": "dear", "transaction_id": "t1"}
+    gone = bought | {"product_id": "gone", "transaction_id": "t2"}
+    later = {"business_date": NIGHTS[1], "corrects": "t1"}
+    cancelled = {"business_date": NIGHTS[2], "corrects": "t2"}
+    lines = [
+        *[dear, dear | later | taken_back, dear | later | {"amount": Decimal("10.00")}],
+        *[gone, gone | cancelled | taken_back],
+        gone | cancelled | {"quantity": Decimal(0), "amount": Decimal(0)},
+    ]
+    per_day = summed(lines, [])
+    total = per_day.groupBy("event_date", "product_id").agg(
+        *[F.sum(name).alias(name) for name in ("units", "lines", "orders", "amount")]
+    )
+    found = {row["product_id"]: (row[2], row[3], row[4], row[5]) for row in total.collect()}
+    assert found == {"dear": (2, 1, 1, 10), "gone": (0, 0, 0, 0)}
+    assert [tuple(row)[1] for row in purchase_days(per_day).collect()] == ["dear"]

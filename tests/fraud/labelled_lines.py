@@ -7,7 +7,10 @@ from pyspark.sql import DataFrame, SparkSession
 from lakeshop.fraud.settings import Fraud
 
 DAY = date(2026, 3, 30)
-LINE = "transaction_id STRING, business_date DATE, event_date DATE, is_refund BOOLEAN, n DOUBLE"
+LINE = (
+    "transaction_id STRING, business_date DATE, event_date DATE, is_refund BOOLEAN, n DOUBLE, "
+    "corrects STRING"
+)
 LABEL = "transaction_id STRING, business_date DATE, is_fraud BOOLEAN, pattern STRING"
 
 
@@ -17,7 +20,7 @@ def ago(days: int) -> date:
 
 def lines(spark: SparkSession, *rows: tuple[str, int], refund: bool = False) -> DataFrame:
     """Lines from (id, days before DAY), delivered on the day they happened."""
-    made = [(i, ago(days), ago(days), refund, float(days)) for i, days in rows]
+    made = [(i, ago(days), ago(days), refund, float(days), None) for i, days in rows]
     return spark.createDataFrame(made, LINE)
 
 

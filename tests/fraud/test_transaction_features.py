@@ -28,7 +28,7 @@ def zone(settings):
 def made(rows, settings):
     """features.transactions as dicts by transaction id."""
 
-    def made(lines, labels=(), first=FIRST, last=LAST, *, delay=0, partitions=2):
+    def made(lines, labels=(), first=FIRST, last=LAST, *, delay=0, partitions=2, mode=None):
         fraud = settings.fraud.model_copy(
             update={"label_delay_days": delay, "prior_lines": 50, "prior_rate": 0.005}
         )
@@ -36,7 +36,11 @@ def made(rows, settings):
             "silver.transactions": rows("silver.transactions", *lines).repartition(partitions),
             "silver.fraud_labels": rows("silver.fraud_labels", *labels),
         }
-        night = BuildContext(last, settings.model_copy(update={"fraud": fraud}), first)
+        delivered = settings.shop.entities
+        entity = delivered["transactions"].model_copy(update={"on_conflict": mode})
+        shop = settings.shop.model_copy(update={"entities": {**delivered, "transactions": entity}})
+        changed = settings.model_copy(update={"fraud": fraud, "shop": shop})
+        night = BuildContext(last, changed, first)
         found = transactions(tables, night).collect()
         assert len({row["transaction_id"] for row in found}) == len(found)
         return {row["transaction_id"]: row.asDict() for row in found}
@@ -276,3 +280,30 @@ def test_the_contract_holds(rows, settings, contracts, zone):
 def test_days_without_lines_have_no_rows(made, zone):
     assert made([]) == {}
     assert made([line(1, datetime(2026, 4, 20, 12), zone)]) == {}
+
+
+def test_a_corrected_line_leaves_the_history_on_that_day(made, zone):
+    """One line is cancelled on the day before the last, another one costs more from then on."""
+    noon = datetime(2026, 4, 30, 12)
+    at = [noon - timedelta(days=days) for days in (3, 2, 0)]
+    corrected_on = {"business_date": LAST - timedelta(days=1)}
+    taken_back = {"quantity": Decimal(-1), "amount": Decimal(-10), "is_reversal": True}
+    gone, dear = (line(n, at[0], zone, transaction_id=f"{n}") for n in ("gone", "dear"))
+    lines = [
+        *[gone, dear, line(2, at[1], zone), line(3, at[2], zone)],
+        gone | corrected_on | taken_back | {"transaction_id": "gone-", "corrects": "gone"},
+        dear | corrected_on | taken_back | {"transaction_id": "dear-", "corrects": "dear"},
+        gone
+        | corrected_on
+        | {"transaction_id": "gone+", "corrects": "gone"}
+        | {"quantity": Decimal(0), "amount": Decimal(0)},
+        dear
+        | corrected_on
+        | {"transaction_id": "dear+", "corrects": "dear", "amount": Decimal(90)},
+    ]
+    found = made(lines, [label("x", LAST) | {"transaction_id": "dear"}], mode="last")
+    assert set(found) == {"gone", "dear", "t2", "t3", "dear+"}
+    assert (found["t2"]["user_count"], found["t2"]["user_amount_7"]) == (2, 20)
+    assert (found["t3"]["user_count"], found["t3"]["user_amount_7"]) == (2, 100)
+    assert found["t3"]["user_frauds"] == 1
+    assert found["dear+"]["corrects"] == "dear"

@@ -33,8 +33,8 @@ def day_of(user, product, age, **counts):
 
 def by_users(rows, *days, weights=PURCHASES):
     made = user_interactions(rows("features.user_product_days", *days), DAY, HALF_LIFE, weights)
-    assert made.columns == COLUMNS
-    return collected(made)
+    assert made.columns == [*COLUMNS, "bought"]
+    return collected(made.drop("bought"))
 
 
 def test_weight_by_age_in_users(rows):
@@ -46,9 +46,25 @@ def test_weight_by_age_in_users(rows):
 def test_weight_by_age_in_baskets(rows):
     lines = [{"order_id": "h", "product_id": f"p{a}", "event_date": ago(a)} for a in WEIGHTS]
     found = basket_interactions(rows("silver.transactions", *lines), DAY, HALF_LIFE)
-    assert found.columns == COLUMNS
+    assert found.columns == [*COLUMNS, "bought"]
     expected = [("h", f"p{age}", weight, age) for age, weight in WEIGHTS.items()]
-    assert collected(found) == sorted(expected, key=repr)
+    assert collected(found.drop("bought")) == sorted(expected, key=repr)
+
+
+def test_what_was_taken_back_counts_against_the_purchases(rows):
+    days = [
+        day_of("h", "p", 3, lines=2),
+        day_of("h", "p", 3, lines=-1),
+        day_of("h", "p", 3, lines=0),
+    ]
+    found = user_interactions(rows("features.user_product_days", *days), DAY, HALF_LIFE, PURCHASES)
+    assert sorted(row["bought"] for row in found.collect()) == [-1, 2]
+    line = {"order_id": "h", "product_id": "p", "event_date": ago(3)}
+    reversal = line | {"quantity": Decimal(-1), "amount": Decimal("-2.50"), "is_reversal": True}
+    nothing = line | {"quantity": Decimal(0), "amount": Decimal(0)}
+    lines = rows("silver.transactions", line, reversal, nothing)
+    baskets = basket_interactions(lines, DAY, HALF_LIFE)
+    assert sorted(row["bought"] for row in baskets.collect()) == [-1, 1]
 
 
 def test_the_weightiest_action_of_a_day_counts_once(rows):
@@ -84,7 +100,7 @@ def test_baskets_hold_what_was_sold_without_refunds(rows):
         # Guests have baskets too; the base row has no user.
         base | {"order_id": "o2", "event_date": ago(0)},
     )
-    found = collected(basket_interactions(lines, DAY, HALF_LIFE))
+    found = collected(basket_interactions(lines, DAY, HALF_LIFE).drop("bought"))
     assert found == [("o1", "c", 512, 112), ("o1", "p", 512, 112), ("o2", "p", 1024, 0)]
 
 

@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 
 from conftest import HOME, collected
 from lakeshop.pipeline import all_contracts
@@ -40,7 +41,8 @@ def pair():
 def packed(spark, entries, options, n_partitions=2):
     """Histories of entries that came in so many partitions."""
     rows = [(*entry, 0) for entry in entries]
-    interactions = spark.createDataFrame(rows, SCHEMA).repartition(n_partitions)
+    interactions = spark.createDataFrame(rows, SCHEMA).withColumn("bought", F.lit(1))
+    interactions = interactions.repartition(n_partitions)
     return packed_histories(interactions, options, DataFrame.persist)
 
 

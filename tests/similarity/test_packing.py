@@ -12,12 +12,13 @@ CATALOGUE = Catalogue(pa.array(["p", "q", "r", "s"]))
 
 
 def batch(*rows):
-    """Rows of history (whose hashes stand for it), product_id, weight, age."""
-    columns = [list(column) for column in zip(*rows, strict=True)] if rows else [[], [], [], []]
+    """Rows of history (whose hashes stand for it), product_id, weight, age, bought (else 1)."""
+    whole = [(*row, 1)[:5] for row in rows]
+    columns = [list(column) for column in zip(*whole, strict=True)] if rows else [[]] * 5
     hashes = [[sum(map(ord, history)) for history in columns[0]], [0] * len(rows)]
-    types = (pa.int64(), pa.int64(), pa.string(), pa.int64(), pa.int32())
+    types = (pa.int64(), pa.int64(), pa.string(), pa.int64(), pa.int32(), pa.int32())
     values = zip([*hashes, *columns[1:]], types, strict=True)
-    names = ["hash", "other_hash", "product_id", "weight", "age"]
+    names = ["hash", "other_hash", "product_id", "weight", "age", "bought"]
     return pa.RecordBatch.from_arrays([pa.array(*column) for column in values], names)
 
 
@@ -48,6 +49,15 @@ def test_a_product_counts_once_by_its_largest_weight():
     rows = [("h", "p", 3, 9), ("h", "q", 5, 1), ("h", "p", 8, 2), ("h", "p", 4, 1)]
     for order in ([0, 1, 2, 3], [3, 2, 1, 0], [1, 0, 3, 2]):
         assert histories_of(batch(*[rows[n] for n in order])) == [{0: 8, 1: 5}]
+
+
+def test_purchases_that_were_taken_back_are_left_out():
+    taken = [("h", "p", 8, 2, 1), ("h", "p", 8, 2, -1)]
+    other = [("h", "q", 8, 2, 2), ("h", "q", 8, 2, -1), ("h", "r", 8, 2, 1), ("h", "r", 8, 3, -1)]
+    view = [("h", "p", 1, 2, 0)]  # of another weight, as a view is
+    for rows in ([*taken, *other, *view], [*view, *reversed(other), *reversed(taken)]):
+        assert histories_of(batch(*rows)) == [{0: 1, 1: 8, 2: 8}]
+    assert histories_of(batch(*taken)) == []
 
 
 def test_uninformative_rows_are_left_out():

@@ -377,6 +377,12 @@ class Shop(FrozenModel):
         return self
 
     @property
+    def corrects_lines(self) -> bool:
+        """Return whether order lines that come again changed correct those before."""
+        lines = self.entities.get("transactions")
+        return lines is not None and lines.on_conflict == "last"
+
+    @property
     def required_tables(self) -> frozenset[str]:
         """Name the tables of the entities that each night should bring."""
         optional = {name for name, entity in self.entities.items() if entity.required is False}

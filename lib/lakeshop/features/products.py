@@ -76,7 +76,7 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
         day: the business date.
         windows: short, middle and long, in days.
     """
-    age, priced = age_in_days(day), F.col("units") > 0
+    age, priced = age_in_days(day), (F.col("units") > 0) | (F.col("corrections") > 0)
     units = [
         F.coalesce(F.sum(F.when(age < days, F.col("units"))), F.lit(0)).alias(f"units_{label}")
         for label, days in zip(LABELS, windows, strict=True)
@@ -87,8 +87,9 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
     guests, guest_age = F.col("guest_lines"), F.when(F.col("guest_lines") > 0, age)
     # Compared as a date: Spark leaves out the parts of files whose dates are all before it.
     since = F.lit(day - timedelta(days=max(windows[2], *TRENDS)))
+    is_sold = (F.col("lines") > 0) | (F.col("corrections") > 0)
     return (
-        days.where((F.col("event_date") > since) & (F.col("lines") > 0))
+        days.where((F.col("event_date") > since) & is_sold)
         .groupBy("product_id")
         .agg(
             *units,
@@ -104,7 +105,7 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
 
 def _price(within: Column) -> Column:
     paid, units = (F.sum(F.when(within, F.col(name))) for name in ("amount", "units"))
-    return F.try_divide(paid, units)
+    return F.when(units > 0, F.try_divide(paid, units))
 
 
 def buyers(habits: DataFrame, settings: Features) -> tuple[DataFrame, DataFrame]:

@@ -10,11 +10,11 @@ from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
+from lakeshop.features.order_lines import is_purchase, is_refund, is_reversal, sign
 
 KEY = (BUSINESS_DATE, "event_date", "user_id", "product_id")
 VIEWS = ("view", "click")
 CARTS = ("cart", "wishlist")
-IS_PURCHASE = "quantity > 0 OR (quantity = 0 AND amount >= 0)"
 
 
 def user_product_days(tables: Tables, context: BuildContext) -> DataFrame:
@@ -29,7 +29,7 @@ def user_product_days(tables: Tables, context: BuildContext) -> DataFrame:
     )
 
 
-_BOUGHT = ("units", "lines", "orders", "amount", "discount", "refunded")
+_BOUGHT = ("units", "lines", "orders", "amount", "discount", "refunded", "corrections")
 _ACTED = ("views", "carts")
 
 
@@ -40,19 +40,24 @@ def _total(name: str) -> Column:
 def per_day_bought(transactions: DataFrame) -> DataFrame:
     """Units and money of order lines. A refund lowers both and is neither line nor order.
 
-    Nor is a credit without units, which corrects a price.
+    Nor is a credit without units, which corrects a price. A reversal takes back its line, and an
+    order.
     """
-    is_purchase = F.expr(IS_PURCHASE)
+    is_bought = is_purchase() & ~is_reversal()
+    is_taken_back = is_purchase() & is_reversal()
     return (
         transactions.where(F.col("user_id").isNotNull())
         .groupBy(*KEY)
         .agg(
             F.sum("quantity").alias("units"),
-            F.count_if(is_purchase).alias("lines"),
-            F.count_distinct(F.when(is_purchase, F.col("order_id"))).alias("orders"),
+            F.sum(F.when(is_purchase(), sign()).otherwise(0)).alias("lines"),
+            (
+                F.count_distinct(F.when(is_bought, F.col("order_id"))) - F.count_if(is_taken_back)
+            ).alias("orders"),
             F.sum("amount").alias("amount"),
             F.sum(F.coalesce("discount", F.lit(0))).alias("discount"),
-            F.sum(-F.least("quantity", F.lit(0))).alias("refunded"),
+            F.sum(F.when(is_refund(), -F.col("quantity")).otherwise(0)).alias("refunded"),
+            F.count("corrects").alias("corrections"),
         )
     )
 

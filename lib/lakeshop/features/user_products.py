@@ -32,9 +32,10 @@ def user_products(tables: Tables, context: BuildContext) -> DataFrame:
 
 def purchase_days(days: DataFrame) -> DataFrame:
     """user_id, product_id, event_date: each day on which a user bought a product, once."""
-    bought = days.where(F.col("lines") > 0).select(*PAIR, "event_date")
+    filed = days.where(F.col("lines") != 0).select(*PAIR, "event_date", "lines")
     # Hardly a day is filed twice: moved once by pair, rows need not be moved again to sum them.
-    return bought.repartition(*PAIR).distinct()
+    bought = filed.repartition(*PAIR).groupBy(*PAIR, "event_date").agg(F.sum("lines").alias("n"))
+    return bought.where(F.col("n") > 0).drop("n")  # less what was taken back
 
 
 def purchases_and_refunds(days: DataFrame) -> DataFrame:
@@ -45,19 +46,14 @@ def purchases_and_refunds(days: DataFrame) -> DataFrame:
     """
     units, refunded = in_parts("units", THOUSANDTHS), in_parts("refunded", THOUSANDTHS)
     refunded = F.coalesce(refunded, F.greatest(-units, F.lit(0)))
-    is_purchase = F.col("lines") > 0
     per_day = (
-        days.select(
-            *(*PAIR, "event_date", is_purchase.alias("is_purchase")),
-            *(units.alias("net"), refunded.alias("refunded")),
-        )
-        .where("is_purchase OR refunded > 0")
+        days.select(*(*PAIR, "event_date", "lines", units.alias("net"), refunded.alias("refunded")))
+        .where("lines != 0 OR refunded != 0 OR net != 0")
         # Hardly a day is filed twice: moved once by pair, rows need not be moved again to sum them.
         .repartition(*PAIR)
         .groupBy(*PAIR, "event_date")
         .agg(
-            F.bool_or("is_purchase").alias("is_purchase"),
-            *[F.sum(name).alias(name) for name in ("net", "refunded")],
+            *[F.sum(name).alias(name) for name in ("lines", "net", "refunded")],
         )
     )
     in_time = W.partitionBy(*PAIR).orderBy("event_date")
@@ -68,7 +64,7 @@ def purchases_and_refunds(days: DataFrame) -> DataFrame:
     return (
         per_day.withColumn("held", held)
         .withColumn("least", least)
-        .where("is_purchase")
+        .where("lines > 0")  # less what was taken back
         .select(*PAIR, "event_date", (is_left | ~is_counted).alias("is_kept"))
     )
 

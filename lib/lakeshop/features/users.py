@@ -47,8 +47,9 @@ def per_user(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataF
         day: the business date.
         windows: of the sums, in days.
     """
-    is_bought, is_refund = F.col("lines") > 0, F.col("units") < 0
-    is_refund |= F.coalesce(F.col("refunded") > 0, F.lit(False))
+    is_bought = (F.col("lines") > 0) | F.coalesce(F.col("corrections") > 0, F.lit(False))
+    # Days made before refunds were summed have NULL.
+    is_refund = F.coalesce(F.col("refunded") != 0, F.col("units") < 0)
     visits = (
         days.where(is_bought | is_refund)
         .groupBy("user_id", "event_date")

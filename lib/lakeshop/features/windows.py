@@ -136,8 +136,9 @@ class EntityHistories:
     def _lines(self) -> tuple[Integers, Integers, Integers]:
         """Places, first and last day of the lines that are history."""
         lines = np.flatnonzero(is_flagged(self.rows, IS_HISTORY))
-        since = self.rows["delivered"][lines]
-        return lines, since, since + KEPT_DAYS + 1
+        since, gone = self.rows["delivered"][lines], self.rows["until"][lines]
+        kept = since + KEPT_DAYS + 1
+        return lines, since, np.where(gone == NULL, kept, np.minimum(gone, kept))
 
     @cached_property
     def line_steps(self) -> running.Steps:
@@ -196,8 +197,9 @@ def histories_of(rows: Rows, places: Integers, codes: Integers) -> EntityHistori
     """The rows at some places, by entity and time.
 
     Args:
-        rows: columns `time` (microseconds), `delivered` (days), `flags`, of frauds `known` and
-            `until` (days), and the columns of `with_ranks`.
+        rows: columns `time` (microseconds), `delivered` (days), `flags`, of frauds `known`,
+            `until` (days; of lines the day on which they were taken back, or NULL), and the columns
+            of `with_ranks`.
         places: int64[n].
         codes: int64[n], the entity of each.
     """

@@ -16,6 +16,7 @@ from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.features.order_lines import is_purchase, is_refund, is_reversal
 from lakeshop.features.windows import (
     FOREVER,
     HAS_COUPON,
@@ -53,15 +54,33 @@ CHUNK = 2**16  # rows of a batch, some 20 MB of features
 _IS_PURCHASE = "quantity >= 0 AND amount >= 0"
 
 
+def payments(lines: DataFrame) -> DataFrame:
+    """Order lines without reversals, and without what is left of cancelled ones."""
+    is_cancelled = F.col("corrects").isNotNull() & ~is_purchase() & ~is_refund()
+    return lines.where(~is_reversal() & ~is_cancelled)
+
+
+def with_reversed_on(lines: DataFrame) -> DataFrame:
+    """Add `reversed_on`: the day on which a line was taken back; NULL where it counts still."""
+    reversals = lines.where(is_reversal()).select(
+        F.col("corrects").alias("transaction_id"), F.col(BUSINESS_DATE).alias("reversed_on")
+    )
+    return lines.join(reversals, on="transaction_id", how="left")
+
+
 def per_line(transactions: DataFrame, first: date) -> DataFrame:
-    """One row of integers per line; lines delivered before `first` are no targets."""
+    """One row of integers per line; lines delivered before `first` are no targets.
+
+    A line with `reversed_on` is no history from that day on.
+    """
     flags = (
         _bit(IS_TARGET, F.col(BUSINESS_DATE) >= F.lit(first))
         + _bit(IS_HISTORY, F.expr(_IS_PURCHASE))
         + _bit(HAS_COUPON, F.col("coupon_id").isNotNull())
     )
     none = F.lit(None).cast("bigint")
-    return _numbers(transactions, flags, known=none, until=none)
+    until = F.unix_date("reversed_on") if "reversed_on" in transactions.columns else none
+    return _numbers(transactions, flags, known=none, until=until)
 
 
 def per_fraud(transactions: DataFrame, labels: DataFrame, delay_days: int) -> DataFrame:
@@ -79,6 +98,7 @@ def per_fraud(transactions: DataFrame, labels: DataFrame, delay_days: int) -> Da
     until = F.coalesce(F.unix_date(F.lead("labelled").over(by_label)), F.lit(FOREVER))
     times = (
         transactions.where(_IS_PURCHASE)
+        .where(F.col("corrects").isNull())  # the line as it first came stands for all of it
         .join(F.broadcast(versions), on="transaction_id")
         .where(F.col("labelled") >= F.date_sub(BUSINESS_DATE, EARLY_LABEL_DAYS))
         .withColumn("was_fraud", F.coalesce(F.lag("is_fraud").over(by_label), F.lit(False)))

@@ -30,12 +30,14 @@ from lakeshop.fraud.training import (
     KEY,
     MAX_STATISTICS_ROWS,
     MODEL_NAME,
+    SHOP_ID,
     TARGET,
     known_labels,
     reference_of,
     sampled,
     validation_lines,
     with_label,
+    with_shop_id,
 )
 from lakeshop.ml.drift import Reference, population_stability_index
 from lakeshop.storage.run_log import LOG
@@ -86,12 +88,14 @@ def _compare(context: EvaluationContext, day: date) -> None:
 
 def with_segments(lines: DataFrame, labels: DataFrame, users: DataFrame, day: date) -> DataFrame:
     """Add target, day, customer, pattern of known frauds, and the groups that are compared."""
-    fraud = known_labels(labels, day).where("is_fraud").select(KEY, "pattern")
+    fraud = known_labels(labels, day).where("is_fraud").select(SHOP_ID, "pattern")
     known = latest_versions(users, ["user_id"]).select(
         "user_id", *[F.col(column).alias(group) for group, column in GROUPS.items()]
     )
     return (
-        lines.join(fraud, on=KEY, how="left")
+        with_shop_id(lines)
+        .join(fraud, on=SHOP_ID, how="left")
+        .drop(SHOP_ID)
         .join(known, on="user_id", how="left")
         .withColumns(
             {

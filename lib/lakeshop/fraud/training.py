@@ -45,6 +45,7 @@ TARGET = "is_fraud"
 IS_VALIDATION = "is_validation"
 COLUMNS = FeatureSpec({"features": INPUTS}, (TARGET,))
 KEY = "transaction_id"
+SHOP_ID = "shop_line_id"
 QUANTILES = np.linspace(0, 1, 201)
 COMPARED_LINES = 4096  # on which LiteRT must give what Keras gives
 MAX_STATISTICS_ROWS = 200_000  # training lines of which quantiles are taken
@@ -200,14 +201,19 @@ def _trained(
 
 
 def known_labels(labels: DataFrame, day: date) -> DataFrame:
-    """transaction_id, is_fraud, pattern: the newest label of each line as known on a day.
+    """shop_line_id, is_fraud, pattern: the newest label of each line as known on a day.
 
     Args:
         labels: versions of silver.fraud_labels.
         day: later labels are unknown.
     """
     known = latest_versions(labels.where(F.col(BUSINESS_DATE) <= F.lit(day)), ["transaction_id"])
-    return known.select("transaction_id", "is_fraud", "pattern")
+    return known.select(F.col("transaction_id").alias(SHOP_ID), "is_fraud", "pattern")
+
+
+def with_shop_id(lines: DataFrame) -> DataFrame:
+    """Add the id that the shop gave a line, as labels name it: a corrected line has another."""
+    return lines.withColumn(SHOP_ID, F.coalesce("corrects", "transaction_id"))
 
 
 def with_label(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -> DataFrame:
@@ -219,13 +225,13 @@ def with_label(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -
         day: labels count as known on its night.
         options: `maturity_days`, and `label_delay_days` before which no label counts.
     """
-    mature = lines.where(
+    mature = with_shop_id(lines).where(
         ~F.col("is_refund") & (F.col("event_date") <= F.lit(newest_mature_day(day, options)))
     )
     is_known = F.date_add("event_date", options.label_delay_days) <= F.lit(day)
     is_fraud = F.coalesce(F.col(TARGET) & is_known, F.lit(False))
-    labelled = mature.join(known_labels(labels, day), on="transaction_id", how="left")
-    return labelled.withColumn(TARGET, is_fraud.cast("double")).drop("pattern")
+    labelled = mature.join(known_labels(labels, day).drop("pattern"), on=SHOP_ID, how="left")
+    return labelled.withColumn(TARGET, is_fraud.cast("double")).drop(SHOP_ID)
 
 
 def examples(lines: DataFrame, labels: DataFrame, day: date, options: Fraud) -> DataFrame:

@@ -3,7 +3,8 @@
 One row per line serves training and scoring alike. A line has a history within each entity: its
 user, store, product, payment and device. It holds the lines of the 90 days before, delivered no
 later than the line itself. Refunds are no history. Lines of one time do not see each other.
-Labels count from their business date until a later label revokes them.
+Labels count from their business date until a later label revokes them. A line that came again
+changed is a line of its own, with the label of the first; the first is no history from then on.
 
 A night reads the lines delivered within 97 days and their labels. A line that is more than a week
 late sees as much less of its 90 days. A label that came more than 30 days before its line is
@@ -16,7 +17,14 @@ from pyspark.sql import functions as F
 
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.fraud.entities import ALL_NAMES, per_fraud, per_line, with_histories
+from lakeshop.fraud.entities import (
+    ALL_NAMES,
+    payments,
+    per_fraud,
+    per_line,
+    with_histories,
+    with_reversed_on,
+)
 from lakeshop.fraud.features import FEATURES
 from lakeshop.fraud.labels import of_lines
 from lakeshop.fraud.settings import Fraud
@@ -28,6 +36,9 @@ def transactions(tables: Tables, night: BuildContext) -> DataFrame:
     lines, labels = tables["silver.transactions"], tables["silver.fraud_labels"]
     labels = of_lines(labels, lines, night.settings.shop)
     settings, first = night.settings.section(Fraud), night.first_day
+    if night.settings.shop.corrects_lines:
+        lines = with_reversed_on(lines)
+    lines = payments(lines)
     numbers = per_line(lines, first).unionByName(
         per_fraud(lines, labels, settings.label_delay_days)
     )
@@ -54,6 +65,7 @@ CARRIED = (
     "amount",
     "currency",
     "is_refund",
+    "corrects",
 )
 LINE = tuple(feature.name for feature in FEATURES.line)
 

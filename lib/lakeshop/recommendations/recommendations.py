@@ -54,7 +54,7 @@ def users_without_purchase(tables: Tables) -> DataFrame:
     users = tables["features.users"]
     everybody = users.sparkSession.createDataFrame([(EVERYBODY,)], "user_id STRING")
     known = tables["silver.users"].select("user_id")
-    seen = tables["features.user_product_days"].where(F.col("lines") == 0).select("user_id")
+    seen = tables["features.user_product_days"].where(F.col("lines") <= 0).select("user_id")
     return everybody.union(known.union(seen).distinct().join(users, "user_id", "left_anti"))
 
 

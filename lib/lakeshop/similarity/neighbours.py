@@ -140,7 +140,7 @@ def packed_histories(
     """Pack interactions into histories: the input of the second stage.
 
     Args:
-        interactions: history, product_id, weight and age, as from `interactions.py`.
+        interactions: history, product_id, weight, age and bought, as from `interactions.py`.
         options: max_history, and blocks: the least number of parts.
         cache: caches the rows while they are in use.
     """
@@ -156,7 +156,12 @@ def packed_histories(
 
     hashes = (F.xxhash64("history"), F.xxhash64(F.lit(1), "history"))
     hashed = interactions.where(F.col("history").isNotNull()).select(
-        hashes[0].alias("hash"), hashes[1].alias("other_hash"), "product_id", "weight", "age"
+        hashes[0].alias("hash"),
+        hashes[1].alias("other_hash"),
+        "product_id",
+        "weight",
+        "age",
+        "bought",
     )
     parts = max(options.blocks, -(-int(events["events"].sum()) // EVENTS_AT_ONCE))
     rows = hashed.repartition(parts, "hash").mapInArrow(pack, ROW)

@@ -105,9 +105,10 @@ class Cut:
 
 
 def numbered(batches: Iterable[pa.RecordBatch], catalogue: Catalogue) -> Interactions:
-    """Rows of hash, other_hash (of the history's id), product_id, weight, age by number.
+    """Rows of hash, other_hash (of the history's id), product_id, weight, age, bought by number.
 
-    Rows without a product, with a product outside the catalogue, or of weight 0 are left out.
+    Rows without a product, with a product outside the catalogue, or of weight 0 are left out, and
+    so are purchases that were taken back.
 
     Raises:
         ValueError: a weight is NULL, no integer, below 0 or above WEIGHT_SCALE.
@@ -115,6 +116,7 @@ def numbered(batches: Iterable[pa.RecordBatch], catalogue: Catalogue) -> Interac
     # Start with empty arrays: concatenation needs at least one.
     hashes = [np.empty((0, 2), np.int64)]
     items, weights, ages = [np.empty(0, np.int32)], [np.empty(0, np.int64)], [np.empty(0, np.int32)]
+    bought = [np.empty(0, np.int32)]
     for batch in batches:
         item = catalogue.numbers(batch["product_id"])
         weight = as_integers("weights", batch["weight"].to_numpy(zero_copy_only=False))
@@ -125,15 +127,35 @@ def numbered(batches: Iterable[pa.RecordBatch], catalogue: Catalogue) -> Interac
         items.append(item[counts].astype(np.int32))
         weights.append(weight[counts])
         ages.append(batch["age"].to_numpy(zero_copy_only=False)[counts].astype(np.int32))
+        bought.append(batch["bought"].to_numpy(zero_copy_only=False)[counts].astype(np.int32))
     ids = np.concatenate(hashes)
     sixteen_bytes = [None, pa.py_buffer(ids)]
     encoded = pa.Array.from_buffers(pa.binary(16), len(ids), sixteen_bytes).dictionary_encode()
-    return Interactions(
+    rows = Interactions(
         encoded.indices.to_numpy().astype(np.int32),
         np.concatenate(items),
         np.concatenate(weights),
         np.concatenate(ages),
         len(encoded.dictionary),
+    )
+    return without_taken_back(rows, np.concatenate(bought))
+
+
+def without_taken_back(rows: Interactions, bought: Ids) -> Interactions:
+    """The rows without purchases of a history, item and day that were taken back.
+
+    Args:
+        rows: interactions.
+        bought: int32[n], purchases of each row; negative where they are taken back.
+    """
+    if not (bought < 0).any():
+        return rows
+    keys = np.stack([rows.history, rows.item, rows.age, rows.weight], axis=1)
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    left = np.bincount(group.ravel(), weights=bought)[group.ravel()]  # exact below 2**53
+    kept = (bought == 0) | ((bought > 0) & (left > 0))
+    return Interactions(
+        rows.history[kept], rows.item[kept], rows.weight[kept], rows.age[kept], rows.n_histories
     )
 
 

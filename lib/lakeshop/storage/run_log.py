@@ -105,7 +105,8 @@ def _log(entry: Entry, seconds: float, *, is_asked: bool) -> None:
     counts, days = entry.counts, days_of(entry.first, entry.last)
     if counts.rows_in or entry.accepted or counts.notes or is_asked:
         figures = {
-            **{"table": entry.table, **days, "rows_in": counts.rows_in, "accepted": entry.accepted},
+            **{"table": entry.table, **days, "rows_in": counts.rows_in},
+            "accepted": entry.accepted - counts.reversed,
             **counts.not_accepted,
             **{"version": entry.version, "run_id": entry.run_id, "seconds": round(seconds, 3)},
         }
@@ -121,6 +122,7 @@ def as_line(entry: Entry, seconds: float) -> str:
     """Columns for a person: the table, its days, its rows, seconds, and what was left out."""
     counts = entry.counts
     gone = [f"{n:,} {what.replace('_', ' ')}" for what, n in counts.not_accepted.items() if n]
-    rest = [*gone, *counts.notes]
+    taken_back = [f"{counts.reversed:,} of them taking back lines"] * bool(counts.reversed)
+    rest = [*taken_back, *gone, *counts.notes]
     days, rows = in_words(entry.first, entry.last), f"{entry.accepted:,} rows"
     return f"  {entry.table:<28}{days:<26}{rows:>16}{seconds:>9.1f} s   {', '.join(rest)}".rstrip()
