@@ -178,12 +178,13 @@ def made(spark, contracts, settings):
     rules = [F.coalesce(F.expr(c.holds), F.lit(False)) for c in contracts["features.demand"].checks]
     broken = ~reduce(Column.__and__, rules)
 
-    def made(shop, level, n_partitions=None):
+    def made(shop, level, n_partitions=None, excluded=None):
         options = settings.demand.model_copy(update={**OPTIONS, "level": level})
         tables = {name: frame(name, rows) for name, rows in shop.items()}
         if n_partitions:
             tables = {name: rows.repartition(n_partitions) for name, rows in tables.items()}
-        with_options = settings.model_copy(update={"demand": options})
+        goods = settings.shop.model_copy(update={"exclude_products": excluded})
+        with_options = settings.model_copy(update={"demand": options, "shop": goods})
         night = BuildContext(DAY, with_options, contract=contracts["features.demand"])
         rows = demand(tables, night)
         frames = rows.withColumn("broken", broken).toPandas()
