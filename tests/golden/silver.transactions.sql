@@ -15,7 +15,9 @@ CREATE TABLE IF NOT EXISTS delta.`/lake/silver/transactions` (
   `device_id` STRING COMMENT 'pseudonym of the device it was ordered on',
   `occurred_at` TIMESTAMP NOT NULL COMMENT 'when it was sold, UTC',
   `event_date` DATE NOT NULL COMMENT 'the day it was sold, in the shop\'s time zone',
-  `is_known_product` BOOLEAN NOT NULL COMMENT 'whether the catalogue knew the product on the business date'
+  `is_known_product` BOOLEAN NOT NULL COMMENT 'whether the catalogue knew the product on the business date',
+  `corrects` STRING COMMENT 'of a reversal, the transaction_id that it takes back; of a corrected line, the id that the shop gave it; else NULL',
+  `is_reversal` BOOLEAN COMMENT 'true where the row takes back a line that came again changed; else NULL'
 ) USING delta
 COMMENT 'Order lines: typed, checked, unique within the look-back, users pseudonymised. Grain: one row per order line.'
 TBLPROPERTIES (
@@ -23,7 +25,7 @@ TBLPROPERTIES (
   'delta.dataSkippingStatsColumns' = 'business_date,event_date',
   'delta.constraints.price_is_not_negative' = 'unit_price IS NULL OR unit_price >= 0',
   'delta.constraints.quantity_is_possible' = 'abs(quantity) <= 100000',
-  'delta.constraints.amount_follows_quantity' = 'quantity >= 0 OR amount <= 0',
+  'delta.constraints.amount_follows_quantity' = 'quantity >= 0 OR amount <= 0 OR coalesce(is_reversal, false)',
   'delta.constraints.not_in_the_future' = 'event_date <= business_date',
-  'delta.constraints.within_look_back' = 'event_date >= date_sub(business_date, 400)'
+  'delta.constraints.within_look_back' = 'event_date >= date_sub(business_date, 400) OR coalesce(is_reversal, false)'
 )

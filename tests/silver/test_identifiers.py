@@ -100,7 +100,7 @@ def test_only_ids_of_events_are_generated(contracts, table, column):
     columns.pop("business_date")
     mapped = entity(**{**columns, column: ColumnMapping(generated=True)})
     with pytest.raises(ConfigError, match="generate the ids of events alone"):
-        assert_mapped(table, mapped, contract, set())
+        assert_mapped(table, mapped, contract, {c.name for c in contract.columns})
 
 
 def test_rows_without_measures_are_not_summed():

@@ -154,8 +154,13 @@ def without_taken_back(rows: Interactions, bought: Ids) -> Interactions:
     _, group = np.unique(keys, axis=0, return_inverse=True)
     left = np.bincount(group.ravel(), weights=bought)[group.ravel()]  # exact below 2**53
     kept = (bought == 0) | ((bought > 0) & (left > 0))
+    left_over, history = np.unique(rows.history[kept], return_inverse=True)
     return Interactions(
-        rows.history[kept], rows.item[kept], rows.weight[kept], rows.age[kept], rows.n_histories
+        history.astype(np.int32),
+        rows.item[kept],
+        rows.weight[kept],
+        rows.age[kept],
+        left_over.size,
     )
 
 
