@@ -47,6 +47,6 @@ def test_what_spark_cannot_do_is_a_fault_of_the_configuration(spark, expression,
     with pytest.raises(ConfigError) as caught:
         assert_expressions(spark, entity(expression, *reads))
     text = str(caught.value)
-    assert "shop.entities.transactions.columns.amount" in text
+    assert "shop.entities.transactions, amount" in text
     assert said in text
     assert caught.value.exit_code == 2

@@ -92,7 +92,7 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
         with failing_alone() as errors:
             started = time.monotonic()
             drops = [drop for day in days_between(first, last) for drop in delivered[day]]
-            rows = read_drops(run.lake.spark, drops, entity, _limits(run))
+            rows = read_drops(run.lake.spark, drops, entity, Limits.of(run.settings.quality))
             rows, counts = without_erased(run, rows, entity)
             content: Mapping[date, Content] | None = None if drops else {}
             told = tuple(f"{LATE} {day}" for day in sorted(late) if first <= day <= last)
@@ -160,11 +160,6 @@ def _is_new(run: Run, table: str, day: date, prints: dict[date, str]) -> bool:
     )
 
 
-def _limits(run: Run) -> Limits:
-    quality = run.settings.quality
-    return Limits(quality.largest_file_mib * 2**20, quality.largest_unpacked_mib * 2**20)
-
-
 def _load_history(run: Run, name: str, entity: Entity) -> None:
     """Load the first delivery of history.
 
@@ -177,7 +172,7 @@ def _load_history(run: Run, name: str, entity: Entity) -> None:
         raise _not_delivered(run, entity, [None])
     if not drops:
         return  # an optional entity without history keeps what nights have filed
-    rows = read_drops(run.lake.spark, drops, entity, _limits(run))
+    rows = read_drops(run.lake.spark, drops, entity, Limits.of(run.settings.quality))
     rows = rows.transform(by_event_day, run, name, entity)
     prints = dict.fromkeys(days_between(run.first, run.last), _print(run, drops))
     if any(_is_new(run, f"bronze.{name}", day, prints) for day in prints):

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import date
 
+from lakeshop.features.proposals import proposed_exclusions
 from lakeshop.preview.samples import Sample
 
 SHOWN = 5
@@ -104,6 +105,18 @@ def other_days(sample: Sample) -> Iterator[str]:
             )
 
 
+def candidates_to_exclude(sample: Sample) -> Iterator[str]:
+    """Products that are no goods, by their names."""
+    if sample.name == "products" and "name" in sample.values:
+        named = sample.values["name"].dropna().drop_duplicates().tolist()
+        found = proposed_exclusions(named)
+        if found:
+            yield (
+                f"no goods, by their names: {_listed(found)}; list such products under "
+                "shop.exclude_products, and no one is recommended them"
+            )
+
+
 def several_currencies(sample: Sample) -> Iterator[str]:
     """More than one currency."""
     if "currency" in sample.values:
@@ -143,5 +156,6 @@ FINDINGS: tuple[Finding, ...] = (
     ids_as_numbers,
     several_currencies,
     shared_account,
+    candidates_to_exclude,
     new_columns,
 )

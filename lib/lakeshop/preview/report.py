@@ -35,7 +35,9 @@ def lines_of(sample: Sample) -> Iterator[str]:
 def _origin(origin: ColumnMapping) -> str:
     if origin.constant is not None:
         return f"always {origin.constant!r}"
-    return origin.expression or origin.column or "its own rule"
+    if origin.columns is not None:
+        return " + ".join(origin.columns)
+    return origin.expression or origin.column or "generated"
 
 
 def _example(sample: Sample, column: str) -> tuple[str, str]:

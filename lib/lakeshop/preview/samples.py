@@ -79,17 +79,16 @@ def sample_of(run: Run, name: str, day: date, drops: list[DeliveredFile]) -> Sam
     """Clean the first rows of a drop."""
     entity = run.settings.shop.entities[name]
     contract = run.lake.contract(f"silver.{name}")
-    quality = run.settings.quality
-    limits = Limits(quality.largest_file_mib * 2**20, quality.largest_unpacked_mib * 2**20)
+    limits = Limits.of(run.settings.quality, ROWS_LOOKED_AT)
     raw = read_drops(run.lake.spark, drops[:1], entity, limits)
-    rows = with_elements(raw.limit(ROWS_LOOKED_AT), entity).persist()
+    rows = with_elements(raw, entity).persist()
     place = [*_PLACE, *([ITEM] if ITEM in rows.columns else [])]
     try:
         mapped = [c.name for c in contract.columns if c.name in entity.columns]
         text = with_text(rows, entity)
         texts = text.select(*place, KEYS, *[F.col(TEXT)[c].alias(c) for c in mapped]).toPandas()
         tables = {i.table: run.lake.empty_frame(i.table) for i in contract.inputs}
-        around = CleaningContext(tables, run.settings.shop.zone)
+        around = CleaningContext(tables, run.settings.shop.zone, run.settings.shop.shared_accounts)
         cleaned = validate(rows, entity, contract, CLEANINGS[name], around)
         values = [F.col(column).cast("string").alias(column) for column in mapped]
         found = cleaned.select(*place, REASONS, *values).toPandas()

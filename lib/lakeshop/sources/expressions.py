@@ -22,9 +22,9 @@ def assert_expressions(spark: SparkSession, entities: Mapping[str, Entity]) -> N
         ConfigError: some are not; all of them in one text.
     """
     faults = [
-        f"  shop.entities.{name}.columns.{column}: {fault}"
+        f"  shop.entities.{name}, {column}: {fault}"
         for name, entity in entities.items()
-        for column, origin in entity.columns.items()
+        for column, origin in entity.origins.items()
         for fault in _faults(spark, origin)
     ]
     if faults:

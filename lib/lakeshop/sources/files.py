@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -147,7 +148,7 @@ def _frames(
         return
     lines: list[RawRecord] = []
     held = 0
-    for line in lines_of(content, drop.name, entity, limits):
+    for line in islice(lines_of(content, drop.name, entity, limits), limits.rows):
         lines.append(line)
         held += len(line.raw or "")
         if len(lines) == ROWS_PER_BATCH or held > LETTERS_PER_BATCH:

@@ -22,6 +22,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from lakeshop.config.settings import Quality
 from lakeshop.config.shop import Entity
 from lakeshop.sources.records import PIECE, RawRecord, records, unreadable
 
@@ -55,10 +56,17 @@ BROKEN = (OSError, EOFError, zlib.error, ValueError, pa.ArrowException, MemoryEr
 
 @dataclass(frozen=True)
 class Limits:
-    """Largest size of files in bytes: as delivered, and unpacked."""
+    """Largest size of files in bytes: as delivered, and unpacked; and first rows that are read."""
 
     delivered: int
     unpacked: int
+    rows: int | None = None
+
+    @classmethod
+    def of(cls, quality: Quality, rows: int | None = None) -> "Limits":
+        """Limits as the configuration has them, for the first so many rows of each file."""
+        mib = 2**20
+        return cls(quality.largest_file_mib * mib, quality.largest_unpacked_mib * mib, rows)
 
 
 def lines_of(content: bytes, name: str, entity: Entity, limits: Limits) -> Iterator[RawRecord]:
