@@ -202,7 +202,7 @@ def test_an_origin_is_exactly_one(conf, origin):
     path.write_text(yaml.safe_dump(content))
     text = fault_of(conf)
     assert "shop.entities.products.columns.brand" in text
-    assert "exactly one of column, constant, expression" in text
+    assert "exactly one of column, columns, generated, constant, expression" in text
 
 
 def test_a_path_names_its_day(conf):
