@@ -28,7 +28,6 @@ from lakeshop.sources.mapping import TEXT, typed, with_text
 from lakeshop.sources.mentions import without_erased
 from lakeshop.storage.content import Content
 from lakeshop.storage.publications import digest_of
-from lakeshop.storage.run_log import LOG
 
 SHOWN = 5  # paths of missing drops
 LATE = "delivered late or anew, so the day and what reads it are made again:"
@@ -84,7 +83,7 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
     missing = [d for d in sorted(days) if not delivered[d] and (is_unknown or entity.must_come(d))]
     for first, last in contiguous_ranges(missing):
         run.fail((table,), first, last, _not_delivered(run, entity, days_between(first, last)))
-    late = late_drops(run, table, entity, days)
+    late, told = late_drops(run, table, entity, days)
     delivered |= late
     prints = {day: _print(run, drops) for day, drops in delivered.items()}
     new = [d for d in days.difference(missing) if _is_new(run, table, d, prints)]
@@ -95,23 +94,25 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
             rows = read_drops(run.lake.spark, drops, entity, Limits.of(run.settings.quality))
             rows, counts = without_erased(run, rows, entity)
             content: Mapping[date, Content] | None = None if drops else {}
-            told = tuple(f"{LATE} {day}" for day in sorted(late) if first <= day <= last)
-            made = MadeDays(table, rows, first, last, started, counts, content, prints, told)
+            came = [day for day in sorted(late) if first <= day <= last]
+            warnings = (*(f"{LATE} {day}" for day in came), *(told if last == run.last else ()))
+            made = MadeDays(table, rows, first, last, started, counts, content, prints, warnings)
             run.publish(made)
-            run.late.update(day for day in late if first <= day <= last)
+            run.late.update(came)
         for error in errors:
             run.fail((table,), first, last, error)
 
 
 def late_drops(
     run: Run, table: str, entity: Entity, known: Collection[date]
-) -> dict[date, list[DeliveredFile]]:
+) -> tuple[dict[date, list[DeliveredFile]], list[str]]:
     """Return the files of the days before a night that are new or changed since those nights.
 
     None of a day before the first one loaded, which a shop may never have wanted. Nor where a file
-    that was loaded has gone from the landing folder: the day would lose its rows.
+    that was loaded has gone from the landing folder: the day would lose its rows. Warnings say so.
     """
     found: dict[date, list[DeliveredFile]] = {}
+    told = []
     begun = run.ledger.days(table)
     nights = run.settings.shop.late_days if run.redo_stale and begun else 0
     for day in (run.first - timedelta(days=n + 1) for n in range(nights)):
@@ -120,13 +121,13 @@ def late_drops(
         if not drops or (published and published.input_digest.endswith(_print_of_files(drops))):
             continue
         if gone := _gone_files(run, table, day, drops):
-            what = (
-                "%s of %s: files came late and are not loaded, since %s of it is gone; deliver both"
+            told.append(
+                f"late files of {day} are not loaded, since {', '.join(gone[:SHOWN])} is gone from "
+                "the landing folder; deliver all files of that day"
             )
-            LOG.warning(what, table, day, ", ".join(gone[:SHOWN]))
             continue
         found[day] = drops
-    return found
+    return found, told
 
 
 def _gone_files(run: Run, table: str, day: date, drops: Sequence[DeliveredFile]) -> list[str]:
