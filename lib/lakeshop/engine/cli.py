@@ -10,7 +10,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Protocol
@@ -110,48 +110,67 @@ def _exit_code(job: Job, argv: Sequence[str] | None, console: Console) -> int:
         return 1
 
 
-def _run(job: Job, options: argparse.Namespace, console: Console) -> int:
-    begun = time.monotonic()
-    first, last = _days(options)
-    settings, applications, contracts = job.configure(
-        options.conf, options.schemas, env=options.env, shop=options.shop
-    )
-    settings = _with_places(settings, options)
-    key = pseudonym_key(settings.pseudonyms)
-    _assert_known(settings, contracts)
+@dataclass(frozen=True)
+class _Plan:
+    """What a job is to do, as its arguments and the configuration say."""
 
-    def run_on(lake: Lake) -> Run:
-        _assert_same_key(lake, key)
+    job: Job
+    options: argparse.Namespace
+    settings: Settings
+    applications: Applications
+    contracts: Mapping[str, Contract]
+    key: bytes = field(repr=False)
+    first: date
+    last: date
+
+    @classmethod
+    def of(cls, job: Job, options: argparse.Namespace) -> "_Plan":
+        first, last = _days(options)
+        settings, applications, contracts = job.configure(
+            options.conf, options.schemas, env=options.env, shop=options.shop
+        )
+        settings = _with_places(settings, options)
+        key = pseudonym_key(settings.pseudonyms)
+        _assert_known(settings, contracts)
+        return cls(job, options, settings, applications, contracts, key, first, last)
+
+    def run_on(self, lake: Lake, console: Console) -> Run:
+        """Return the run on a lake."""
+        _assert_same_key(lake, self.key)
         return Run(
-            job=job.name,
+            job=self.job.name,
             lake=lake,
             ledger=Ledger.load(lake),
-            settings=settings,
-            first=first,
-            last=last,
-            code=CodeDigests(contracts, applications, settings),
-            applications=applications,
-            redo_stale=job.name == "nightly",
-            is_history=options.history,
-            key=key,
-            erase=getattr(options, "erase", ()),
+            settings=self.settings,
+            first=self.first,
+            last=self.last,
+            code=CodeDigests(self.contracts, self.applications, self.settings),
+            applications=self.applications,
+            redo_stale=self.job.name == "nightly",
+            is_history=self.options.history,
+            key=self.key,
+            erase=getattr(self.options, "erase", ()),
             progress=Progress(console.draw),
         )
 
-    if getattr(options, "check", False):
-        assert job.preview is not None
+
+def _run(job: Job, options: argparse.Namespace, console: Console) -> int:
+    plan = _Plan.of(job, options)
+    settings, lake = plan.settings, plan.settings.lake
+    if getattr(options, "check", False) and job.preview is not None:
         spark = spark_session(job.name)
         job.look(spark, settings)
-        return job.preview(run_on(Lake(spark, settings.lake, contracts)))
+        return job.preview(plan.run_on(Lake(spark, lake, plan.contracts), console))
+    begun = time.monotonic()
     if job.name != "maintain":  # which makes room
-        check_disk_space(settings.lake, settings.maintenance.least_free_mib)
-    figures = {"job": job.name, "shop": settings.shop.name, **days_of(first, last)}
-    title = f"{settings.shop.name}, {in_words(first, last)}"
-    LOG.info("%s: %s", title, job.name, extra=event(RUN, **figures, lake=settings.lake))
+        check_disk_space(lake, settings.maintenance.least_free_mib)
+    figures = {"job": job.name, "shop": settings.shop.name, **days_of(plan.first, plan.last)}
+    title = f"{settings.shop.name}, {in_words(plan.first, plan.last)}"
+    LOG.info("%s: %s", title, job.name, extra=event(RUN, **figures, lake=lake))
     spark = spark_session(job.name)
     job.look(spark, settings)
-    with acquire_lock(settings.lake, job.name, first, last, settings.lease) as commit_lock:
-        run = run_on(Lake(spark, settings.lake, contracts, commit_lock))
+    with acquire_lock(lake, job.name, plan.first, plan.last, settings.lease) as commit_lock:
+        run = plan.run_on(Lake(spark, lake, plan.contracts, commit_lock), console)
         console.count_by(run.progress.line)
         job.work(run)
         run.flush()
