@@ -91,7 +91,7 @@ def test_without_a_limit_no_line_is_left_out(rows, contracts, settings):
     found = product_days(tables, BuildContext(FIRST, with_most(settings, None)))
     by_product = {row[2]: row[4:] for row in found_sums(found, contracts["features.product_days"])}
     assert by_product == {
-        "fuel": (25000, 0, 1, 30, 0, 0, 0, 0),
-        "back": (0, 2, 0, 0, 0, 0, 5, 0),
-        "guest": (1, 0, 1, 1, 0, 0, 0, 1),
+        "fuel": (25000, 0, 1, 30, 0, 0, 0, 0, 0),
+        "back": (0, 2, 0, 0, 0, 0, 5, 0, 0),
+        "guest": (1, 0, 1, 1, 0, 0, 0, 1, 0),
     }

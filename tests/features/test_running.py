@@ -173,7 +173,8 @@ def test_a_hot_entity_is_not_quadratic():
         "user": np.ones(n, np.int64),
     }
     lines["delivered"][::3] = 90
-    rows = with_ranks(lines | {"known": lines["time"], "until": lines["time"]})
+    until = np.full(n, NULL)  # nothing was taken back
+    rows = with_ranks(lines | {"known": lines["time"], "until": until})
     found = dict(
         zip(FEATURES.names("store"), FEATURES.columns("store", rows, Prior(50, 0.005)), strict=True)
     )

@@ -163,7 +163,7 @@ def test_refund_alone_is_neither_line_nor_order(summed):
 
 def test_a_credit_without_units_is_no_purchase(summed):
     credit = {"quantity": Decimal(0), "amount": Decimal(-5), "user_id": "ann"}
-    ((*_, units, lines, orders, amount, _, _, _, back),) = collected(summed([credit], []))
+    ((*_, units, lines, orders, amount, _, _, _, _, back),) = collected(summed([credit], []))
     assert (units, lines, orders, amount, back) == (0, 0, 0, -5, 0)
 
 

@@ -10,7 +10,14 @@ from conftest import collected
 from lakeshop.config.shop import Entity
 from lakeshop.silver.clean import CLEANINGS
 from lakeshop.silver.cleaning import IS_LEFT_OUT, REASONS, validate
-from lakeshop.silver.counting import ACCEPTED, OUTCOME, QUARANTINED, counted
+from lakeshop.silver.counting import (
+    ACCEPTED,
+    KEPT_EVENT,
+    KEPT_ON,
+    OUTCOME,
+    QUARANTINED,
+    counted,
+)
 from lakeshop.silver.entities import CleaningContext
 from lakeshop.sources.files import RAW_ROW
 from lakeshop.sources.json_rows import OPENED
@@ -53,7 +60,9 @@ def cleaned(spark, contracts):
         found = validate(frame, entity, contract, CLEANINGS[name], around)
         is_good = (F.size(REASONS) == 0) & ~F.col(IS_LEFT_OUT)
         outcome = F.when(F.col(IS_LEFT_OUT), "left out").when(is_good, ACCEPTED)
-        found = found.withColumn(OUTCOME, F.coalesce(outcome, F.lit(QUARANTINED))).persist()
+        alone = {name: F.lit(None).cast("date") for name in (KEPT_ON, KEPT_EVENT)}
+        found = found.withColumns({OUTCOME: F.coalesce(outcome, F.lit(QUARANTINED)), **alone})
+        found.persist()
         return found, counted(contract, entity, found)
 
     return clean

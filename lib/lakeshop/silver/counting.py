@@ -149,10 +149,11 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
 def conflict_aggregates(columns: Collection[str]) -> list[Column]:
     """Inputs of `conflicts_of`."""
     is_conflict = F.col(OUTCOME) == CONFLICT
+    is_earlier = F.col(KEPT_ON) < F.col(BUSINESS_DATE)
     is_other = F.col(EVENT_DATE) != F.col(KEPT_EVENT) if EVENT_DATE in columns else F.lit(False)
     return [
         F.count_if(is_conflict).alias("n_conflicts"),
-        F.count_if(is_conflict & (F.col(KEPT_ON) < F.col(BUSINESS_DATE))).alias("n_earlier"),
+        F.count_if(is_conflict & is_earlier).alias("n_earlier"),
         F.count_if(is_conflict & is_other).alias("n_other_event"),
     ]
 

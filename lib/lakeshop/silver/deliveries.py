@@ -8,7 +8,8 @@ from lakeshop.engine.run import Run
 from lakeshop.events import in_words
 from lakeshop.sources.expected_days import WEEK, WEEKS, unknown_days
 
-LEAST_DAYS = WEEK  # with rows of an optional entity, before any is expected
+# With rows, before any is expected of an optional entity, or of one that comes as it changes.
+LEAST_DAYS = WEEK
 REACH = timedelta(days=2 * WEEKS * WEEK)
 SHOWN = 7  # days that are named one by one
 UNKNOWN = {"transactions": "; to forecasts the day is unknown, not one without demand"}
@@ -26,7 +27,8 @@ def delivery_warnings(run: Run, name: str, first: date, last: date) -> tuple[str
     counts = run.ledger.rows_by_day(table, last - REACH, last)
     failed = run.ledger.failed_days(table, None, None)
     before = max((day for day in counts if day < first), default=first - timedelta(days=1))
-    least = LEAST_DAYS if entity.required is False else 1
+    comes_as_it_changes = run.lake.contract(f"silver.{name}").rows == "version"
+    least = LEAST_DAYS if entity.required is False or comes_as_it_changes else 1
     unknown = unknown_days(counts, last, entity.expected_weekdays, least_days=least)
     told = [day for day in unknown if day > before and day not in failed]
     about = UNKNOWN.get(name, "")

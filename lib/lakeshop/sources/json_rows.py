@@ -90,8 +90,9 @@ def integral(text: Column) -> Column:
 
     A text that looks like one stays: it stands in quotes somewhere in the row.
     """
-    value = text.try_cast("decimal(38,6)")
-    whole = value.cast("decimal(38,0)")
+    # So wide that both are compared without a loss.
+    value = text.try_cast("decimal(30,6)")
+    whole = value.cast("decimal(24,0)")
     is_text = F.col("raw").contains(F.concat(F.lit('"'), text, F.lit('"')))
     looks_so = (text.endswith(".0") | text.contains("E")) & text.rlike(_NUMBER)
     return F.when(looks_so & ~is_text & (value == whole), whole.cast("string")).otherwise(text)
