@@ -44,6 +44,10 @@ night: $(READY) ## the main job: history and two nights of SHOP, or the night of
 	  .ci/submit.sh jobs/nightly.py --shop $(SHOP) --from $${days%:*} --to $${days#*:} $(QUIET) || exit; \
 	done
 
+.PHONY: preview
+preview: $(READY) ## what a night would make of the newest drops of SHOP, until DATE if given; writes nothing
+	@$(SUBMIT) jobs/nightly.py --check --shop $(SHOP) $(if $(DATE),--date $(DATE)) $(QUIET)
+
 .PHONY: test
 test: $(READY) ## all tests, types and style
 	@.ci/postgres.sh

@@ -14,6 +14,7 @@ from pyspark.sql import DataFrame, SparkSession
 from lakeshop.config.settings import Settings
 from lakeshop.contracts.model import Contract
 from lakeshop.engine.session import local_session
+from lakeshop.features.user_products import purchases_and_refunds
 from lakeshop.pipeline import all_contracts, read_settings
 
 if TYPE_CHECKING:
@@ -134,6 +135,12 @@ def rows(spark: SparkSession, contracts: Mapping[str, Contract]) -> Rows:
         return spark.createDataFrame(values, contract.struct)
 
     return make
+
+
+def all_purchases(days: DataFrame) -> DataFrame:
+    """All that `purchases_and_refunds` finds."""
+    plain, moved = purchases_and_refunds(days)
+    return plain.unionByName(moved)
 
 
 def plain(kind: str) -> object:

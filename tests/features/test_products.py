@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from conftest import collected
+from conftest import all_purchases, collected
 from lakeshop.engine.context import BuildContext
 from lakeshop.features.products import (
     buyers,
@@ -19,7 +19,6 @@ from lakeshop.features.products import (
 from lakeshop.features.user_products import (
     TRENDS,
     habits,
-    purchases_and_refunds,
     user_products,
 )
 
@@ -306,7 +305,7 @@ def test_sums_are_exact_whatever_the_partitioning(rows, night):
     options, sold = night.settings.features, rows("features.product_days", *sold)
 
     def sums(n):
-        found = habits(purchases_and_refunds(pairs.repartition(n, "user_id")), DAY, options)
+        found = habits(all_purchases(pairs.repartition(n, "user_id")), DAY, options)
         bought = sales(sold.repartition(n, "event_date"), DAY, WINDOWS)
         return collected(with_sales(found, bought, options), "units_long", "repeat_rate", "price")
 

@@ -6,13 +6,12 @@ from decimal import Decimal
 
 import pytest
 
-from conftest import collected
+from conftest import all_purchases, collected
 from lakeshop.engine.context import BuildContext
 from lakeshop.features.user_products import (
     TRENDS,
     habits,
     purchase_days,
-    purchases_and_refunds,
     user_products,
 )
 
@@ -127,7 +126,7 @@ def test_what_was_brought_back_is_no_habit(rows):
     days = [day | {"user_id": name} for name, (days, _) in REFUNDS.items() for day in days]
     frame = rows("features.user_product_days", *days)
     for n in (1, 5):
-        found = purchases_and_refunds(frame.repartition(n)).where("is_kept")
+        found = all_purchases(frame.repartition(n)).where("is_kept")
         kept = {(row["user_id"], (DAY - row["event_date"]).days) for row in found.collect()}
         assert kept == {(name, age) for name, (_, ages) in REFUNDS.items() for age in ages}
 

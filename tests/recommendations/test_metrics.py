@@ -4,9 +4,10 @@ from datetime import date, timedelta
 
 import pytest
 
+from conftest import all_purchases
 from lakeshop.engine.context import BuildContext
 from lakeshop.engine.metrics import FIGURE
-from lakeshop.features.user_products import habits, purchases_and_refunds
+from lakeshop.features.user_products import habits
 from lakeshop.ml.ranking import paired_interval
 from lakeshop.recommendations.evaluation import means, ndcg_lift
 from lakeshop.recommendations.methods import (
@@ -75,7 +76,7 @@ def scored(rows, settings):
                 )
             ],
         ),
-        habits=habits(purchases_and_refunds(days), NIGHT, settings.features),
+        habits=habits(all_purchases(days), NIGHT, settings.features),
         after=rows(
             "features.user_product_days",
             *[

@@ -36,7 +36,7 @@ WEEK = 7
 def demand(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series that is forecast."""
     options, day = context.settings.section(DemandSettings), context.day
-    known, sums = goods(tables, context)
+    known, sums, levels, versions = goods(tables, context)
     shop = context.settings.shop.entities.get("transactions")
     weekdays = shop.expected_weekdays if shop else None
     days = open_days(lines_by_day(tables["features.product_days"]), day, weekdays, options)
@@ -50,8 +50,8 @@ def demand(tables: Tables, context: BuildContext) -> DataFrame:
             include_inactive=context.is_training_day,
         ).transform(with_product_days, day, days.silent)
     )
-    in_stock = stock(tables["silver.stock"], known, day, options)
-    planned = promotions(tables["silver.promotions"], known, day, options)
+    in_stock = stock(levels, known, day, options)
+    planned = promotions(versions, known, day, options)
     return (
         series.transform(with_weekday_counts, series)
         .join(abc(series), on=list(SERIES_KEY))
@@ -62,13 +62,13 @@ def demand(tables: Tables, context: BuildContext) -> DataFrame:
     )
 
 
-def goods(tables: Tables, context: BuildContext) -> tuple[DataFrame, DataFrame]:
-    """The catalogue and the sales of products that the shop does not exclude."""
+def goods(tables: Tables, context: BuildContext) -> list[DataFrame]:
+    """Catalogue, sales, stock and promotions of products that the shop does not exclude."""
     versions, excluded = tables["silver.products"], context.settings.shop.exclude_products
     newest = latest_versions(versions, ["product_id"])
-    known = catalogue(versions, context.day), tables["features.product_days"]
-    entries, days = (without_excluded(rows, newest, excluded) for rows in known)
-    return entries, days
+    names = ("features.product_days", "silver.stock", "silver.promotions")
+    known = [catalogue(versions, context.day), *[tables[name] for name in names]]
+    return [without_excluded(rows, newest, excluded) for rows in known]
 
 
 _ARRIVING = (

@@ -20,6 +20,8 @@ from lakeshop.demand.inventory_forecasts import quantile_name
 from lakeshop.demand.report import report_forecasts
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.metrics import EvaluationContext, Figure
+from lakeshop.engine.transforms import latest_versions
+from lakeshop.features.exclusions import without_excluded
 from lakeshop.features.product_days import NO_STORE
 
 SUBJECT, OURS = "forecast", "lakeshop"
@@ -76,15 +78,24 @@ def _published(context: EvaluationContext, night: date, day: date) -> None:
     forecasts = read(FORECASTS, night, night).where(F.col("target_date") <= F.lit(day))
     sold, stock = (read(table, days[0], day) for table in (SOLD, STOCK))
     options = context.settings.section(DemandSettings)
-    known = catalogue(read(PRODUCTS, None, night), night)
+    versions, excluded = read(PRODUCTS, None, night), context.settings.shop.exclude_products
+    known = catalogue(versions, night)
+    goods = without_excluded(sold, latest_versions(versions, ["product_id"]), excluded)
     is_of_products = options.level != CATEGORY
     compared = comparable_days(
-        forecasts,
-        as_series(sold, known, options.level),
+        told_days(forecasts, sold),
+        as_series(goods, known, options.level),
         as_series(stock.where(F.lit(is_of_products)), known, options.level),
     )
     figures = by_segment(compared, options.quantiles)
     context.publish(night, f"{SUBJECT}_published", figures, source)
+
+
+def told_days(forecasts: DataFrame, sold: DataFrame) -> DataFrame:
+    """The forecasts of days on which the shop sold anything: others are unknown, or closed."""
+    per_day = sold.groupBy("event_date").agg(F.sum("lines").alias("lines"))
+    told = per_day.where("lines > 0").select(F.col("event_date").alias("target_date"))
+    return forecasts.join(F.broadcast(told), on="target_date", how="left_semi")
 
 
 def comparable_days(forecasts: DataFrame, sold: DataFrame, stock: DataFrame) -> DataFrame:

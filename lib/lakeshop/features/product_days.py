@@ -29,7 +29,7 @@ def per_day(transactions: DataFrame, most_units: float | None) -> DataFrame:
     quantity = F.col("quantity")
     is_many = F.abs(quantity) >= F.lit(most_units) if most_units is not None else F.lit(False)
     is_counted, is_refunded = is_sale() & ~is_many, is_refund() & ~is_many
-    is_guests = is_purchase() & ~is_many & F.col("user_id").isNull()
+    is_guests = is_purchase() & F.col("user_id").isNull()
     discount = F.coalesce("discount", F.lit(0))
     return (
         transactions.withColumn("store_id", F.coalesce("store_id", F.lit(NO_STORE)))

@@ -76,7 +76,7 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
         day: the business date.
         windows: short, middle and long, in days.
     """
-    age, priced = age_in_days(day), (F.col("units") > 0) | (F.col("corrections") > 0)
+    age, priced = age_in_days(day), F.col("units") > 0
     units = [
         F.coalesce(F.sum(F.when(age < days, F.col("units"))), F.lit(0)).alias(f"units_{label}")
         for label, days in zip(LABELS, windows, strict=True)
@@ -87,9 +87,14 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
     guests, guest_age = F.col("guest_lines"), F.when(F.col("guest_lines") > 0, age)
     # Compared as a date: Spark leaves out the parts of files whose dates are all before it.
     since = F.lit(day - timedelta(days=max(windows[2], *TRENDS)))
-    is_sold = (F.col("lines") > 0) | (F.col("corrections") > 0)
+    is_sold = (F.col("lines") > 0) | (F.col("guest_lines") > 0) | (F.col("corrections") > 0)
+    names = ("units", "amount", "guest_lines")
     return (
         days.where((F.col("event_date") > since) & is_sold)
+        # A corrected line is filed on several days: summed by its own day before that has an age.
+        .repartition("product_id")
+        .groupBy("product_id", "event_date")
+        .agg(*[F.sum(name).alias(name) for name in names])
         .groupBy("product_id")
         .agg(
             *units,

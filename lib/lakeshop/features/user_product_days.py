@@ -52,7 +52,8 @@ def per_day_bought(transactions: DataFrame) -> DataFrame:
             F.sum("quantity").alias("units"),
             F.sum(F.when(is_purchase(), sign()).otherwise(0)).alias("lines"),
             (
-                F.count_distinct(F.when(is_bought, F.col("order_id"))) - F.count_if(is_taken_back)
+                F.count_distinct(F.when(is_bought, F.col("order_id")))
+                - F.count_distinct(F.when(is_taken_back, F.col("order_id")))
             ).alias("orders"),
             F.sum("amount").alias("amount"),
             F.sum(F.coalesce("discount", F.lit(0))).alias("discount"),

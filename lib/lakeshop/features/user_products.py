@@ -26,8 +26,9 @@ TRENDS = (3, 14, 28, 84)  # days over which purchase days are counted
 
 def user_products(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user and product bought in the look-back."""
-    purchases = purchases_and_refunds(tables["features.user_product_days"])
-    return habits(purchases, context.day, context.settings.features)
+    parts = purchases_and_refunds(tables["features.user_product_days"])
+    plain, moved = (habits(part, context.day, context.settings.features) for part in parts)
+    return plain.unionByName(moved)  # of different pairs: none need be moved
 
 
 def purchase_days(days: DataFrame) -> DataFrame:
@@ -38,24 +39,39 @@ def purchase_days(days: DataFrame) -> DataFrame:
     return bought.where(F.col("n") > 0).drop("n")  # less what was taken back
 
 
-def purchases_and_refunds(days: DataFrame) -> DataFrame:
+def purchases_and_refunds(days: DataFrame) -> tuple[DataFrame, DataFrame]:
     """As `purchase_days`, with `is_kept`: whether not all of it was brought back.
 
     Units that a user holds of a product rise by purchases and fall by refunds. A purchase is
     gone where they fall to what they were before it. Purchases without units are kept.
+
+    Returns:
+        Purchases of pairs of which nothing was ever taken back, and those of all others.
     """
     units, refunded = in_parts("units", THOUSANDTHS), in_parts("refunded", THOUSANDTHS)
     refunded = F.coalesce(refunded, F.greatest(-units, F.lit(0)))
-    per_day = (
+    filed = (
         days.select(*(*PAIR, "event_date", "lines", units.alias("net"), refunded.alias("refunded")))
         .where("lines != 0 OR refunded != 0 OR net != 0")
         # Hardly a day is filed twice: moved once by pair, rows need not be moved again to sum them.
         .repartition(*PAIR)
-        .groupBy(*PAIR, "event_date")
-        .agg(
-            *[F.sum(name).alias(name) for name in ("lines", "net", "refunded")],
-        )
     )
+    # Only these are put in order; all read what was moved once. A hash join sorts nothing.
+    falling = filed.where("refunded != 0 OR net < 0").select(*PAIR).distinct().hint("shuffle_hash")
+    plain = filed.join(falling, on=list(PAIR), how="left_anti").transform(_per_day)
+    moved = filed.join(falling, on=list(PAIR), how="left_semi").transform(_per_day)
+    return plain.where("lines > 0").select(*_PURCHASE, F.lit(True).alias("is_kept")), _kept(moved)
+
+
+_PURCHASE = (*PAIR, "event_date")
+
+
+def _per_day(filed: DataFrame) -> DataFrame:
+    sums = [F.sum(name).alias(name) for name in ("lines", "net", "refunded")]
+    return filed.groupBy(*_PURCHASE).agg(*sums)
+
+
+def _kept(per_day: DataFrame) -> DataFrame:
     in_time = W.partitionBy(*PAIR).orderBy("event_date")
     held = F.sum("net").over(in_time.rowsBetween(W.unboundedPreceding, W.currentRow))
     least = F.min("held").over(in_time.rowsBetween(W.currentRow, W.unboundedFollowing))
@@ -65,7 +81,7 @@ def purchases_and_refunds(days: DataFrame) -> DataFrame:
         per_day.withColumn("held", held)
         .withColumn("least", least)
         .where("lines > 0")  # less what was taken back
-        .select(*PAIR, "event_date", (is_left | ~is_counted).alias("is_kept"))
+        .select(*_PURCHASE, (is_left | ~is_counted).alias("is_kept"))
     )
 
 

@@ -19,20 +19,21 @@ from lakeshop.features.user_products import kept
 
 CENTS = 100
 FOREVER = 2**31 - 1  # days
+LOOK_BACK_DAYS = 400  # of the contract's input
 
 
 def users(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user with a purchase in the look-back."""
     settings = context.settings.features
     days = tables["features.user_product_days"]
-    habits = kept(tables["features.user_products"])
+    pairs = tables["features.user_products"]
     departments = preferred_departments(
-        with_department(habits, tables["silver.products"]), settings.preferred_departments
+        with_department(kept(pairs), tables["silver.products"]), settings.preferred_departments
     )
     context.watch(accounts(), partial(shared_account, context.settings.quality.largest_user_share))
     return (
         per_user(days, context.day, settings.windows)
-        .join(activity(habits), on="user_id", how="left")
+        .join(activity(pairs), on="user_id", how="left")
         .join(departments, on="user_id", how="left")
     )
 
@@ -50,8 +51,11 @@ def per_user(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataF
     is_bought = (F.col("lines") > 0) | F.coalesce(F.col("corrections") > 0, F.lit(False))
     # Days made before refunds were summed have NULL.
     is_refund = F.coalesce(F.col("refunded") != 0, F.col("units") < 0)
+    is_refund |= (F.col("lines") == 0) & (F.col("amount") < 0)  # a credit without units
+    # The reversal of a line that is too old must not outlive it.
+    is_recent = age_in_days(day) <= LOOK_BACK_DAYS
     visits = (
-        days.where(is_bought | is_refund)
+        days.where((is_bought | is_refund) & is_recent)
         .groupBy("user_id", "event_date")
         .agg(
             F.sum("lines").alias("lines"),
@@ -104,7 +108,8 @@ def _net_sums(age: Column) -> Callable[[int | None], Column]:
 def activity(habits: DataFrame) -> DataFrame:
     """Different products of each user, and their purchase days, recent ones counting more."""
     return habits.groupBy("user_id").agg(
-        F.count("*").alias("products"), F.sum("recent").alias("recent_purchases")
+        F.count_if(F.col("purchase_days") > 0).alias("products"),
+        F.sum("recent").alias("recent_purchases"),
     )
 
 

@@ -14,7 +14,7 @@ def of_lines(labels: DataFrame, lines: DataFrame, shop: Shop) -> DataFrame:
 
     Args:
         labels: versions of silver.fraud_labels.
-        lines: have `transaction_id` and `order_id`.
+        lines: have `transaction_id`, `corrects` and `order_id`.
         shop: maps an `order_id` of its labels, or does not.
     """
     entity = shop.entities.get("fraud_labels")
@@ -22,7 +22,8 @@ def of_lines(labels: DataFrame, lines: DataFrame, shop: Shop) -> DataFrame:
         return labels
     kept = [name for name in labels.columns if name not in ("transaction_id", BUSINESS_DATE)]
     of_orders = labels.where("order_id IS NOT NULL").drop("transaction_id")
-    spread = lines.select("transaction_id", "order_id").join(F.broadcast(of_orders), "order_id")
+    line = F.coalesce("corrects", "transaction_id").alias("transaction_id")  # as labels name it
+    spread = lines.select(line, "order_id").join(F.broadcast(of_orders), "order_id")
     newest = F.max(F.struct("is_fraud", *[name for name in kept if name != "is_fraud"]))
     return (
         labels.where("order_id IS NULL")

@@ -187,14 +187,14 @@ def _orders(
     is always ordered.
     """
     missing = np.maximum(up_to - np.nan_to_num(stock.position), 0.0)
-    packs = np.ceil(missing / stock.pack)
+    packs, owed = np.ceil(missing / stock.pack), np.ceil(stock.owed / stock.pack)
     if target.is_by_cost:
-        owed = np.ceil(stock.owed / stock.pack)
         fewer = np.maximum(np.floor(missing / stock.pack), owed)
         costs = [_cost(demand, stock, target, some * stock.pack) for some in (fewer, packs)]
         packs = np.where(costs[0] <= costs[1], fewer, packs)
     # What is owed leaves the day it comes: it has no shelf life.
     most = np.floor(np.where(np.isinf(limit), 0.0, limit + stock.owed) / stock.pack)
+    most = np.maximum(most, owed)
     packs = np.where(np.isinf(limit), packs, np.minimum(packs, most))
     return np.where(np.isnan(stock.position), np.nan, packs * stock.pack)
 

@@ -88,7 +88,7 @@ def _ordered(i: int, plan: ReorderPlan, stock: Stock, target: ServiceTarget) -> 
     wanted = np.ceil(missing / pack) * pack
     if missing <= 0:
         return "nothing is ordered"
-    most = plan.shelf_limit[i] + stock.owed[i]
+    most = max(plan.shelf_limit[i] + stock.owed[i], np.ceil(stock.owed[i] / pack) * pack)
     if most < wanted and order + pack > most:
         life = f"{number(plan.shelf_limit[i])} that sell in its {stock.shelf_life[i]} days of life"
         life += f" and the {number(stock.owed[i])} owed" if stock.owed[i] > 0 else ""

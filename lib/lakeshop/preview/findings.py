@@ -2,11 +2,12 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import date
 
 from lakeshop.features.proposals import proposed_exclusions
 from lakeshop.preview.samples import Sample
+from lakeshop.silver.drift import LETTERS_SHOWN, NAMES_SHOWN, UNLIKE
 
 SHOWN = 5
 SHARE = 0.2  # of the rows that one person has
@@ -28,7 +29,7 @@ def missing_columns(sample: Sample) -> Iterator[str]:
     if sample.missing and sample.delivered:
         yield (
             f"the mapping reads {', '.join(sample.missing)}, which the drop lacks; it has "
-            f"{', '.join(sorted(sample.delivered))}"
+            f"{', '.join(_named(sample, sample.delivered))}"
         )
 
 
@@ -60,7 +61,8 @@ def empty_columns(sample: Sample) -> Iterator[str]:
 def new_columns(sample: Sample) -> Iterator[str]:
     """Columns of the drop that nothing is made of."""
     if sample.new:
-        yield f"not mapped: {', '.join(sample.new)}; map them, or list them under `ignored`"
+        names = ", ".join(_named(sample, sample.new))
+        yield f"not mapped: {names}; map them, or list them under `ignored`"
 
 
 def ids_as_numbers(sample: Sample) -> Iterator[str]:
@@ -140,6 +142,13 @@ def conflicts(sample: Sample) -> Iterator[str]:
             f"{len(again)} rows share {', '.join(key)} with a row of other content{shown}: make "
             "the id of several columns, or say what counts by on_conflict"
         )
+
+
+def _named(sample: Sample, names: Iterable[str]) -> list[str]:
+    """Names of columns as they may be shown: a row in a header's place may hold persons' data."""
+    if not sample.delivered & {*sample.expected, *sample.required, *sample.entity.ignored}:
+        return [UNLIKE]
+    return [name[:LETTERS_SHOWN] for name in sorted(names)][:NAMES_SHOWN]
 
 
 def _listed(names: list[str]) -> str:

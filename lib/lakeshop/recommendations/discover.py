@@ -31,7 +31,7 @@ def new_list(
     """The products each user never bought and is most likely to buy, best first.
 
     Args:
-        pairs: user_id and product_id of all that was ever bought.
+        pairs: user_id, product_id and purchase_days of all that was ever bought.
         products: rows of features.products that may be recommended.
         users: rows of features.users.
         weights: the rows of one measure of similarity.neighbours.
@@ -48,13 +48,22 @@ def new_list(
                 activity = terms.activity * np.log1p(
                     some["recent_purchases"].to_numpy() / FIXED_POINT_SCALE
                 )
-                bought = histories_in(some["bought"], catalogue)
-                places = np.split(bought.items.astype(np.int64), bought.indptr[1:-1])
-                yield _named(new_picks(model, places, activity, k), some["user_id"], catalogue)
+                bought, kept = (
+                    np.split(found.items.astype(np.int64), found.indptr[1:-1])
+                    for found in (
+                        histories_in(some[name], catalogue) for name in ("bought", "kept")
+                    )
+                )
+                picks = new_picks(model, bought, activity, k, speaking=kept)
+                yield _named(picks, some["user_id"], catalogue)
 
     histories = (
         pairs.groupBy("user_id")
-        .agg(F.collect_list("product_id").alias("bought"))
+        .agg(
+            F.collect_list("product_id").alias("bought"),
+            # What was brought back is not new to the user, but speaks for nothing.
+            F.collect_list(F.when(F.col("purchase_days") > 0, F.col("product_id"))).alias("kept"),
+        )
         .join(users.select("user_id", "recent_purchases"), on="user_id", how="inner")
     )
     return histories.mapInArrow(score, _PICKS).select(

@@ -62,7 +62,13 @@ def item_model(
     return ItemModel(weights, popularity, similarity_term)
 
 
-def new_picks(model: ItemModel, bought: Sequence[Integers], user_terms: Floats, k: int) -> TopK:
+def new_picks(
+    model: ItemModel,
+    bought: Sequence[Integers],
+    user_terms: Floats,
+    k: int,
+    speaking: Sequence[Integers] | None = None,
+) -> TopK:
     """The `k` products with the highest log-odds that a user never bought.
 
     log-odds = popularity + user term + similarity_term * ln(max(0, summed weights) + 0.02)
@@ -72,15 +78,17 @@ def new_picks(model: ItemModel, bought: Sequence[Integers], user_terms: Floats, 
         bought: the products of each user, unique, in any order.
         user_terms: the part of the log-odds that is the same for all products of a user.
         k: picks per user at most.
+        speaking: of the products bought, those that speak for others; all by default.
 
     Returns:
         By user, in their order, and rank; ties go to the smaller product.
     """
-    own = _matrix(bought, model.popularity.size)
+    owned = _matrix(bought, model.popularity.size)
+    own = owned if speaking is None else _matrix(speaking, model.popularity.size)
     sums = np.asarray((own @ model.weights).todense())
     log_odds = model.popularity[None, :] + user_terms[:, None]
     log_odds = log_odds + model.similarity_term * np.log(np.maximum(sums, 0) + NOTHING_SPEAKS)
-    log_odds[own.nonzero()] = -np.inf
+    log_odds[owned.nonzero()] = -np.inf
     best = largest(log_odds, k)
     user, place = np.nonzero(np.isfinite(np.take_along_axis(log_odds, best, axis=1)))
     product = best[user, place].astype(np.int64)

@@ -36,7 +36,6 @@ from lakeshop.silver.counting import (
     KEPT_ON,
     LEFT_OUT,
     OUTCOME,
-    QUARANTINED,
     REPEATED,
     SET_ASIDE,
     Counted,
@@ -173,19 +172,14 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
     entity = run.settings.shop.entities[name]
     counts = counted(contract, entity, rows)
     drift = assert_columns(entity, contract, counts.drifts, rows)
-    set_aside = rows.where(F.col(OUTCOME).isin(*SET_ASIDE))
-    if counts.repeated:
-        more = cleaned.cache(_earlier_conflicts(run, name, rows, cleaned.pseudonym, counts))
-        counts = counts.with_earlier(counted_conflicts(more))
-        set_aside = set_aside.unionByName(more, allowMissingColumns=True)
-    set_aside = with_conflict_reasons(set_aside, contract, entity.on_conflict)
+    counts, set_aside = _set_aside(run, name, cleaned, rows, counts, first)
     held_back = _publish_set_aside(run, name, set_aside, counts.set_aside, first, last)
     counts.assert_shares(contract.name, run.settings.quality)
     conflicting = set_aside.where(F.col(OUTCOME) == CONFLICT)
     told = conflict_warning(
         conflicting, counts.conflicts, counts.rows, contract, entity.on_conflict
     )
-    unusual = _unusual_share(run, name, first, counts.outcomes[QUARANTINED], counts.rows)
+    unusual = _unusual_share(run, name, first, counts.set_aside, counts.rows)
     foreign = (
         foreign_warnings(rows) if counts.outcomes[LEFT_OUT] and FOREIGN in rows.columns else ()
     )
@@ -215,17 +209,35 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
     return good
 
 
-def _earlier_conflicts(
-    run: Run, name: str, rows: DataFrame, pseudonym: Callable[[str], Column], counts: Counted
-) -> DataFrame:
-    """Duplicates by their key whose content is not that of the row accepted on an earlier day.
-
-    Only the days on which such rows were accepted are read, not the whole look-back.
-    """
-    assert counts.repeated is not None
+def _set_aside(
+    run: Run, name: str, cleaned: Cleaned, rows: DataFrame, counts: Counted, first: date
+) -> tuple[Counted, DataFrame]:
+    """Rows for quarantine with their reasons, those that conflict with earlier days among them."""
+    set_aside = rows.where(F.col(OUTCOME).isin(*SET_ASIDE))
+    if counts.repeated_since is not None and counts.repeated_since < first:
+        days = counts.repeated_since, first - timedelta(days=1)
+        more = cleaned.cache(_earlier_conflicts(run, name, rows, cleaned.pseudonym, days))
+        counts = counts.with_earlier(counted_conflicts(more))
+        set_aside = set_aside.unionByName(more, allowMissingColumns=True)
     contract, entity = run.lake.contract(f"silver.{name}"), run.settings.shop.entities[name]
-    held = run.lake.read(contract.name, *counts.repeated)
-    repeated = rows.where((F.col(OUTCOME) == REPEATED) & (F.col(KEPT_ON) < F.col(BUSINESS_DATE)))
+    return counts, with_conflict_reasons(set_aside, contract, entity.on_conflict)
+
+
+def _earlier_conflicts(
+    run: Run,
+    name: str,
+    rows: DataFrame,
+    pseudonym: Callable[[str], Column],
+    days: tuple[date, date],
+) -> DataFrame:
+    """Duplicates by their key whose content is not that of the row accepted before the range.
+
+    Within the range contents were compared already. Only the days since the first on which such a
+    row was accepted are read, not the whole look-back.
+    """
+    contract, entity = run.lake.contract(f"silver.{name}"), run.settings.shop.entities[name]
+    held = run.lake.read(contract.name, *days)
+    repeated = rows.where((F.col(OUTCOME) == REPEATED) & (F.col(KEPT_ON) <= F.lit(days[1])))
     return earlier_conflicts(
         repeated,
         known_lines(held) if can_correct(contract) else held,

@@ -49,8 +49,8 @@ class Conflicts:
 class Counted:
     """Rows of one table by outcome, files, and drifts of their columns.
 
-    `repeated` are the first and the last earlier day that duplicates were accepted on; `reversed`
-    counts the lines that are taken back.
+    `repeated_since` is the first earlier day that duplicates were accepted on; `reversed` counts
+    the lines that are taken back.
     """
 
     outcomes: Mapping[str, int]
@@ -60,7 +60,7 @@ class Counted:
     drifts: list[Drift]
     opened: int = 0  # rows beyond one of each record, where arrays are opened
     conflicts: Conflicts = Conflicts()
-    repeated: tuple[date, date] | None = None
+    repeated_since: date | None = None
     reversed: int = 0
 
     @property
@@ -141,7 +141,7 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
         drifts=drifts_of(files),
         opened=sum(file[OPENED] for file in files),
         conflicts=sum((conflicts_of(file) for file in files), Conflicts()),
-        repeated=_span(files),
+        repeated_since=min((f["repeated"] for f in files if f["repeated"]), default=None),
         reversed=sum(file["n_reversed"] for file in files),
     )
 
@@ -168,12 +168,6 @@ def _repeat_aggregates(columns: Collection[str]) -> list[Column]:
     day = F.when(is_earlier, F.col(KEPT_ON))
     is_reversed = F.col(TAKEN_BACK).isNotNull() if TAKEN_BACK in columns else F.lit(False)
     return [
-        F.min(day).alias("repeated_since"),
-        F.max(day).alias("repeated_until"),
+        F.min(day).alias("repeated"),
         F.count_if((F.col(OUTCOME) == ACCEPTED) & is_reversed).alias("n_reversed"),
     ]
-
-
-def _span(files: Collection[Row]) -> tuple[date, date] | None:
-    found = [(f["repeated_since"], f["repeated_until"]) for f in files if f["repeated_since"]]
-    return (min(a for a, _ in found), max(b for _, b in found)) if found else None

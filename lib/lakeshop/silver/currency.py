@@ -6,6 +6,7 @@ day with lines: the most frequent one, of equals the first by name. As no other 
 since, each night learns the same, and a range of days learns what its first night does.
 """
 
+import re
 from datetime import date, timedelta
 
 from pyspark.sql import Column, DataFrame
@@ -13,12 +14,13 @@ from pyspark.sql import functions as F
 
 from lakeshop.config.shop import Shop
 from lakeshop.contracts.model import BUSINESS_DATE, Contract
-from lakeshop.silver.cleaning import REASONS
+from lakeshop.silver.cleaning import IS_LEFT_OUT, REASONS
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger
 
 FOREIGN = "is_of_other_currency"
 _CODE = "upper(currency)"
+SHOWN = 10  # currencies that a warning names
 
 
 def is_delivered(shop: Shop, table: str) -> bool:
@@ -44,7 +46,7 @@ def learned(
     for day in ledger.days(contract.name):
         if since <= day < first and day not in failed and ledger.rows(contract.name, day, day):
             return _most_frequent(lake.read(contract.name, day, day))
-    return _most_frequent(rows.where(F.size(REASONS) == 0))
+    return _most_frequent(rows.where((F.size(REASONS) == 0) & ~F.col(IS_LEFT_OUT)))
 
 
 def _most_frequent(lines: DataFrame) -> str | None:
@@ -69,11 +71,14 @@ def foreign_warnings(rows: DataFrame) -> tuple[str, ...]:
         rows: with `FOREIGN`, some of which are so.
     """
     counted = rows.where(FOREIGN).groupBy(F.expr(_CODE).alias("code")).count().collect()
-    found = ", ".join(
-        f"{r['count']} of {r['code']}" for r in sorted(counted, key=lambda r: r["code"])
-    )
-    if not found:
+    if not counted:
         return ()
+    # A column that holds no codes is mapped by mistake: what it holds is not repeated.
+    is_code = re.compile("[A-Z]{3}").fullmatch
+    named = sorted((r["code"], r["count"]) for r in counted if is_code(r["code"]))[:SHOWN]
+    others = sum(r["count"] for r in counted) - sum(rows for _, rows in named)
+    parts = [f"{rows} of {code}" for code, rows in named]
+    found = ", ".join([*parts, *([f"{others} of others"] if others else [])])
     return (
         f"currency: lines of another currency than the shop's are left out: {found}. Set "
         "shop.currency where another one is the shop's, or convert the amounts before delivery",

@@ -13,6 +13,7 @@ from pyspark.sql import functions as F
 
 from lakeshop.config.shop import Entity
 from lakeshop.contracts.model import BUSINESS_DATE
+from lakeshop.silver.duplicates import place_of
 from lakeshop.sources.mapping import TEXT
 
 
@@ -24,7 +25,7 @@ def with_generated_ids(
     if not names:
         return rows
     held = F.to_json(F.col(TEXT).dropFields(*names))  # names its fields, and leaves out NULLs
-    equal = W.partitionBy(BUSINESS_DATE, "_held").orderBy("source_file", "source_line")
+    equal = W.partitionBy(BUSINESS_DATE, "_held").orderBy(*place_of(rows))
     numbered = rows.withColumn("_held", held).withColumn("_number", F.row_number().over(equal))
     ids = F.concat_ws("-", pseudonym("_held"), F.col("_number").cast("string"))
     text = F.col(TEXT)

@@ -53,6 +53,7 @@ def assert_mapped(entity: str, delivered: Entity, contract: Contract, derived: s
             f"Unknown: {', '.join(unknown) or 'none'}; missing: {', '.join(missing) or 'none'}."
         )
         raise ConfigError(msg)
+    _assert_ids_are_of_no_person(entity, delivered, contract)
     generated = [name for name, origin in delivered.columns.items() if origin.generated]
     ids = contract.key if contract.rows == "event" and len(contract.key) == 1 else ()
     if not set(generated) <= set(ids):
@@ -62,6 +63,26 @@ def assert_mapped(entity: str, delivered: Entity, contract: Contract, derived: s
             f"{', '.join(sorted(generated))}. Name the column that holds it, or several (columns)."
         )
         raise ConfigError(msg)
+
+
+def _assert_ids_are_of_no_person(entity: str, delivered: Entity, contract: Contract) -> None:
+    """Refuse an id that would carry the shop's own id of a person past bronze.
+
+    Raises:
+        ConfigError: a column of a person is part of an id.
+    """
+    personal = {column.name for column in contract.columns if column.personal}
+    of_persons = {n for n, origin in delivered.columns.items() if n in personal}
+    held = set(source_columns(delivered.columns[name] for name in of_persons))
+    for name, origin in delivered.columns.items():
+        found = held & set(origin.columns or ()) if name not in personal else set()
+        if found:
+            msg = (
+                f"shop.entities.{entity}.columns.{name} should be made of columns that name no "
+                f"person. Received {', '.join(sorted(found))}; leave it out, or have the id "
+                "generated."
+            )
+            raise ConfigError(msg)
 
 
 def with_text(rows: DataFrame, entity: Entity) -> DataFrame:

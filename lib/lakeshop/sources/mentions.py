@@ -49,9 +49,10 @@ def with_erased(rows: DataFrame, entity: Entity, shop: Shop, erased: Erased) -> 
     parsed = with_text(rows, by_user)
     own = [n for n, origin in by_user.columns.items() if origin == entity.columns.get("user_id")]
     has_failed = F.arrays_overlap(F.col(FAILED), F.array(*map(F.lit, own)).cast("array<string>"))
-    # An array that a row holds is not opened here: whoever stands in it is found in the text.
     is_broken = F.col(MALFORMED) | F.col("fault").isNotNull() | has_failed | _lacks_users(entity)
-    if entity.lines is not None:
+    # An array that a row holds is not opened here: whoever stands in it is found in the text.
+    read = source_columns(by_user.columns.values())
+    if entity.lines is not None and any(n.startswith(f"{entity.lines}.") for n in read):
         is_broken = F.lit(True)
     users = F.array(*[F.col(TEXT)[name] for name in by_user.columns])
     texts = F.array("raw", "fault", "header")
