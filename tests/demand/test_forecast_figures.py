@@ -11,7 +11,7 @@ import pytest
 from pyspark.sql import functions as F
 
 from conftest import HOME
-from lakeshop.demand.evaluation import comparable_days, evaluate
+from lakeshop.demand.evaluation import comparable_days, evaluate, told_days
 from lakeshop.inventory.evaluation import evaluate as evaluate_plan
 from lakeshop.ml import forecast_metrics as metrics
 from lakeshop.pipeline import read_settings
@@ -141,10 +141,14 @@ def published(rows, settings):
 
 
 def expected(names):
-    """The figures of some series, by the functions that judge arrays."""
+    """The figures of some series, by the functions that judge arrays.
+
+    The sixth day, on which nobody bought anything, is unknown.
+    """
     of = [SERIES[name] for name in names]
+    is_told = np.array([x[3] for x in SERIES.values()]).sum(axis=0) > 0
     units = np.array([x[3] for x in of], float)
-    weight = np.array([[float((n, a) not in OUT) for a in range(1, 8)] for n in names])
+    weight = np.array([[float((n, a) not in OUT) for a in range(1, 8)] for n in names]) * is_told
     mean = np.repeat([[x[1]] for x in of], 7, axis=1)
     quantiles = np.repeat(np.array([x[2] for x in of], float)[:, None], 7, axis=1)
     covered = metrics.coverage(units, quantiles, weight)
@@ -241,3 +245,14 @@ def test_stores_are_evaluated_apart_and_share_one_stock(rows):
         (s, a): n for s, reported in of.items() for a, n in enumerate((*reported, 0), start=1)
     }
     assert units == {key: n for key, n in wanted.items() if key not in out}
+
+
+def test_days_without_any_sale_are_not_judged(spark):
+    """Unknown, or closed: in either case no demand of 0."""
+    ahead = [(NIGHT + timedelta(days=n),) for n in (1, 2, 3)]
+    sold = [(NIGHT + timedelta(days=1), 4), (NIGHT + timedelta(days=3), 0)]
+    judged = told_days(
+        spark.createDataFrame(ahead, "target_date DATE"),
+        spark.createDataFrame(sold, "event_date DATE, lines INT"),
+    )
+    assert [row["target_date"] for row in judged.collect()] == [NIGHT + timedelta(days=1)]

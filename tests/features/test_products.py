@@ -329,3 +329,9 @@ def test_a_shop_of_guests_alone_has_products(made):
     assert set(found) == {"p", "q"}
     assert {row["repeat_rate"] for row in found.values()} == {0}
     assert {row["days_between_purchases"] for row in found.values()} == {45}
+
+
+def test_a_guests_line_that_was_cancelled_is_not_on_sale(made):
+    taken_back = by_guests("p", 3, lines=-1) | {"units": Decimal(-1), "corrections": 2}
+    found = made([], guests=[by_guests("p", 3), taken_back, by_guests("q", 3)])
+    assert set(found) == {"q"}

@@ -76,12 +76,13 @@ def test_worked_user(made):
     assert ann["visit_days"] == 3
     assert ann["days_between_visits"] == 28  # from 58 to 2 days ago in two steps
     assert [ann[f"visit_days_{w}"] for w in ("short", "middle", "long")] == [1, 1, 3]
-    assert [ann[f"amount_{w}"] for w in ("short", "middle", "long")] == [9, 9, 12]
+    # Less the credit of today.
+    assert [ann[f"amount_{w}"] for w in ("short", "middle", "long")] == [4, 4, 7]
     # 2^(-2/28) twice, 2^(-30/28) and 2^(-58/28): 0.951695, 0.475848 and 0.237924, times 2^20.
     assert ann["recent_purchases"] == 2 * 997925 + 498962 + 249481
     assert ann["products"] == 2
     assert ann["lines_per_visit"] == pytest.approx(5 / 3)
-    assert ann["amount_per_visit"] == 4
+    assert ann["amount_per_visit"] == Decimal("2.333333")
     assert float(ann["discount_share"]) == pytest.approx(1.5 / 13.5)
     assert ann["preferred_departments"] == ["GROCERY", "MEAT"]
 
@@ -259,3 +260,18 @@ def test_a_huge_order_and_its_refund_leave_no_trace_in_money(made):
 
 def test_who_only_brought_back_is_no_user_of_the_look_back(made):
     assert made([bought("a", "q", 8, lines=0, amount="-9.00") | {"units": Decimal(-1)}]) == {}
+
+
+def test_who_brought_all_back_has_no_product_and_no_recent_purchase(made):
+    back = bought("a", "q", 3, lines=0, amount="-2.00") | {"units": Decimal(-1)}
+    found = made([bought("a", "q", 8), back])["a"]
+    assert (found["products"], found["recent_purchases"], found["visit_days"]) == (0, 0, 1)
+    assert found["amount_long"] == 0
+
+
+def test_a_reversal_does_not_outlive_its_line(made):
+    """Of a line of before the look-back its reversal may still be filed within it."""
+    reversal = bought("a", "q", 401, lines=-1, amount="-900.00", discount="-1.00")
+    reversal |= {"units": Decimal(-1), "corrections": 1}
+    found = made([bought("a", "p", 5, amount="2.00"), reversal])["a"]
+    assert (found["amount_per_visit"], found["lines_per_visit"]) == (2, 1)

@@ -101,6 +101,14 @@ def test_what_is_owed_has_no_shelf_life() -> None:
     assert "no more than the 8 that sell in its 1 days of life and the 7 owed" in said
 
 
+def test_what_is_owed_of_a_perishable_is_ordered_in_whole_packs() -> None:
+    owed = stock_of(-3, pack=6, life=3)
+    found = plan(poisson(0), owed, ServiceTarget(0.95))
+    assert found.order[0] == 6
+    [said] = sentences(found, owed, ServiceTarget(0.95), [FRESH])
+    assert "3 are owed: 6 are ordered in packs of 6" in said
+
+
 def test_no_more_is_ordered_than_sells_in_its_life() -> None:
     # One day of life after arrival: Poisson of 4 at 0.95 is 8, two packs of 3 and not three.
     found = plan(poisson(4), stock_of(0, life=1, pack=3), ServiceTarget(0.95))

@@ -104,3 +104,11 @@ def test_lines_say_what_each_column_became():
     assert head == "transactions: 2026-03-10.csv, 2 rows looked at, 2 fit"
     assert titles.split() == ["column", "from", "delivered", "becomes", "empty"]
     assert amount.split() == ["amount", "replace(paid,", "',',", "'.')", "1,50", "1.50", "50%"]
+
+
+def test_a_row_in_the_place_of_a_header_is_not_repeated():
+    strange = frozenset(["1", "anna@example.com"])
+    odd = sample(GOOD, delivered=strange, required=["sku"], expected=["sku"])
+    shown = "\n".join(findings(odd))
+    assert "anna" not in shown
+    assert "names unlike all of these" in shown

@@ -47,3 +47,25 @@ def test_rows_go_that_speak_of_a_person_and_no_others(spark, entity, kind, conte
     )
     found = with_erased(rows, chosen, shop, ERASED)
     assert [place for place, is_gone in collected(found, "place", IS_ERASED) if is_gone] == gone
+
+
+@pytest.mark.parametrize(
+    ("user", "content", "gone"),
+    [
+        ("user", '{"user": 8, "items": [{"id": 1, "n": 7}]}\n{"user": 7, "items": []}\n', [2]),
+        ("items.user", '{"items": [{"id": 1, "user": 7}]}\n{"items": [{"user": 8}]}\n', [1]),
+    ],
+)
+def test_a_short_id_takes_no_orders_of_others(spark, user, content, gone):
+    columns = {"transaction_id": "items.id", "user_id": user, "quantity": "items.n"}
+    lines = {"path": "{date}", "format": "json", "columns": columns, "lines": "items"}
+    shop = Shop.model_validate(
+        {"name": "s", "zone": "UTC", "landing": "l", "entities": {"transactions": lines}}
+    )
+    found = lines_of(content.encode(), "x", shop.entities["transactions"], LIMITS)
+    rows = spark.createDataFrame(
+        [(place, line.raw, line.header, line.fault) for place, line in enumerate(found, 1)],
+        "place INT, raw STRING, header STRING, fault STRING",
+    )
+    marked = with_erased(rows, shop.entities["transactions"], shop, ERASED)
+    assert [place for place, is_gone in collected(marked, "place", IS_ERASED) if is_gone] == gone

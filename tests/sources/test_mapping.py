@@ -388,6 +388,16 @@ def test_the_shipped_shop_is_mapped(settings, contracts):
     assert_mapped("transactions", entity, contracts["silver.transactions"], DERIVED)
 
 
+def test_an_id_of_a_persons_column_is_refused(settings, contracts):
+    entity = settings.shop.entities["transactions"]
+    own = entity.columns["user_id"].column
+    ids = ColumnMapping(columns=("basket_id", own))
+    mapped = entity.model_copy(update={"columns": {**entity.columns, "transaction_id": ids}})
+    with pytest.raises(ConfigError) as caught:
+        assert_mapped("transactions", mapped, contracts["silver.transactions"], DERIVED)
+    assert f"should be made of columns that name no person. Received {own}" in str(caught.value)
+
+
 def test_unknown_and_missing_columns_are_reported_together(settings, contracts):
     entity = settings.shop.entities["transactions"]
     columns = {

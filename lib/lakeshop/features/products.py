@@ -76,25 +76,29 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
         day: the business date.
         windows: short, middle and long, in days.
     """
-    age, priced = age_in_days(day), F.col("units") > 0
+    age = age_in_days(day)
     units = [
         F.coalesce(F.sum(F.when(age < days, F.col("units"))), F.lit(0)).alias(f"units_{label}")
         for label, days in zip(LABELS, windows, strict=True)
     ]
-    now = priced & (age < windows[1])
-    earlier = priced & (age >= windows[1]) & (age < windows[2])
-    price, before = _price(now), _price(earlier)
+    price = _price(age < windows[1])
+    before = _price((age >= windows[1]) & (age < windows[2]))
     guests, guest_age = F.col("guest_lines"), F.when(F.col("guest_lines") > 0, age)
     # Compared as a date: Spark leaves out the parts of files whose dates are all before it.
     since = F.lit(day - timedelta(days=max(windows[2], *TRENDS)))
     is_sold = (F.col("lines") > 0) | (F.col("guest_lines") > 0) | (F.col("corrections") > 0)
-    names = ("units", "amount", "guest_lines")
+    is_priced = (F.col("units") > 0) | (F.col("corrections") > 0)  # what has units has a price
+    sums = {
+        **{name: F.col(name) for name in ("units", "guest_lines")},
+        "priced": F.when(is_priced, F.col("units")),
+        "paid": F.when(is_priced, F.col("amount")),
+    }
     return (
         days.where((F.col("event_date") > since) & is_sold)
         # A corrected line is filed on several days: summed by its own day before that has an age.
         .repartition("product_id")
         .groupBy("product_id", "event_date")
-        .agg(*[F.sum(name).alias(name) for name in names])
+        .agg(*[F.sum(value).alias(name) for name, value in sums.items()])
         .groupBy("product_id")
         .agg(
             *units,
@@ -109,7 +113,7 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
 
 
 def _price(within: Column) -> Column:
-    paid, units = (F.sum(F.when(within, F.col(name))) for name in ("amount", "units"))
+    paid, units = (F.sum(F.when(within, F.col(name))) for name in ("paid", "priced"))
     return F.when(units > 0, F.try_divide(paid, units))
 
 

@@ -7,7 +7,7 @@ from datetime import date
 
 from lakeshop.features.proposals import proposed_exclusions
 from lakeshop.preview.samples import Sample
-from lakeshop.silver.drift import LETTERS_SHOWN, NAMES_SHOWN, UNLIKE
+from lakeshop.silver.drift import LETTERS_SHOWN, NAMES_SHOWN, UNLIKE, known_columns
 
 SHOWN = 5
 SHARE = 0.2  # of the rows that one person has
@@ -146,7 +146,7 @@ def conflicts(sample: Sample) -> Iterator[str]:
 
 def _named(sample: Sample, names: Iterable[str]) -> list[str]:
     """Names of columns as they may be shown: a row in a header's place may hold persons' data."""
-    if not sample.delivered & {*sample.expected, *sample.required, *sample.entity.ignored}:
+    if sample.delivered.isdisjoint(known_columns(sample.entity)):
         return [UNLIKE]
     return [name[:LETTERS_SHOWN] for name in sorted(names)][:NAMES_SHOWN]
 
