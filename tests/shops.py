@@ -77,6 +77,8 @@ ENTITIES: dict[str, object] = {
 }
 SHOP = {"name": "Tiny", "zone": ZONE, "landing": "landing", "entities": ENTITIES}
 LINES_ALONE = SHOP | {"entities": {"transactions": ENTITIES["transactions"]}}
+# What becomes of delivered rows, as columns of ops.runs.
+OUTCOMES = ("accepted", "quarantined", "duplicates", "conflicts", "merged", "left_out")
 Row = Mapping[str, object]
 
 

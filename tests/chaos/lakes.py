@@ -13,6 +13,8 @@ from urllib.parse import unquote
 
 from deltalake import DeltaTable
 
+from shops import OUTCOMES
+
 Days = Mapping[date, tuple[int, str]]
 LATEST = "_latest"
 OF_THE_RUN = {"table_version", "published_at", "inputs"}  # of a publication: other at each try
@@ -111,8 +113,7 @@ def faults_of_balance(now: Held) -> list[str]:
     return [
         f"{run['table_name']} of {run['business_date']}: rows in are not accounted for, {run}"
         for run in now.runs
-        if run["rows_in"]
-        != sum(int(str(run[k])) for k in ("accepted", "quarantined", "duplicates"))
+        if run["rows_in"] != sum(int(str(run[k])) for k in OUTCOMES if run[k] is not None)
     ]
 
 
