@@ -323,6 +323,7 @@ def test_the_end_of_a_night_tells_of_gold_tables_that_have_rows(caplog, monkeypa
 
     run = SimpleNamespace(
         last=DAY,
+        late=set(),
         applications=night.EVERY_APPLICATION,
         ledger=SimpleNamespace(publication=publication, failed_days=lambda *_: []),
         lake=SimpleNamespace(

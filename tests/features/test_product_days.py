@@ -46,6 +46,8 @@ def expected_sums(lines, most):
     for one in lines:
         total = sums[tuple((one | {"store_id": one["store_id"] or "*"})[name] for name in KEY)]
         quantity = one["quantity"]
+        is_bought = quantity > 0 or (quantity == 0 and one["amount"] > 0)
+        total["guest_lines"] += one["user_id"] is None and is_bought
         if abs(quantity) >= most:
             total["excluded_units"] += max(quantity, 0)
         elif quantity < 0:
@@ -54,8 +56,6 @@ def expected_sums(lines, most):
         else:
             total["units"] += quantity
             total["lines"] += bool(quantity or one["amount"])
-            is_bought = quantity > 0 or one["amount"] > 0
-            total["guest_lines"] += one["user_id"] is None and is_bought
             total["amount"] += one["amount"]
             total["discount"] += one["discount"] or 0
     return sorted(((*key, *map(float, total.values())) for key, total in sums.items()), key=repr)

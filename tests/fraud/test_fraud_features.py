@@ -30,7 +30,7 @@ def rows_of(n=3, **columns):
     names = ("user", "store", "product", "payment", "device", "order", "known", "until", *RAW)
     rows = {name: np.ones(n, np.int64) for name in names}
     day = np.arange(n, dtype=np.int64)
-    rows |= {"time": day * 86_400_000_000, "delivered": day}
+    rows |= {"time": day * 86_400_000_000, "delivered": day, "until": np.full(n, NULL)}
     return with_ranks(rows | {"flags": np.full(n, IS_HISTORY | IS_TARGET)} | columns)
 
 

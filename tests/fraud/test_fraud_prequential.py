@@ -35,7 +35,7 @@ def test_folds_learn_what_was_known_before_their_week(spark, options):
 
 def test_a_line_delivered_late_is_unknown_on_the_eve(spark, options):
     one = options.model_copy(update={"report_weeks": 1, "report_lines": 1000})
-    late = spark.createDataFrame([("late", ago(1), ago(35), False, 0.0)], LINE)
+    late = spark.createDataFrame([("late", ago(1), ago(35), False, 0.0, None)], LINE)
     on_time = lines(spark, ("t30", 30), ("t12", 12))
     found = folds(late.unionByName(on_time), labels(spark), DAY, one).collect()
     assert {r["transaction_id"] for r in found if r["is_train"]} == {"t30"}
