@@ -316,7 +316,8 @@ def test_a_plan_that_is_announced_anew_replaces_the_old_one(made):
         ],
     }
     frame, options = made(shop, "product")
-    ahead = {name: frame.loc[(name, "*")].display.tolist()[6:] for name in frame.product_id}
+    promoted = ("moved", "running", "both")
+    ahead = {name: frame.loc[(name, "*")].display.tolist()[6:] for name in promoted}
     assert ahead["moved"] == [0] * 5 + [4] * 7 + [0] * 2
     assert ahead["running"] == [1, 2, 2, 2, 2, 2, 2, 2, *[0] * 6]
     assert ahead["both"] == [1, 1, 1, 1, 1, 3, 3, 1, 1, 1, *[0] * 4]

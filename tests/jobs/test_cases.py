@@ -271,7 +271,21 @@ def played(spark: SparkSession, name: str, home: Path, said: Callable[[], str]) 
     return Case(tuple(codes), said(), lake)
 
 
-@pytest.mark.parametrize("name", sorted(path.name for path in CASES.iterdir()))
+# Of several nights each.
+LONG = {
+    "a_day_never_delivered",
+    "closed_on_sundays",
+    "discontinued_is_recommended",
+    "house_account",
+    "negative_on_hand",
+}
+NAMES = [
+    pytest.param(path.name, marks=[pytest.mark.slow] if path.name in LONG else [])
+    for path in sorted(CASES.iterdir())
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_case_ends_as_expected(
     spark: SparkSession, name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
