@@ -45,16 +45,18 @@ def learned(
     failed = set(ledger.failed_days(contract.name, since, first))
     for day in ledger.days(contract.name):
         if since <= day < first and day not in failed and ledger.rows(contract.name, day, day):
-            return _most_frequent(lake.read(contract.name, day, day))
-    return _most_frequent(rows.where((F.size(REASONS) == 0) & ~F.col(IS_LEFT_OUT)))
+            return _most_frequent(lake.read(contract.name, day, day), F.lit(True))
+    return _most_frequent(rows, (F.size(REASONS) == 0) & ~F.col(IS_LEFT_OUT))
 
 
-def _most_frequent(lines: DataFrame) -> str | None:
-    """The currency of most lines of the first day."""
-    counted = lines.groupBy(BUSINESS_DATE, F.expr(_CODE).alias("code")).count().collect()
+def _most_frequent(lines: DataFrame, is_good: Column) -> str | None:
+    """The currency of most good lines of the first day that has some."""
+    # Counted, not filtered: Spark would push so long a condition below all that it is made of.
+    per_day = lines.groupBy(BUSINESS_DATE, F.expr(_CODE).alias("code"))
+    counted = [row for row in per_day.agg(F.count_if(is_good).alias("n")).collect() if row["n"]]
     first = min((row[BUSINESS_DATE] for row in counted), default=None)
     of_first = [row for row in counted if row[BUSINESS_DATE] == first]
-    return min(of_first, key=lambda r: (-r["count"], r["code"]))["code"] if of_first else None
+    return min(of_first, key=lambda r: (-r["n"], r["code"]))["code"] if of_first else None
 
 
 def is_foreign(currency: str | None) -> Column:
