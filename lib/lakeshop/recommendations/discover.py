@@ -57,14 +57,8 @@ def new_list(
                 picks = new_picks(model, bought, activity, k, speaking=kept)
                 yield _named(picks, some["user_id"], catalogue)
 
-    histories = (
-        pairs.groupBy("user_id")
-        .agg(
-            F.collect_list("product_id").alias("bought"),
-            # What was brought back is not new to the user, but speaks for nothing.
-            F.collect_list(F.when(F.col("purchase_days") > 0, F.col("product_id"))).alias("kept"),
-        )
-        .join(users.select("user_id", "recent_purchases"), on="user_id", how="inner")
+    histories = _histories(pairs).join(
+        users.select("user_id", "recent_purchases"), on="user_id", how="inner"
     )
     return histories.mapInArrow(score, _PICKS).select(
         "user_id",
@@ -79,6 +73,18 @@ def new_list(
         "because_product_id",
         F.lit(settings.new_measure).alias("source"),
         F.lit(False).alias("is_fallback"),
+    )
+
+
+def _histories(pairs: DataFrame) -> DataFrame:
+    """The products that each user bought, and those of them that were not brought back.
+
+    What was brought back is not new to the user, but speaks for nothing.
+    """
+    is_kept = F.col("purchase_days") > 0
+    return pairs.groupBy("user_id").agg(
+        F.collect_list("product_id").alias("bought"),
+        F.collect_list(F.when(is_kept, F.col("product_id"))).alias("kept"),
     )
 
 
