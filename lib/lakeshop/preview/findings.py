@@ -7,12 +7,12 @@ from datetime import date
 
 from lakeshop.features.proposals import proposed_exclusions
 from lakeshop.preview.samples import Sample
+from lakeshop.silver.clean import IDENTIFIERS
 from lakeshop.silver.drift import LETTERS_SHOWN, NAMES_SHOWN, UNLIKE, known_columns
 
 SHOWN = 5
 SHARE = 0.2  # of the rows that one person has
 FEWEST = 50  # rows in which a share means anything
-PERSONS = ("user_id", "payment_id", "device_id")
 AS_NUMBER = re.compile(r"\d+\.0+|\d(\.\d+)?[eE]\+?\d+")
 IDS = ("transaction_id", "order_id", "product_id", "user_id", "store_id")
 
@@ -44,7 +44,7 @@ def rejected_rows(sample: Sample) -> Iterator[str]:
 def _example(sample: Sample, reason: str, row: int) -> str:
     """The text that a reason is about, unless it is a person's."""
     column = re.match(r"(?:wrong type|missing): (\w+)", reason)
-    if column is None or column[1] in PERSONS or column[1] not in sample.texts:
+    if column is None or column[1] in IDENTIFIERS or column[1] not in sample.texts:
         return ""
     text = sample.texts[column[1]][row]
     return f", such as {text!r}" if isinstance(text, str) else ""
@@ -72,7 +72,7 @@ def ids_as_numbers(sample: Sample) -> Iterator[str]:
             odd = sample.values[name].dropna().astype(str)
             odd = odd[odd.str.fullmatch(AS_NUMBER)]
             if len(odd):
-                shown = "" if name in PERSONS else f", such as {odd.iloc[0]}"
+                shown = "" if name in IDENTIFIERS else f", such as {odd.iloc[0]}"
                 yield (
                     f"{name} looks like a number that a spreadsheet rewrote, in {len(odd)} of "
                     f"{len(sample.values)} rows{shown}; deliver ids as texts"
@@ -137,7 +137,7 @@ def conflicts(sample: Sample) -> Iterator[str]:
     again = whole[whole.duplicated(key, keep=False)].dropna(subset=key)
     if len(again):
         first = " ".join(again[key].iloc[0])
-        shown = "" if set(key) & set(PERSONS) else f", such as {first}"
+        shown = "" if set(key) & set(IDENTIFIERS) else f", such as {first}"
         yield (
             f"{len(again)} rows share {', '.join(key)} with a row of other content{shown}: make "
             "the id of several columns, or say what counts by on_conflict"

@@ -5,8 +5,9 @@ from datetime import date
 
 from lakeshop.config.shop import ColumnMapping
 from lakeshop.events import in_words
-from lakeshop.preview.findings import PERSONS, findings
+from lakeshop.preview.findings import findings
 from lakeshop.preview.samples import Sample
+from lakeshop.silver.clean import IDENTIFIERS
 
 WIDTH = 28  # of a text that is shown
 HIDDEN = "(a person's, not shown)"
@@ -42,7 +43,7 @@ def _origin(origin: ColumnMapping) -> str:
 
 def _example(sample: Sample, column: str) -> tuple[str, str]:
     """A delivered text, and what it became; of the first row that has one."""
-    if column in PERSONS:
+    if column in IDENTIFIERS:
         return HIDDEN, HIDDEN
     texts = sample.texts[column].dropna()
     if texts.empty:

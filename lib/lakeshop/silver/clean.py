@@ -268,7 +268,7 @@ def _with_outcome(
     tables = read_inputs(run.lake, run.ledger, contract, first, last)
     shop = run.settings.shop
     around = CleaningContext(tables, shop.zone, shop.shared_accounts, pseudonym)
-    entity = run.settings.shop.entities[name]
+    entity = shop.entities[name]
     raw = tables[f"bronze.{name}"]
     rows = validate(raw, entity, contract, CLEANINGS[name], around)
     if is_delivered(shop, contract.name):

@@ -94,7 +94,7 @@ def event_outcomes(rows: DataFrame, accepted: DataFrame, rule: Rule) -> DataFram
     """Add `outcome`, and `kept_on` where another row counts.
 
     Rows whose key was accepted before the range are duplicates here; whether their content is
-    another one is seen by `conflicts.with_earlier_conflicts`.
+    another one is seen by `conflicts.earlier_conflicts`.
 
     Args:
         rows: rows of a range of at most `look_back_days` days, with file and line; only rows with
@@ -200,9 +200,9 @@ def with_sums(rows: DataFrame, rule: Rule, competes: str) -> DataFrame:
     holds = [F.coalesce(F.expr(check), F.lit(False)) for check in rule.checks]
     fits = ~F.col("_is_lost") & (~is_many | reduce(Column.__and__, holds, F.lit(True)))
     first = F.col(competes) & (F.col("_place") == 1)
-    return found.withColumns(
-        {CONTENT: content_of(rule.content), _CANDIDATE: first & fits, "_fits": fits}
-    ).drop("_own", "_one", "_place", "_n", "_is_lost", "_fits", *[f"_sum_{c}" for c in sums])
+    return found.withColumns({CONTENT: content_of(rule.content), _CANDIDATE: first & fits}).drop(
+        "_own", "_one", "_place", "_n", "_is_lost", *[f"_sum_{c}" for c in sums]
+    )
 
 
 def version_outcomes(rows: DataFrame, known: DataFrame, rule: Rule) -> DataFrame:
