@@ -13,11 +13,10 @@ from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.demand.forecasting.weekdays import FACTOR_DAYS
 from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.transforms import age_in_days, in_parts, net_of_refunds
-from lakeshop.features.product_days import NO_STORE
+from lakeshop.features.product_days import LOOK_BACK_DAYS, NO_STORE
 from lakeshop.features.promotions import planned
 
 SERIES_KEY = ("product_id", "store_id")
-LOOK_BACK_DAYS = 400
 CATALOGUE_NEW_DAYS = 28
 NO_CATEGORY = "without category"
 WEEK = 7

@@ -15,6 +15,7 @@ from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.features.order_lines import is_purchase, is_refund, is_sale, sign
 
+LOOK_BACK_DAYS = 400  # of daily sums, as the contracts of their readers declare
 NO_STORE = "*"  # of lines without a store, and of series that pool all stores
 KEY = (BUSINESS_DATE, "event_date", "product_id", "store_id")
 

@@ -14,12 +14,12 @@ from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import age_in_days, in_parts, net_of_refunds, top_per
+from lakeshop.features.product_days import LOOK_BACK_DAYS
 from lakeshop.features.shared_accounts import accounts, shared_account
 from lakeshop.features.user_products import kept
 
 CENTS = 100
 FOREVER = 2**31 - 1  # days
-LOOK_BACK_DAYS = 400  # of the contract's input
 
 
 def users(tables: Tables, context: BuildContext) -> DataFrame:
