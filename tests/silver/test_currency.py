@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 from pydantic import ValidationError
+from pyspark.sql import functions as F
 
 from lakeshop.config.shop import Shop
 from lakeshop.silver.currency import FOREIGN, _most_frequent, foreign_warnings, is_foreign
@@ -22,12 +23,15 @@ def lines(spark, *currencies):
         ([(0, "EUR"), (0, "CHF"), (0, "eur")], "EUR"),
         ([(0, "EUR"), (0, "CHF")], "CHF"),  # of equals the first by name
         ([(0, "EUR"), (1, "CHF"), (1, "CHF")], "EUR"),  # the first day decides
+        ([(0, None), (1, "CHF")], "CHF"),  # rows without a currency are no good ones
         ([], None),
     ],
 )
-def test_the_most_frequent_of_the_first_day(spark, currencies, expected):
+def test_the_most_frequent_of_the_first_good_day(spark, currencies, expected):
     frame = lines(spark, *currencies)
-    assert _most_frequent(frame) == _most_frequent(frame.repartition(4)) == expected
+    is_good = F.col("currency").isNotNull()
+    for rows in (frame, frame.repartition(4)):
+        assert _most_frequent(rows, is_good) == expected
 
 
 def test_lines_of_another_one_are_named_and_counted(spark):
