@@ -12,6 +12,7 @@ from lakeshop.config.shop import ColumnMapping, Entity
 from lakeshop.contracts.model import Column as ContractColumn
 from lakeshop.contracts.model import Contract
 from lakeshop.errors import ConfigError
+from lakeshop.sources.json_rows import with_elements
 from lakeshop.sources.mapping import (
     FAILED,
     KEYS,
@@ -44,6 +45,17 @@ def texts(spark, entity, *raws, header=None):
 
 
 # -- JSON ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lines", [None, "items"])
+def test_an_object_is_parsed_once_however_many_fields_are_read(spark, lines):
+    names = [f"items.{n}" if lines and n < 4 else f"c{n}" for n in range(8)]
+    entity = entity_of({f"_{n}": name for n, name in enumerate(names)}, lines=lines)
+    rows = spark.createDataFrame([("{}",)], "raw string")
+    plan = with_text(with_elements(rows, entity), entity)._jdf.queryExecution().optimizedPlan()
+    arrays = 1 if lines else 0
+    # The whole object for its array, the array, and then one object of each kind.
+    assert plan.toString().count("from_json(") == 1 + 3 * arrays
 
 
 def test_json_columns_constants_and_expressions(spark):

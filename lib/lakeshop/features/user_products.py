@@ -60,7 +60,9 @@ def purchases_and_refunds(days: DataFrame) -> tuple[DataFrame, DataFrame]:
     falling = filed.where("refunded != 0 OR net < 0").select(*PAIR).distinct().hint("shuffle_hash")
     plain = filed.join(falling, on=list(PAIR), how="left_anti").transform(_per_day)
     moved = filed.join(falling, on=list(PAIR), how="left_semi").transform(_per_day)
-    return plain.where("lines > 0").select(*_PURCHASE, F.lit(True).alias("is_kept")), _kept(moved)
+    # Nothing of a plain pair is refunded. Asked of both, they read the same columns: moved once.
+    bought = plain.where("lines > 0 AND refunded = 0 AND net >= 0")
+    return bought.select(*_PURCHASE, F.lit(True).alias("is_kept")), _kept(moved)
 
 
 _PURCHASE = (*PAIR, "event_date")

@@ -15,6 +15,7 @@ from lakeshop.config.shop import Entity
 
 CORRUPT = "_corrupt_record"
 ELEMENT, ITEM, OPENED = "_element", "source_item", "_opened"
+_ARRAY, _ROW, _ROW_OF_ELEMENT = "_elements", "_row", "_row_of_element"
 NUMBER = "#"
 _NUMBER = r"^-?\d+(\.\d+)?(E\d+)?$"
 
@@ -27,44 +28,70 @@ def with_elements(rows: DataFrame, entity: Entity) -> DataFrame:
     """
     if entity.lines is None or ELEMENT in rows.columns:
         return rows
-    opened = rows.withColumn("_elements", _elements(entity.lines)).select(
-        *rows.columns, "_elements", F.posexplode_outer("_elements").alias(ITEM, ELEMENT)
+    opened = _with_arrays(rows, entity.lines).select(
+        *rows.columns, _ARRAY, F.posexplode_outer(_ARRAY).alias(ITEM, ELEMENT)
     )
-    more = F.when(F.col(ITEM) == 0, F.size("_elements") - 1).otherwise(0)
-    return opened.withColumns({OPENED: more, ITEM: F.col(ITEM) + 1}).drop("_elements")
+    more = F.when(F.col(ITEM) == 0, F.size(_ARRAY) - 1).otherwise(0)
+    return opened.withColumns({OPENED: more, ITEM: F.col(ITEM) + 1}).drop(_ARRAY)
 
 
 def with_first_element(rows: DataFrame, entity: Entity) -> DataFrame:
     """Add the first element alone, as `with_elements` would."""
     if entity.lines is None:
         return rows
-    first = F.get(_elements(entity.lines), F.lit(0))
-    return rows.withColumns({ELEMENT: first, ITEM: F.when(first.isNotNull(), F.lit(1))})
+    first = F.get(_ARRAY, F.lit(0))
+    return (
+        _with_arrays(rows, entity.lines)
+        .withColumn(ELEMENT, first)
+        .withColumn(ITEM, F.when(F.col(ELEMENT).isNotNull(), F.lit(1)))
+        .drop(_ARRAY)
+    )
 
 
-def _elements(lines: str) -> Column:
-    """The elements as texts; an object that stands for itself is one, as is anything else."""
-    text = _within(_object("raw", _tops([lines])), [lines])[lines]
+def _with_arrays(rows: DataFrame, lines: str) -> DataFrame:
+    """Add the elements as texts; an object that stands for itself is one, as is anything else."""
+    parsed = rows.withColumn(_ROW, _objects("raw", _tops([lines])))
+    objects = parsed.withColumn(_ROW, _only(_ROW, "raw"))
+    texts = objects.withColumn(_ARRAY, _within(F.col(_ROW), [lines])[lines])
+    text = F.col(_ARRAY)
     as_array = F.when(text.startswith("["), text).otherwise(F.concat(F.lit("["), text, F.lit("]")))
     elements = F.from_json(as_array, T.ArrayType(T.StringType()))
-    return F.coalesce(elements, F.when(text.isNotNull(), F.array(text)))
+    found = F.coalesce(elements, F.when(text.isNotNull(), F.array(text)))
+    return texts.withColumn(_ARRAY, found).drop(_ROW)
+
+
+def with_objects(rows: DataFrame, names: list[str], entity: Entity) -> DataFrame:
+    """Add what `json_fields` reads the named fields of: each row parsed once."""
+    of_row, of_element = _by_object(names, entity)
+    texts = {_ROW: ("raw", _tops(of_row))}
+    if entity.lines and ELEMENT in rows.columns:
+        texts[_ROW_OF_ELEMENT] = ELEMENT, _tops(_inner(of_element, entity))
+    # As columns of their own: within one expression Spark would parse a row once per use.
+    lists = rows.withColumns({name: _objects(*text) for name, text in texts.items()})
+    return lists.withColumns({name: _only(name, text) for name, (text, _) in texts.items()})
 
 
 def json_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Column, Column]:
     """A struct of the named fields and the corrupt record, and the names that a row has.
 
     Both are NULL for a row that is not one object.
+
+    Args:
+        rows: as from `with_objects`, for the same names.
+        names: of the fields.
+        entity: names the array that was opened.
     """
-    of_element = [n for n in names if entity.lines and n.startswith(f"{entity.lines}.")]
-    of_row = [n for n in names if n not in of_element]
-    row = _object("raw", _tops(of_row))
+    of_row, of_element = _by_object(names, entity)
+    row = F.col(_ROW)
     found = _within(row, of_row)
     keys, corrupt = F.json_object_keys("raw"), row[CORRUPT]
     keys = F.concat(keys, F.array_except(_present(found, of_row), keys))
     if entity.lines and ELEMENT in rows.columns:
-        start = f"{entity.lines}."
-        inner = [n.removeprefix(start) for n in of_element]
-        element = _object(ELEMENT, _tops(inner))
+        start, inner, element = (
+            f"{entity.lines}.",
+            _inner(of_element, entity),
+            F.col(_ROW_OF_ELEMENT),
+        )
         within = _within(element, inner) | {NUMBER: F.col(ITEM).cast("string")}
         found |= {n: within[n.removeprefix(start)] for n in of_element}
         is_broken = F.col(ITEM).isNotNull() & (element.isNull() | element[CORRUPT].isNotNull())
@@ -124,11 +151,24 @@ def _tops(names: Iterable[str]) -> list[str]:
     return sorted({*names, *(name.partition(".")[0] for name in names)})
 
 
-def _object(text: str, names: list[str]) -> Column:
-    """One object, read as a list: Spark would drop everything after the first object."""
+def _by_object(names: list[str], entity: Entity) -> tuple[list[str], list[str]]:
+    """The names of the row's own fields, and of its elements'."""
+    of_element = [n for n in names if entity.lines and n.startswith(f"{entity.lines}.")]
+    return [n for n in names if n not in of_element], of_element
+
+
+def _inner(of_element: list[str], entity: Entity) -> list[str]:
+    return [name.removeprefix(f"{entity.lines}.") for name in of_element]
+
+
+def _objects(text: str, names: list[str]) -> Column:
+    """An object, read as a list: Spark would drop everything after the first object."""
     fields = [T.StructField(name, T.StringType()) for name in (*names, CORRUPT)]
     listed = F.concat(F.lit("["), F.col(text), F.lit("]"))
-    objects = F.from_json(listed, T.ArrayType(T.StructType(fields)), {"mode": "PERMISSIVE"})
+    return F.from_json(listed, T.ArrayType(T.StructType(fields)), {"mode": "PERMISSIVE"})
+
+
+def _only(objects: str, text: str) -> Column:
     is_one = (F.size(objects) == 1) & F.rtrim(F.col(text)).endswith("}")
     return F.when(is_one, F.get(objects, F.lit(0)))
 

@@ -17,7 +17,7 @@ from lakeshop.config.shop import DATE, ColumnMapping, Entity
 from lakeshop.contracts.model import BUSINESS_DATE, Contract
 from lakeshop.contracts.model import Column as ContractColumn
 from lakeshop.errors import ConfigError
-from lakeshop.sources.json_rows import CORRUPT, json_fields, unread
+from lakeshop.sources.json_rows import CORRUPT, json_fields, unread, with_objects
 from lakeshop.sources.records import csv_fields
 from lakeshop.storage.attempt import VALUE, attempted
 
@@ -120,7 +120,8 @@ def _own_columns(rows: DataFrame, entity: Entity) -> DataFrame:
     of_name = entity.name_columns
     of_row = [name for name in names if name not in of_name]
     is_csv = entity.format == "csv"
-    parsed, keys = (_csv_fields if is_csv else json_fields)(rows, of_row, entity)
+    read = rows if is_csv else with_objects(rows, of_row, entity)
+    parsed, keys = (_csv_fields if is_csv else json_fields)(read, of_row, entity)
     if of_name:
         keys = F.concat(keys, F.array_except(F.array(*map(F.lit, of_name)), keys))
     delivered = F.struct(*rows.columns, keys.alias(KEYS))
@@ -130,7 +131,7 @@ def _own_columns(rows: DataFrame, entity: Entity) -> DataFrame:
     more = [F.when(unread(row[n], is_plain=n in plain), F.lit(n)) for n in of_row if not is_csv]
     # Spark accepts a truncated object in a list as a whole one; its names are NULL then.
     is_malformed = row.isNull() | row[CORRUPT].isNotNull() | F.col(_DELIVERED)[KEYS].isNull()
-    return rows.select(delivered.alias(_DELIVERED), parsed.alias("_p")).select(
+    return read.select(delivered.alias(_DELIVERED), parsed.alias("_p")).select(
         _DELIVERED,
         is_malformed.alias(MALFORMED),
         _present(more).alias(UNREAD),
