@@ -2,7 +2,7 @@
 
 import random
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
@@ -253,9 +253,15 @@ def expected_product(days, shops_rate):
         "repeat_rate": (n_repeats + 300 * shops_rate) / (exposure + 300),
         "days_between_purchases": (sum(max(a) - min(a) for a in ages.values()) + 135)
         / (n_repeats + 3),
-        "price": price,
+        "price": stored(price),
         "price_change": price / before - 1 if price is not None and before else None,
         "age_days": max(map(age_of, days)),
+def stored(price):
+    """The price in the four places of the contract."""
+    places = Decimal("0.0001")
+    return None if price is None else float(Decimal(f"{price}").quantize(places, ROUND_HALF_UP))
+
+
         "days_since_purchase": min(map(age_of, days)),
         "display_stores": 0,
         "mailer_stores": 0,

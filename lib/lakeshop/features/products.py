@@ -23,6 +23,7 @@ LABELS = ("short", "middle", "long")
 PLAN_DAYS = 56  # that a promotion may be moved by, and still replaces the old plan
 STORES = ("display_stores", "mailer_stores")
 SUMS = ("repeaters", "repeats", "exposure", "span")
+PRICE = "decimal(14,4)"  # as in the contract; a large amount of a tiny quantity does not fit
 
 
 def products(tables: Tables, context: BuildContext) -> DataFrame:
@@ -102,7 +103,7 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
         .groupBy("product_id")
         .agg(
             *units,
-            price.alias("price"),
+            price.try_cast(PRICE).alias("price"),
             (F.try_divide(price, before) - 1).alias("price_change"),
             F.sum(guests).alias("guests"),
             *[F.sum(F.when(age < n, guests)).alias(f"guests_{n}") for n in TRENDS],
