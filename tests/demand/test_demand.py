@@ -412,6 +412,15 @@ def test_a_huge_order_and_its_refund_leave_no_trace_in_classes(made):
 
 
 def test_excluded_products_are_no_series(made):
+def test_a_correction_takes_no_more_than_there_is_of_lines_too_large(made):
+    """The line was filed before there was a limit, and is taken back after it."""
+    back = {"lines": 0, "excluded_units": "-5000", "refunded": "-9"}
+    sales = [sold("fuel", 9, "5000"), sold("fuel", 9, filed=1, **back)]
+    frame, _ = made({name: [] for name in INPUTS} | {"features.product_days": sales}, "product")
+    fuel = frame.loc[("fuel", "*")]
+    assert (fuel.excluded_units, fuel.refunded) == (0, 0)
+
+
     sales = [sold("milk", 3), sold("bread", 3)]
     shop = {name: [] for name in INPUTS} | {"features.product_days": sales}
     excluded = ExcludedProducts(ids=("milk",))

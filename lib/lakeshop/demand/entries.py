@@ -79,6 +79,8 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings)
 
     `first_age` and `last_age` are ages of its first and last sale within 400 days. `weekday_lines`
     are order lines of the last 84 days by weekday, Monday first. `cents` are without refunds.
+    `refunded` and `excluded_units` are 0 or more, also where a correction takes back more of a line
+    than is in the sum: its day was made with another `features.most_units_per_line`.
 
     Args:
         days: features.product_days.
@@ -105,7 +107,7 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings)
         F.bool_or(F.col("units") % _PARTS["units"] != 0).alias("is_fractional"),
         F.array(*[_lines_on(weekday) for weekday in range(WEEK)]).alias("weekday_lines"),
         *[
-            (F.sum(F.when(is_active, F.col(name))) / _PARTS[name]).alias(name)
+            F.greatest(F.sum(F.when(is_active, F.col(name))) / _PARTS[name], F.lit(0.0)).alias(name)
             for name in ("refunded", "excluded_units")
         ],
     )
