@@ -142,13 +142,14 @@ def stock(levels: DataFrame, known: DataFrame, day: date, options: DemandSetting
     """One row per series with counted stock: `stock`, its informative days.
 
     An entry holds the day's number of counts, one per product and store. It also holds the opening
-    hours sold out in all of them, and the number of empty shelves without sold-out hours.
+    hours sold out in all of them, and the number of empty shelves without sold-out hours. Stock
+    below 0 is no empty shelf: it is sold on back order.
     silver.stock has one count per product, store and day, whatever the number of deliveries.
     """
     age = age_in_days(day)
     is_known = F.col("hours_sold_out").isNotNull()
     hours = F.when(is_known, F.least("hours_sold_out", F.lit(options.opening_hours)))
-    is_unknown = ~is_known & (F.col("on_hand") <= 0)
+    is_unknown = ~is_known & (F.col("on_hand") == 0)
     entry = F.struct("age", "counts", "hours", "unknown")
     # Where a shared stock and stocks of stores meet, full shelves are part of the mean.
     is_informative = (
