@@ -120,7 +120,7 @@ def exposures(stock, named, key, days, sums, options):
                 continue
             if row["hours_sold_out"] is not None:
                 counted.append(max(0, 1 - row["hours_sold_out"] / options.opening_hours))
-            elif row["on_hand"] > 0:
+            elif row["on_hand"] != 0:
                 counted.append(1)
             else:
                 counted.append(0.5 if is_sold else 0)

@@ -104,6 +104,7 @@ def worked_shop():
         counted("stock", 5, 0, 16),  # more hours than it is open, and it sold: an hour
         counted("stock", 4, 0, 0),  # sold out at closing time
         *[counted("stock", 3, 0, 10), counted("stock", 3, 0, 5, store="s2")],  # mean of stores
+        counted("stock", 2, -7, None),  # owed: sold on back order
         counted("stock", 50, 0, 10),  # before the first sale
     ]
     promotions = [
@@ -144,7 +145,7 @@ def random_shop(seed, n_products=8):
         for _ in range(400)
     ]
     stock = {
-        (name, age, store): counted(name, age, draw.choice([0, 3]), hours, store)
+        (name, age, store): counted(name, age, draw.choice([0, 3, -2]), hours, store)
         for name in names
         for store in draw.choice([["*"], ["s1", "s2"]])
         for age in range(60)
@@ -409,6 +410,15 @@ def test_a_huge_order_and_its_refund_leave_no_trace_in_classes(made):
     found, _ = made(shop | {"features.product_days": [*usual, huge, back, older]}, "product")
     assert list(found.value) == list(plain.value)
     assert list(found.abc) == list(plain.abc)
+
+
+def test_a_correction_takes_no_more_than_there_is_of_lines_too_large(made):
+    """The line was filed before there was a limit, and is taken back after it."""
+    back = {"lines": 0, "excluded_units": "-5000", "refunded": "-9"}
+    sales = [sold("fuel", 9, "5000"), sold("fuel", 9, filed=1, **back)]
+    frame, _ = made({name: [] for name in INPUTS} | {"features.product_days": sales}, "product")
+    fuel = frame.loc[("fuel", "*")]
+    assert (fuel.excluded_units, fuel.refunded) == (0, 0)
 
 
 def test_excluded_products_are_no_series(made):

@@ -247,6 +247,21 @@ def test_stores_are_evaluated_apart_and_share_one_stock(rows):
     assert units == {key: n for key, n in wanted.items() if key not in out}
 
 
+def test_an_empty_shelf_without_hours_is_a_day_that_was_sold_out(rows):
+    counts = [(1, 0, None), (2, 0, 0), (3, 0, 2), (4, -3, None), (5, 2, None)]
+    stock = rows(
+        "silver.stock",
+        *[
+            {"product_id": "even", "event_date": after(ahead)}
+            | {"store_id": "*", "on_hand": Decimal(units), "hours_sold_out": hours}
+            for ahead, units, hours in counts
+        ],
+    )
+    judged = comparable_days(forecast_rows(rows, names=["even"]), sold_rows(rows), stock).collect()
+    days = {(row["target_date"] - NIGHT).days for row in judged}
+    assert days == {2, 4, 5, 6, 7, 8}
+
+
 def test_days_without_any_sale_are_not_judged(spark):
     """Unknown, or closed: in either case no demand of 0."""
     ahead = [(NIGHT + timedelta(days=n),) for n in (1, 2, 3)]

@@ -2,7 +2,7 @@
 
 import random
 from datetime import date, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
 
@@ -72,7 +72,7 @@ def bought(user, product, age, units="1", amount="1.00", lines=1):
 def as_sold(day):
     """The same as rows of features.product_days."""
     names = ("business_date", "event_date", "product_id", "units", "lines", "amount")
-    return {name: day[name] for name in names} | {"guest_lines": None}
+    return {name: day[name] for name in names} | {"store_id": day["user_id"], "guest_lines": None}
 
 
 def by_guests(product, age, lines=1):
@@ -173,6 +173,34 @@ def test_price_leaves_out_what_has_no_units(made):
     assert found["p"]["units_short"] == 1
 
 
+def test_a_price_that_cannot_be_stored_is_none(made):
+    days = [
+        bought("ann", "dear", 1, units="0.001", amount="10000000.00"),
+        bought("ann", "p", 1, units="0.001", amount="9999999.99"),
+    ]
+    found = made(days)
+    assert found["dear"]["price"] is None
+    assert found["p"]["price"] == Decimal("9999999990")
+
+
+def test_a_correction_that_gives_a_line_units_or_takes_them_counts_for_the_price(made):
+    """A line of 20.00 gets its unit on the day after; another one loses it, beside a sale."""
+    changes = {"business_date": ago(2), "lines": 0, "amount": Decimal(0), "corrections": 2}
+    gained, lost = by_guests("gained", 3), by_guests("lost", 3)
+    found = made(
+        [],
+        guests=[
+            gained | {"units": Decimal(0), "amount": Decimal(20)},
+            gained | changes,
+            lost | {"amount": Decimal(20)},
+            lost | changes | {"units": Decimal(-1)},
+            by_guests("lost", 5),
+        ],
+    )
+    prices = {name: row["price"] for name, row in found.items()}
+    assert prices == {"gained": Decimal(20), "lost": Decimal(2)}
+
+
 def test_promotion_of_tomorrow(made):
     """Tomorrow is day 1. The first and the last day belong to a promotion."""
     cases = {
@@ -228,6 +256,12 @@ def price_of(days, ages):
     return float(sum(d["amount"] for d in counted) / units) if units else None
 
 
+def stored(price):
+    """The price in the four places of the contract."""
+    places = Decimal("0.0001")
+    return None if price is None else float(Decimal(f"{price}").quantize(places, ROUND_HALF_UP))
+
+
 def ages_by_user(days):
     by_user = {}
     for day in days:
@@ -253,7 +287,7 @@ def expected_product(days, shops_rate):
         "repeat_rate": (n_repeats + 300 * shops_rate) / (exposure + 300),
         "days_between_purchases": (sum(max(a) - min(a) for a in ages.values()) + 135)
         / (n_repeats + 3),
-        "price": price,
+        "price": stored(price),
         "price_change": price / before - 1 if price is not None and before else None,
         "age_days": max(map(age_of, days)),
         "days_since_purchase": min(map(age_of, days)),

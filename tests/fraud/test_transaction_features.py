@@ -258,6 +258,21 @@ def test_refunds_are_scored_but_are_no_history(made, zone):
     assert found["t2"]["amount_z"] is None
 
 
+def test_a_line_of_nothing_is_neither_scored_nor_history(made, zone):
+    """An order that was cancelled before it came; a gift and a credit are lines."""
+    at = datetime(2026, 4, 29, 9)
+    nothing = {"quantity": Decimal(0), "amount": Decimal(0)}
+    lines = [
+        line(1, at, zone, **nothing),
+        line(2, at + timedelta(hours=1), zone, amount=Decimal(0)),
+        line(3, at + timedelta(hours=2), zone, quantity=Decimal(0), amount=Decimal(-1)),
+        line(4, at + timedelta(hours=3), zone, order_id="o1"),
+    ]
+    found = made(lines)
+    assert {key: row["user_count"] for key, row in found.items()} == {"t2": 0, "t3": 1, "t4": 1}
+    assert found["t4"]["order_lines"] == 1
+
+
 def test_the_contract_holds(rows, settings, contracts, zone):
     lines, labels = random_shop(7, zone)
     tables = {

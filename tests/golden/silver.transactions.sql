@@ -26,6 +26,7 @@ TBLPROPERTIES (
   'delta.constraints.price_is_not_negative' = 'unit_price IS NULL OR unit_price >= 0',
   'delta.constraints.quantity_is_possible' = 'abs(quantity) <= 100000',
   'delta.constraints.amount_follows_quantity' = 'quantity >= 0 OR amount <= 0 OR coalesce(is_reversal, false)',
+  'delta.constraints.quantity_follows_amount' = 'quantity <= 0 OR amount >= 0 OR coalesce(is_reversal, false)',
   'delta.constraints.not_in_the_future' = 'event_date <= business_date',
   'delta.constraints.within_look_back' = 'event_date >= date_sub(business_date, 400) OR coalesce(is_reversal, false)'
 )

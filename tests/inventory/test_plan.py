@@ -118,6 +118,12 @@ def test_no_more_is_ordered_than_sells_in_its_life() -> None:
     assert plan(poisson(4), stock_of(25, life=1, pack=3), ServiceTarget(0.95)).order[0] == 3
 
 
+def test_a_life_without_end_is_one_of_ten_years() -> None:
+    endless = plan(poisson(4), stock_of(0, life=2**31 - 1), ServiceTarget(0.95))
+    assert endless.shelf_limit[0] == stats.poisson(4 * 3650).ppf(0.95)
+    assert endless.order[0] == 28
+
+
 def test_costs_give_the_quantile_of_the_newsvendor() -> None:
     # 0.02 a day over 3 days is 0.06 left over against 0.3 short: 0.3 / 0.36.
     target = ServiceTarget(0.5, shortage=0.3, holding=0.02)

@@ -55,8 +55,6 @@ def test_the_plan_by_hand(
         ("one store", "*"): 4.0,
         ("two stores", "*"): 4.0,
         ("own terms", "*"): 4.0,
-        ("per store", "s1"): 4.0,
-        ("per store", "s2"): 4.0,
         ("old", "*"): 4.0,
         ("none", "*"): 4.0,
         ("dead", "*"): 0.0,
@@ -71,8 +69,6 @@ def test_the_plan_by_hand(
         _counted("two stores", "s2", 6, 2),
         _counted("two stores", "s3", 1000, 40),
         _counted("own terms", "s1", 1, 0, shelf_life_days=2, **terms),
-        _counted("per store", "s1", 28, 0),
-        _counted("per store", "s2", 0, 0),
         _counted("old", "*", 7, 29, pack_size=4),
         _counted("dead", "*", 3, 0),
     )
@@ -97,8 +93,6 @@ def test_the_plan_by_hand(
         ("one store", "*"): 19,  # 28 less 9.5 is 18.5, in whole units
         ("two stores", "*"): UP_TO - 11,
         ("own terms", "*"): 12,
-        ("per store", "s1"): 0,
-        ("per store", "s2"): UP_TO,
         ("old", "*"): None,
         ("none", "*"): None,
         ("dead", "*"): 0,
@@ -116,6 +110,30 @@ def test_the_plan_by_hand(
     assert "last counted 29 days ago" in found["old", "*"]["reason"]
     assert "delivers no stock" in found["none", "*"]["reason"]
     assert "nothing is ordered" in found["dead", "*"]["reason"]
+
+
+def test_a_series_of_a_store_is_ordered_by_its_own_counts_alone(
+    spark: SparkSession, rows: Rows, settings: Settings, contracts: Mapping[str, Contract]
+) -> None:
+    """Lines without a store make a series of their own, which has no stock of the stores."""
+    series = {("p", "s1"): 4.0, ("p", "s2"): 4.0, ("p", "*"): 4.0, ("shared", "*"): 4.0}
+    stock = rows(
+        "silver.stock",
+        _counted("p", "s1", 28, 0),
+        _counted("p", "s2", 0, 0),
+        _counted("shared", "*", 8, 0),
+    )
+    by_store = settings.demand.model_copy(update={"level": "product_store"})
+    changed = settings.model_copy(update={"inventory": OPTIONS, "demand": by_store})
+    night = BuildContext(DAY, changed, contract=contracts["gold.reorder_plan"])
+    tables = {"gold.inventory_forecasts": _forecasts(spark, series), "silver.stock": stock}
+    made = reorder_plan(tables, night).collect()
+    assert {(row["product_id"], row["store_id"]): row["order_quantity"] for row in made} == {
+        ("p", "s1"): 0,
+        ("p", "s2"): UP_TO,
+        ("p", "*"): None,
+        ("shared", "*"): UP_TO - 8,
+    }
 
 
 def _batch(n: int) -> pd.DataFrame:

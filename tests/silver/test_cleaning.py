@@ -46,6 +46,10 @@ MALFORMED = "malformed: line should be well-formed json"
 NEGATIVE_PRICE = "price_is_not_negative: a price should be 0 or more"
 TOO_MANY = "quantity_is_possible: a line should have at most 100,000 units"
 PAID_REFUND = "amount_follows_quantity: a refund should not have a positive amount"
+RETURNED = (
+    "quantity_follows_amount: a negative amount should have a negative quantity, or 0 for a "
+    "credit; map quantity by an expression"
+)
 FUTURE = "not_in_the_future: an event should not happen after the day of its delivery"
 TOO_OLD = "within_look_back: an event should not be older than the look-back of 400 days"
 UNKNOWN_ACTION = "action_is_known: an action should be one of the known kinds"
@@ -90,10 +94,12 @@ LINES = {
     "quantity is an object": ({"quantity": {"of": 2}}, [wrong("quantity", "decimal(12,3)")]),
     "negative price": ({"unit_price": "-0.01"}, [NEGATIVE_PRICE]),
     # The price that was not delivered is -3.00 / 2.
-    "negative derived price": ({"unit_price": None, "amount": "-3.00"}, [NEGATIVE_PRICE]),
+    "negative derived price": ({"unit_price": None, "amount": "-3.00"}, [NEGATIVE_PRICE, RETURNED]),
     "too many units": ({"quantity": "100000.001"}, [TOO_MANY]),
     "too many returned": ({"quantity": "-100001", "amount": "-3"}, [TOO_MANY]),
     "paid refund": ({"quantity": "-1", "amount": "0.01"}, [PAID_REFUND]),
+    "return of positive quantity": ({"amount": "-3.00"}, [RETURNED]),
+    "credit without quantity": ({"quantity": "0", "amount": "-3.00"}, []),
     "first second of the next day": ({"occurred_at": "2026-03-11 04:00:00"}, [FUTURE]),
     "a second too old": ({"occurred_at": "2025-02-03 04:59:59"}, [TOO_OLD]),
     "several": (

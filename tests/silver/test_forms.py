@@ -1,12 +1,14 @@
 """Forms of rows, cleaned: conditions, opened arrays, nothing by another name, names of files."""
 
 import json
+import re
 from datetime import date
 
 import pytest
+import yaml
 from pyspark.sql import functions as F
 
-from conftest import collected
+from conftest import HOME, collected
 from lakeshop.config.shop import Entity
 from lakeshop.silver.clean import CLEANINGS
 from lakeshop.silver.cleaning import IS_LEFT_OUT, REASONS, validate
@@ -94,6 +96,13 @@ def test_rows_that_do_not_count_are_left_out_and_unknown_ones_rejected(cleaned):
     assert reasons[4] == reasons[5] == [unknown]
     assert reasons[6] == ["malformed: line should be well-formed json"]
     assert (counts.outcomes["left out"], counts.outcomes[ACCEPTED]) == (2, 1)
+
+
+def test_returns_of_positive_quantity_are_mapped_as_the_page_says(cleaned):
+    said = r"Map it negative: `(quantity: .*?)`;"
+    [mapped] = re.findall(said, (HOME / "docs" / "your-shop.md").read_text())
+    rows, _ = cleaned(LINE | {"paid": "-2.50"}, LINE, columns=yaml.safe_load(mapped))
+    assert collected(rows, OUTCOME, "quantity") == [(ACCEPTED, -1), (ACCEPTED, 1)]
 
 
 # -- arrays ----------------------------------------------------------------------------------------

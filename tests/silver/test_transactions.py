@@ -115,3 +115,25 @@ def test_lines_get_all_that_is_derived(spark):
         Decimal("2.5"),
         True,
     )
+
+
+def test_a_line_and_its_reversal_may_be_of_either_sign_a_return_of_a_sale_may_not(rows, contracts):
+    """What was accepted before there was a rule can be corrected, too."""
+    found = {
+        ("1", "10", None): True,
+        ("1", "-10", None): False,
+        ("-1", "-10", None): True,
+        ("0", "-10", None): True,
+        ("-1", "-10", True): True,
+        ("1", "10", True): True,
+        ("-1", "10", True): True,
+        ("0", "10", True): True,
+    }
+    names = {"quantity_follows_amount", "amount_follows_quantity"}
+    checks = [c.holds for c in contracts["silver.transactions"].checks if c.name in names]
+    lines = [
+        {"quantity": Decimal(quantity), "amount": Decimal(amount), "is_reversal": is_reversal}
+        for quantity, amount, is_reversal in found
+    ]
+    holds = rows("silver.transactions", *lines).selectExpr(f"({') AND ('.join(checks)})")
+    assert [row[0] for row in holds.collect()] == list(found.values())

@@ -81,6 +81,17 @@ def test_small_weights_are_left_out_whatever_their_sign() -> None:
     assert (some.similarity < 0).any()
 
 
+def test_a_weight_may_exceed_1() -> None:
+    """13,000 users in equal parts with {a,b,c}, {a,b,y} and {a,c,y}: each but a goes with a."""
+    part = 13_000 / 3
+    counts = np.full((4, 4), part)
+    counts[0] = counts[:, 0] = 2 * part
+    np.fill_diagonal(counts, 2 * part)
+    counts[0, 0] = 3 * part
+    weights = linear_weights(counts.astype(np.float32), 1000.0)
+    assert weights.max() == pytest.approx(1.0097, abs=1e-4)
+
+
 def test_items_never_together_have_no_row() -> None:
     found = linear_neighbours(histories([[0], [1]], 2), EVERY[:2], ridge=1.0, k=5, least=0)
     assert found.item.size == 0

@@ -261,3 +261,25 @@ def test_head_is_bought_most_lately_then_ever_then_first_by_id(spark):
     rows = [(product, day - timedelta(days=age)) for product, age in ages]
     purchases = spark.createDataFrame(rows, "product_id STRING, event_date DATE")
     assert head(purchases, day, 4) == ["b", "a", "c", "d"]
+
+
+def test_weights_may_be_any_number_cosines_at_most_1(rows, contracts):
+    found = {
+        ("user_linear", 1.0097): True,
+        ("user_linear", -1.2): True,
+        ("user_linear", float("inf")): False,
+        ("user_linear", float("nan")): False,
+        ("user_lift", 40.0): True,
+        ("user_lift", float("inf")): False,
+        ("user_cosine", 1.0): True,
+        ("user_cosine", 1.0097): False,
+        ("basket_jaccard", -0.1): False,
+    }
+    names = "measure", "similarity"
+    frame = rows("similarity.neighbours", *[dict(zip(names, of, strict=True)) for of in found])
+    [rule] = [
+        check.holds
+        for check in contracts["similarity.neighbours"].checks
+        if check.name == "similarity_is_plausible"
+    ]
+    assert [row[0] for row in frame.select(F.expr(rule)).collect()] == list(found.values())

@@ -440,6 +440,23 @@ def test_a_check_that_stored_rows_break_is_refused_and_named(lake):
     assert rows_of(again(lake)) == [(D1, 1, "x", None)]
 
 
+def test_a_new_rule_of_deliveries_leaves_the_rows_that_break_it(lake):
+    """It is tried once; one that changes is tried again, and so is one that rows would keep."""
+    replaced(lake, (D1, 1, "long"))
+    rules = [
+        Check("a_is_short", f"length(a) <= {n}", "quarantine", "a should be short")
+        for n in (3, 2, 4)
+    ]
+    for rule, kept in zip(rules, (False, False, True), strict=True):
+        contract = replace(T1, checks=(*T1.checks, rule))
+        again(lake, contract).ensure(TABLE)
+        assert ("a_is_short" in constraints(lake)) == kept
+        version = again(lake).version(TABLE)
+        again(lake, contract).ensure(TABLE)
+        assert again(lake).version(TABLE) == version, "it is remembered"
+    assert rows_of(again(lake)) == [(D1, 1, "long", None)]
+
+
 # -- what other engines see ------------------------------------------------------------------------
 
 

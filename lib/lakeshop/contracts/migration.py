@@ -8,11 +8,12 @@ from collections.abc import Iterator, Mapping
 
 from pyspark.sql import types as T
 
-from lakeshop.contracts.model import Contract
+from lakeshop.contracts.model import Contract, quoted
 from lakeshop.contracts.types import sql_type
 from lakeshop.errors import ContractError
 
 CONSTRAINT = "delta.constraints."
+UNCHECKED = "lakeshop.unchecked."  # a rule that rows of before break, as it was then
 
 
 def migration(
@@ -51,13 +52,25 @@ def migration(
     ]
 
 
-def broken_by(contract: Contract, statement: str) -> str:
-    """Return the error of stored rows that break the constraint which a statement adds."""
-    added = statement.partition("ADD CONSTRAINT ")[2]
-    return (
-        f"{contract.name} should keep the checks of its contract. Received one that its stored "
-        f"rows break: {added}. Loosen it, or move the table away and load its days again."
-    )
+def left_unchecked(contract: Contract, statement: str) -> str:
+    """The statement in place of one whose constraint stored rows break.
+
+    A rule of deliveries is checked before a row is accepted: it holds for new rows, and those of
+    before stay. The table remembers it, so that they are not looked through each night.
+
+    Raises:
+        ContractError: the rule is no rule of deliveries.
+    """
+    table, _, added = statement.partition(" ADD CONSTRAINT ")
+    rule = next(check for check in contract.checks if added.startswith(f"`{check.name.lower()}` "))
+    if rule.on_failure != "quarantine":
+        msg = (
+            f"{contract.name} should keep the checks of its contract. Received one that its stored "
+            f"rows break: {added}. Loosen it, or move the table away and load its days again."
+        )
+        raise ContractError(msg) from None
+    name, holds = quoted(UNCHECKED + rule.name.lower()), quoted(rule.holds)
+    return f"{table} SET TBLPROPERTIES ({name} = {holds})"
 
 
 def _assert_fits(contract: Contract, path: str, stored: T.StructType) -> None:
@@ -85,7 +98,8 @@ def _constraints(
 ) -> tuple[list[str], dict[str, str]]:
     """The constraints to drop, and those to add; one that has changed is both."""
     right, held = dict(_named(wanted)), dict(_named(properties))
-    added = {name: holds for name, holds in right.items() if not _same(held.get(name), holds)}
+    known = {name: (held.get(name), properties.get(UNCHECKED + name)) for name in right}
+    added = {n: holds for n, holds in right.items() if not any(_same(k, holds) for k in known[n])}
     return [name for name in held if name in added or name not in right], added
 
 

@@ -79,6 +79,8 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings)
 
     `first_age` and `last_age` are ages of its first and last sale within 400 days. `weekday_lines`
     are order lines of the last 84 days by weekday, Monday first. `cents` are without refunds.
+    `refunded` and `excluded_units` are 0 or more, also where a correction takes back more of a line
+    than is in the sum: its day was made with another `features.most_units_per_line`.
 
     Args:
         days: features.product_days.
@@ -105,7 +107,7 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings)
         F.bool_or(F.col("units") % _PARTS["units"] != 0).alias("is_fractional"),
         F.array(*[_lines_on(weekday) for weekday in range(WEEK)]).alias("weekday_lines"),
         *[
-            (F.sum(F.when(is_active, F.col(name))) / _PARTS[name]).alias(name)
+            F.greatest(F.sum(F.when(is_active, F.col(name))) / _PARTS[name], F.lit(0.0)).alias(name)
             for name in ("refunded", "excluded_units")
         ],
     )
@@ -140,13 +142,14 @@ def stock(levels: DataFrame, known: DataFrame, day: date, options: DemandSetting
     """One row per series with counted stock: `stock`, its informative days.
 
     An entry holds the day's number of counts, one per product and store. It also holds the opening
-    hours sold out in all of them, and the number of empty shelves without sold-out hours.
+    hours sold out in all of them, and the number of empty shelves without sold-out hours. Stock
+    below 0 is no empty shelf: it is sold on back order.
     silver.stock has one count per product, store and day, whatever the number of deliveries.
     """
     age = age_in_days(day)
     is_known = F.col("hours_sold_out").isNotNull()
     hours = F.when(is_known, F.least("hours_sold_out", F.lit(options.opening_hours)))
-    is_unknown = ~is_known & (F.col("on_hand") <= 0)
+    is_unknown = ~is_known & (F.col("on_hand") == 0)
     entry = F.struct("age", "counts", "hours", "unknown")
     # Where a shared stock and stocks of stores meet, full shelves are part of the mean.
     is_informative = (

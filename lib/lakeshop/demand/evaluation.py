@@ -101,6 +101,8 @@ def told_days(forecasts: DataFrame, sold: DataFrame) -> DataFrame:
 def comparable_days(forecasts: DataFrame, sold: DataFrame, stock: DataFrame) -> DataFrame:
     """Add `units`, thousandths sold, to forecasts; days that were sold out are left out.
 
+    A count without hours sold out says so by an empty shelf.
+
     Args:
         forecasts: gold.inventory_forecasts of one night.
         sold: features.product_days that were delivered since, by series.
@@ -108,7 +110,7 @@ def comparable_days(forecasts: DataFrame, sold: DataFrame, stock: DataFrame) -> 
     """
     key = [*map(F.col, SERIES_KEY), F.col("event_date").alias("target_date")]
     per_day = sold.groupBy(*key).agg(F.sum(_parts(F.col("units"))).alias("units"))
-    is_out = F.col("hours_sold_out") > 0
+    is_out = F.coalesce(F.col("hours_sold_out") > 0, F.col("on_hand") == 0)
     out = stock.where(is_out).select(*key).distinct()
     # One stock for all stores is each store's.
     is_same = (

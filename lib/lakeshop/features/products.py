@@ -23,6 +23,7 @@ LABELS = ("short", "middle", "long")
 PLAN_DAYS = 56  # that a promotion may be moved by, and still replaces the old plan
 STORES = ("display_stores", "mailer_stores")
 SUMS = ("repeaters", "repeats", "exposure", "span")
+PRICE = "decimal(14,4)"  # as in the contract; a large amount of a tiny quantity does not fit
 
 
 def products(tables: Tables, context: BuildContext) -> DataFrame:
@@ -69,7 +70,8 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
 
     Lately is the long window, or 84 days if that is more. The price is the amount paid per unit
     in the middle window. Its change is relative to the price on the days between the middle and
-    the long window. `first_age` and `last_age` are those of guests' lines, NULL without any.
+    the long window. What was sold in a store on a day without units has no part in prices.
+    `first_age` and `last_age` are those of guests' lines, NULL without any.
 
     Args:
         days: rows of features.product_days.
@@ -87,22 +89,17 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
     # Compared as a date: Spark leaves out the parts of files whose dates are all before it.
     since = F.lit(day - timedelta(days=max(windows[2], *TRENDS)))
     is_sold = (F.col("lines") > 0) | (F.col("guest_lines") > 0) | (F.col("corrections") > 0)
-    is_priced = (F.col("units") > 0) | (F.col("corrections") > 0)  # what has units has a price
-    sums = {
-        **{name: F.col(name) for name in ("units", "guest_lines")},
-        "priced": F.when(is_priced, F.col("units")),
-        "paid": F.when(is_priced, F.col("amount")),
-    }
     return (
         days.where((F.col("event_date") > since) & is_sold)
-        # A corrected line is filed on several days: summed by its own day before that has an age.
+        # A corrected line is filed on several days: summed by its own day and store before that
+        # has an age, and units to be priced.
         .repartition("product_id")
-        .groupBy("product_id", "event_date")
-        .agg(*[F.sum(value).alias(name) for name, value in sums.items()])
+        .groupBy("product_id", "event_date", "store_id")
+        .agg(*[F.sum(name).alias(name) for name in ("units", "amount", "guest_lines")])
         .groupBy("product_id")
         .agg(
             *units,
-            price.alias("price"),
+            price.try_cast(PRICE).alias("price"),
             (F.try_divide(price, before) - 1).alias("price_change"),
             F.sum(guests).alias("guests"),
             *[F.sum(F.when(age < n, guests)).alias(f"guests_{n}") for n in TRENDS],
@@ -113,7 +110,8 @@ def sales(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFram
 
 
 def _price(within: Column) -> Column:
-    paid, units = (F.sum(F.when(within, F.col(name))) for name in ("paid", "priced"))
+    is_priced = within & (F.col("units") > 0)
+    paid, units = (F.sum(F.when(is_priced, F.col(name))) for name in ("amount", "units"))
     return F.when(units > 0, F.try_divide(paid, units))
 
 

@@ -55,9 +55,9 @@ _IS_PURCHASE = "quantity >= 0 AND amount >= 0"
 
 
 def payments(lines: DataFrame) -> DataFrame:
-    """Order lines without reversals, and without what is left of cancelled ones."""
-    is_cancelled = F.col("corrects").isNotNull() & ~is_purchase() & ~is_refund()
-    return lines.where(~is_reversal() & ~is_cancelled)
+    """Order lines without reversals, and without those of nothing, such as cancelled ones."""
+    is_nothing = ~is_purchase() & ~is_refund() & (F.col("amount") == 0)
+    return lines.where(~is_reversal() & ~is_nothing)
 
 
 def with_reversed_on(lines: DataFrame) -> DataFrame:

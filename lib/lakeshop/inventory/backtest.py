@@ -36,9 +36,8 @@ def reorder_segment(
     """
     rows, panel, origins = backtest.rows, backtest.panel, backtest.origins
     counts, policies, night = tables["silver.stock"], backtest.rules, context
-    held = rows[list(SERIES_KEY)].merge(
-        stock_of(counts, night.day).toPandas(), on=list(SERIES_KEY), how="left"
-    )
+    stock = stock_of(counts, night.day, night.settings.section(DemandSettings).level).toPandas()
+    held = rows[list(SERIES_KEY)].merge(stock, on=list(SERIES_KEY), how="left")
     options, is_fractional = (
         night.settings.section(InventorySettings),
         rows["is_fractional"].to_numpy(np.bool_),

@@ -23,6 +23,7 @@ from lakeshop.ml.arrays import Floats, Integers
 MOST_LEVEL = 0.999
 MOST_COVER = 365.0
 LONGEST_LEAD = 365.0
+LONGEST_LIFE = 3650  # days: in ten years more sells than any order holds
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,7 +174,8 @@ def days_of_cover(mean: Floats, on_hand: Floats) -> Floats:
 def _shelf_limits(demand: Demand, stock: Stock, level: Floats) -> Floats:
     """Units that sell within the shelf life after arrival, by the same quantile."""
     keeps = stock.shelf_life <= 0
-    life = Interval(stock.lead_time, stock.deviation, stock.shelf_life, is_after_arrival=True)
+    days = np.minimum(stock.shelf_life, LONGEST_LIFE)
+    life = Interval(stock.lead_time, stock.deviation, days, is_after_arrival=True)
     return np.where(keeps, np.inf, summarize_demand(demand, life, levels=level).quantiles[:, 0])
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
+from lakeshop.demand.settings import DemandSettings
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.inventory.demand import Demand
 from lakeshop.inventory.plan import ReorderPlan, ServiceTarget, Stock, plan
@@ -47,7 +48,8 @@ COLUMNS = (
 
 def reorder_plan(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per series that is forecast."""
-    held = stock_of(tables["silver.stock"], context.day)
+    level = context.settings.section(DemandSettings).level
+    held = stock_of(tables["silver.stock"], context.day, level)
     schema = context.task_schema(*COLUMNS)
     return (
         per_series(tables["gold.inventory_forecasts"])

@@ -17,8 +17,8 @@ ALL_STORES = "*"
 FRESH_DAYS = 28  # a count older than this is no longer ordered by
 
 
-def stock_of(counts: DataFrame, day: date) -> DataFrame:
-    """The newest count of each product and store, and of each product in all stores together.
+def stock_of(counts: DataFrame, day: date, level: str) -> DataFrame:
+    """The newest count of each product: at level product in all stores together, else by store.
 
     Of several stores the longest lead time, the largest pack and the shortest life hold. Of
     counts that are too old only the terms are used; `age` is that of the oldest one used.
@@ -27,7 +27,7 @@ def stock_of(counts: DataFrame, day: date) -> DataFrame:
     newest = top_per(known, SERIES_KEY, [F.desc("event_date")], 1).withColumn(
         "age", age_in_days(day)
     )
-    places = F.explode(F.array_distinct(F.array("store_id", F.lit(ALL_STORES))))
+    place = F.lit(ALL_STORES) if level == "product" else F.col("store_id")
     is_fresh = F.col("age") <= FRESH_DAYS
     units = [
         F.sum(F.when(is_fresh, F.col(name))).cast("double").alias(name)
@@ -38,8 +38,8 @@ def stock_of(counts: DataFrame, day: date) -> DataFrame:
         for name in ("lead_time_days", "lead_time_deviation_days", "pack_size")
     ]
     return (
-        newest.withColumn("place", places)
-        .groupBy("product_id", F.col("place").alias("store_id"))
+        newest.withColumn("store_id", place)
+        .groupBy(*SERIES_KEY)
         .agg(
             *units,
             *longest,

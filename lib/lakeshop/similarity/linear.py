@@ -2,8 +2,8 @@
 
 Steck, "Embarrassingly Shallow Autoencoders for Sparse Data" (2019). A user's next purchases are
 predicted by a weighted sum over their past ones. Unlike a cosine, a weight discounts the effect of
-other products, and may be negative. Costs n^2 memory and n^3 time in one task (5,000 products:
-three matrices of 100 MB): the model is for a catalogue's head. No Spark here.
+other products, may be negative, and may exceed 1. Costs n^2 memory and n^3 time in one task (5,000
+products: three matrices of 100 MB): the model is for a catalogue's head. No Spark here.
 """
 
 from dataclasses import dataclass

@@ -21,7 +21,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from lakeshop.contracts.migration import broken_by, migration
+from lakeshop.contracts.migration import left_unchecked, migration
 from lakeshop.contracts.model import BUSINESS_DATE, Contract, quoted, within
 from lakeshop.errors import ContractError
 from lakeshop.storage.content import Content, content_columns, contents_of
@@ -355,7 +355,7 @@ class Lake:
             except AnalysisException as error:
                 if error.getCondition() != "DELTA_NEW_CHECK_CONSTRAINT_VIOLATION":
                     raise
-                raise ContractError(broken_by(contract, statement)) from None
+                self.spark.sql(left_unchecked(contract, statement))
 
     def read_raw(self, table: str) -> DataFrame:
         """A table as it is stored, whatever its contract says."""
