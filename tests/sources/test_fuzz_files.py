@@ -318,5 +318,6 @@ def test_spoiled_csv_lines_all_come_out(spark):
     found = validate(raw, entity, contract, CLEANINGS["products"], CleaningContext({}, "UTC"))
     validated = found.select("source_line", "product_id", "reasons").collect()
     assert {row[0] for row in validated} == set(range(len(texts)))
-    plain = {n for n, text in enumerate(texts) if text.count(",") != 2 and '"' not in text}
+    fields = {n: text.removesuffix("," * (text.count(",") == 3)) for n, text in enumerate(texts)}
+    plain = {n for n, text in fields.items() if text.count(",") != 2 and '"' not in text}
     assert all(row[2] for row in validated if row[0] in plain), "too few or too many fields"
