@@ -210,7 +210,7 @@ def test_csv_with_another_separator(spark):
     assert texts(spark, entity, '"1;2";3,5', header="a;b") == [{"a": "1;2", "b": "3,5"}]
 
 
-@pytest.mark.parametrize("raw", ["1", "1,2,3", "1,2,"])
+@pytest.mark.parametrize("raw", ["1", "1,2,3", "1,2,,"])
 def test_too_few_or_too_many_fields_are_malformed(spark, raw):
     entity = entity_of({"a": "a"}, format="csv")
     assert texts(spark, entity, raw, "1,2", header="a,b") == [None, {"a": "1"}]
