@@ -255,7 +255,7 @@ def lines_of_day(n: int, day: date) -> list[Row]:
         line(100 * (n - 1) + 1, f"{day} 10:30:00"),
         line(100 * n + 50, f"{day} 23:45:00", user="u9", product="p1", amount="3.00"),
         line(100 * n + 60, f"{day - timedelta(days=2)} 12:00:00", user="u1"),
-        line(100 * n + 70, f"{day} 12:00:00", amount="-1"),
+        line(100 * n + 70, f"{day} 12:00:00", quantity=-1, amount="1"),
         line(100 * n + 71, f"{day + timedelta(days=1)} 00:10:00"),
         line(100 * n + 72, "yesterday"),
     ]

@@ -105,7 +105,7 @@ def test_a_drop_counts_once_and_again_when_it_is_delivered_again(shop):
     assert shop.lake().read("ops.publications").count() == 6  # three tables, two days, once
     path = shop.deliver("transactions", D1, [line(9, f"{D1} 12:00:00")])
     os.utime(path, (2e9, 2e9))  # whatever the file system's resolution of times
-    (shop.landing / f"user_actions/{D2}.jsonl").unlink()  # an optional drop taken away
+    shop.deliver("user_actions", D2, [])  # taken away by an empty file: one that is gone is kept
     ingested(shop.run(D1, D2))
     rows = rows_of(shop)
     assert [row[0] for row in rows] == [D1, D2]
@@ -113,6 +113,55 @@ def test_a_drop_counts_once_and_again_when_it_is_delivered_again(shop):
     assert '"t3"' in rows[1][3]
     assert rows_of(shop, "bronze.user_actions") == []
     assert version(shop, "bronze.products") == before["bronze.products"]
+
+
+def test_days_whose_files_are_gone_keep_what_was_loaded(shop, caplog):
+    """Asked for again or failed, archived or replaced by a part: no row is taken away."""
+    delivered(shop)
+    ingested(shop.run(D1, D2))
+    before = {table: rows_of(shop, table) for table in TABLES}
+    for path in shop.landing.rglob("*.jsonl*"):
+        path.unlink()
+    shop.deliver("transactions", D2, [line(4, f"{D2} 12:00:00")])
+    run = shop.run(D1, D2)
+    error = RuntimeError("a night before failed")
+    run.fail(("bronze.transactions",), D2, D2, error)
+    run.failures.clear()
+    ingested(run)
+    assert not run.failures
+    assert not run.ledger.failed_days("bronze.transactions", None, None)
+    assert {table: rows_of(shop, table) for table in TABLES} == before
+    said = f"{D1} to {D2} keeps the rows that were loaded, since transactions/{D1}.jsonl is gone"
+    assert said in caplog.text
+    assert "an empty one in the place of one that should count no more" in caplog.text
+
+
+def test_a_required_day_whose_file_is_gone_is_kept_and_an_unreadable_file_may_go(shop):
+    path = shop.home / "conf/shops/tiny.yaml"
+    conf = yaml.safe_load(path.read_text())
+    conf["shop"]["entities"]["transactions"]["required"] = True
+    path.write_text(yaml.safe_dump(conf))
+    rows = [line(1, f"{D1} 10:00:00")]
+    cut = shop.deliver("transactions", D1, rows, zipped=True)
+    cut.write_bytes(cut.read_bytes()[:-9])
+    ingested(shop.run(D1))
+    cut.unlink()
+    whole = shop.deliver("transactions", D1, rows)
+    ingested(shop.run(D1))
+    assert [row[1] for row in rows_of(shop)] == [f"transactions/{D1}.jsonl"]
+    whole.unlink()
+    run = shop.run(D1)
+    ingested(run)
+    assert not run.failures
+    assert len(rows_of(shop)) == 1
+
+
+def test_days_of_a_history_keep_its_rows(shop, caplog):
+    shop.deliver("transactions", "", [line(n, f"{D1} 1{n}:00:00") for n in range(2)])
+    ingested(shop.run(D1, D2, is_history=True))
+    ingested(shop.run(D1))
+    assert len(rows_of(shop)) == 2
+    assert "a history is loaded again with --history" in caplog.text
 
 
 def test_a_range_equals_its_nights_in_any_order(shop):

@@ -77,7 +77,7 @@ def test_what_is_late_is_told_and_only_what_is_new_is_loaded(shop):
     assert loaded(shop, DAYS[3]).late == {DAYS[1]}
     assert shop.lake().version("bronze.transactions") == version + 2
     assert shop.lake().read("bronze.transactions", DAYS[1], DAYS[1]).count() == 12
-    [told] = [w for row in shop.lake().read("ops.runs").collect() for w in row["warnings"]]
+    [told] = warnings(shop)
     assert told == f"delivered late or anew, so the day and what reads it are made again: {DAYS[1]}"
     assert not loaded(shop, DAYS[3]).late
 
@@ -93,6 +93,28 @@ def test_a_landing_folder_that_is_cleared_takes_no_row_away(shop, caplog):
     assert not loaded(shop, DAYS[2]).late
     assert f"since transactions/{DAYS[0]}.jsonl is gone from the landing folder" in caplog.text
     assert shop.lake().read("bronze.transactions", DAYS[0], DAYS[0]).count() == 6
+
+
+def test_files_that_come_too_late_are_told_of_until_their_day_is_run(shop, caplog):
+    shop.deliver("transactions", DAYS[0], lines(0))
+    loaded(shop, DAYS[0])
+    second = [line(9, f"{DAYS[0]} 20:00:00")]
+    shop.deliver("transactions", DAYS[0], second, zipped=True)
+    shop.deliver("transactions", DAYS[3], lines(3))
+    assert not loaded(shop, DAYS[3]).late
+    said = f"files of {DAYS[0]} came too late for a night to load them, such as transactions/"
+    assert f"{said}{DAYS[0]}.jsonl.gz; run jobs/nightly.py --date" in str(warnings(shop))
+    loaded(shop, DAYS[0])
+    assert shop.lake().read("bronze.transactions", DAYS[0], DAYS[0]).count() == 7
+    caplog.clear()
+    loaded(shop, DAYS[3])
+    os.utime(shop.landing / f"transactions/{DAYS[0]}.jsonl", (2e9, 2e9))  # copied anew
+    loaded(shop, DAYS[3])
+    assert "too late" not in caplog.text
+
+
+def warnings(shop):
+    return [w for row in shop.lake().read("ops.runs").collect() for w in row["warnings"]]
 
 
 @pytest.mark.parametrize(("days", "expected"), [(0, 0), (1, 0), (2, 1)])

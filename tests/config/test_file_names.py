@@ -33,6 +33,12 @@ def test_the_pattern_of_a_day(pattern, glob):
     assert names.glob(DAY) == glob
 
 
+def test_one_pattern_of_several_days():
+    days = [date(2026, 2, 28), DAY]
+    assert FileNames("{date}/{till}.csv").glob(*days) == "{2026-02-28,2026-03-01}/*.csv"
+    assert FileNames("{date:yyyy}/{date:M,d}").glob(*days) == "2026/{2\\,28,3\\,1}"
+
+
 @pytest.mark.parametrize(
     "pattern",
     [

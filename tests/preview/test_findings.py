@@ -66,6 +66,16 @@ def test_a_good_drop_has_no_findings():
             "2 rows share transaction_id with a row of other content, such as t1",
         ),
         (
+            sample(
+                {"transaction_id": ["1|2", "1|2", "1|3"], "amount": ["1", "1", "1"]},
+                columns={"transaction_id": {"columns": ["a", "b"]}, "amount": "amount"},
+                delivered=frozenset(["a", "b", "amount"]),
+                are_events=True,
+            ),
+            "1 rows equal another one of the same file and count once; if each counts, have the "
+            "id generated or set on_conflict: sum",
+        ),
+        (
             sample({"user_id": ["0"] * 30 + [f"u{n}" for n in range(30)]}, key=()),
             "one user_id has 50% of the rows",
         ),
@@ -86,7 +96,13 @@ def test_what_looks_wrong_is_said(looked_at, said):
 
 
 def test_equal_rows_are_no_conflict():
-    assert findings(sample({"transaction_id": ["t1", "t1"], "amount": ["1", "1"]})) == []
+    equal = {"transaction_id": ["t1", "t1"], "amount": ["1", "1"]}
+    assert findings(sample(equal, are_events=True)) == []
+
+
+def test_days_that_python_knows_none_of_are_passed_over():
+    odd = ["0000-03-10 10:00:00", "+10000-01-01 00:00:00", "2026-03-10 10:00:00", None]
+    assert findings(sample({"occurred_at": odd}, key=())) == []
 
 
 def test_no_person_is_shown():

@@ -43,6 +43,7 @@ REQUIRED += ("occurred_at",)
 OPTIONAL = ("user_id", "store_id", "unit_price", "discount")
 
 MALFORMED = "malformed: line should be well-formed json"
+ARRAY = "malformed: line should be one object, received an array: one object a line"
 NEGATIVE_PRICE = "price_is_not_negative: a price should be 0 or more"
 TOO_MANY = "quantity_is_possible: a line should have at most 100,000 units"
 PAID_REFUND = "amount_follows_quantity: a refund should not have a positive amount"
@@ -93,8 +94,12 @@ LINES = {
     ),
     "quantity is an object": ({"quantity": {"of": 2}}, [wrong("quantity", "decimal(12,3)")]),
     "negative price": ({"unit_price": "-0.01"}, [NEGATIVE_PRICE]),
-    # The price that was not delivered is -3.00 / 2.
-    "negative derived price": ({"unit_price": None, "amount": "-3.00"}, [NEGATIVE_PRICE, RETURNED]),
+    # No price of -1.50 is derived that would be rejected as one that nobody delivered.
+    "return without a price": ({"unit_price": None, "amount": "-3.00"}, [RETURNED]),
+    "refund by another sign": (
+        {"quantity": "0", "unit_price": None, "amount": "-3.00"},
+        [],
+    ),
     "too many units": ({"quantity": "100000.001"}, [TOO_MANY]),
     "too many returned": ({"quantity": "-100001", "amount": "-3"}, [TOO_MANY]),
     "paid refund": ({"quantity": "-1", "amount": "0.01"}, [PAID_REFUND]),
@@ -132,8 +137,8 @@ BYTES, ANY = b'{"a": "caf\xe9"}', Entity(path="{date}.json", format="json", colu
 [NOT_UTF8] = lines_of(BYTES, "x", ANY, Limits(delivered=100, unpacked=100))
 BROKEN = {
     "cut off": ('{"transaction_id": "t1"', None, MALFORMED),
-    "no object": ('["t1"]', None, MALFORMED),
-    "several objects": ('[{"order_id": "o1"}, {"order_id": "o2"}]', None, MALFORMED),
+    "no object": ('["t1"]', None, ARRAY),
+    "several objects": ('[{"order_id": "o1"}, {"order_id": "o2"}]', None, ARRAY),
     "two rows in a line": (f"{json.dumps(LINE)} {json.dumps(LINE)}", None, MALFORMED),
     "more behind the row": (f"{json.dumps(LINE)};", None, MALFORMED),
     "plain text": ("t1;o1;ann", None, MALFORMED),

@@ -98,7 +98,7 @@ RANDOM_KINDS = {
     "null": ({"paid": "null"}, False),
     "blank": ({"receipt": '"  "'}, False),
     "type": ({"pieces": '"two"'}, False),
-    "negative": ({"paid": '"-1"'}, False),
+    "paid refund": ({"pieces": "-1"}, False),
     "future": ({"sold_at": '"2999-01-01 00:00:00"'}, False),
 }
 

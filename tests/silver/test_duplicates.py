@@ -34,7 +34,7 @@ def events_marked(spark, rows, accepted, look_back_days):
         [(on(day), i) for day, i in accepted], "business_date DATE, id STRING"
     )
     marked = event_outcomes(frame, before, Rule(("id",), ("id",), look_back_days=look_back_days))
-    added = {OUTCOME, "kept_on", "kept_event_date"}
+    added = {OUTCOME, "kept_on", "kept_event_date", "kept_file"}
     assert set(marked.columns) == {*frame.columns, *added}
     found = {
         ((row.business_date - FIRST).days, row.id, row.source_file, row.source_line): (

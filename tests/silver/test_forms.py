@@ -11,7 +11,7 @@ from pyspark.sql import functions as F
 from conftest import HOME, collected
 from lakeshop.config.shop import Entity
 from lakeshop.silver.clean import CLEANINGS
-from lakeshop.silver.cleaning import IS_LEFT_OUT, REASONS, validate
+from lakeshop.silver.cleaning import REASONS, validate
 from lakeshop.silver.counting import (
     ACCEPTED,
     KEPT_EVENT,
@@ -21,6 +21,7 @@ from lakeshop.silver.counting import (
     counted,
 )
 from lakeshop.silver.entities import CleaningContext
+from lakeshop.silver.quality import IS_LEFT_OUT
 from lakeshop.sources.files import RAW_ROW
 from lakeshop.sources.json_rows import OPENED
 
@@ -103,6 +104,11 @@ def test_returns_of_positive_quantity_are_mapped_as_the_page_says(cleaned):
     [mapped] = re.findall(said, (HOME / "docs" / "your-shop.md").read_text())
     rows, _ = cleaned(LINE | {"paid": "-2.50"}, LINE, columns=yaml.safe_load(mapped))
     assert collected(rows, OUTCOME, "quantity") == [(ACCEPTED, -1), (ACCEPTED, 1)]
+
+
+def test_a_delivery_that_is_left_out_as_a_whole_is_told_of(cleaned):
+    _, counts = cleaned(*[LINE | {"status": "cancelled", "level": n} for n in (1, 2)], where=WHERE)
+    assert any(warning.startswith("all 2 rows are left out") for warning in counts.warnings)
 
 
 # -- arrays ----------------------------------------------------------------------------------------
@@ -248,6 +254,19 @@ def test_numbers_that_went_through_a_float_are_whole_again(cleaned):
 
 
 # -- what may mean something else ------------------------------------------------------------------
+
+
+def test_points_that_may_be_for_thousands_are_told_of(cleaned):
+    """Where no value has decimals: 980 and 1.250 are of one shop, 1.659 a price of fuel."""
+    said = "amount: 2 values such as 1.250 are read with a decimal point, all others are whole"
+    paid = ["1.250", "2.400", "980", "0"]
+    _, counts = cleaned(*[LINE | {"paid": text} for text in paid])
+    assert sum(warning.startswith(said) for warning in counts.warnings) == 1
+    for other in ("2.50", "5", "0.980"):
+        _, counts = cleaned(*[LINE | {"paid": text} for text in [*paid, other]])
+        assert "decimal point" not in str(counts.warnings)
+    _, counts = cleaned(LINE | {"paid": "1.250"})
+    assert "decimal point" not in str(counts.warnings)
 
 
 def test_ids_and_amounts_that_look_wrong_are_told_of(cleaned):

@@ -23,6 +23,8 @@ PRICES = {  # quantity, unit_price, amount -> unit price
     "by weight": ("0.250", None, "1.99", "7.96"),
     "refund": ("-2", None, "-5.00", "2.5"),
     "free": ("2", None, "0.00", "0"),
+    "deposit that is paid back": ("1", None, "-0.25", None),
+    "delivered as 0, paid back": ("1", "0.0000", "-0.25", None),
     "coupon without quantity": ("0", None, "-1.00", None),
     "delivered": ("4", "9.9900", "10.00", "9.99"),
     "delivered without quantity": ("0", "9.9900", "0.00", "9.99"),

@@ -271,6 +271,82 @@ def test_files_without_rows_or_without_a_readable_one_are_no_drift(spark, contra
     _, counts = checked_files(spark, contracts, entity_of("json"), **contents)
     assert counts.drifts == []
     assert (counts.rows, counts.outcomes["quarantined"], counts.unreadable_files) == (2, 2, 1)
+    fault = "file should be a whole gzip file, received: "
+    assert counts.warnings[0].startswith(f"files that cannot be read: 1 of 2: cut.gz: {fault}")
+
+
+def test_a_file_that_is_an_array_is_unreadable_and_one_with_an_array_among_rows_is_not(
+    spark, contracts
+):
+    rows = [PLAIN | {"sku": f"p{n}"} for n in range(ROWS)]
+    array = json.dumps(rows).encode()
+    contents = {
+        "array": array,
+        "indented": json.dumps(rows, indent=1).encode(),
+        "among": content_of("json", PLAIN) + array,
+    }
+    _, counts = checked_files(spark, contracts, entity_of("json"), **contents)
+    assert counts.unreadable_files == 2
+    said = "file should hold one object a line, received an array on a line"
+    assert f"files that cannot be read: 2 of 3: array: {said}; indented: {said}" in str(
+        counts.warnings
+    )
+
+
+def test_json_may_lack_a_required_column_in_files_of_a_few_rows(spark, contracts):
+    """One file per order: the row has its reason, unless no file has the column."""
+
+    def lacking(*names, **options):
+        contents = {name: content_of("json", FILES[name]) for name in names}
+        contents["few"] = b'{"sku":"x","brand":"b"}\n' * options.pop("rows", 3)
+        rows, counts = checked_files(spark, contracts, entity_of("json", **options), **contents)
+        told = rows.where("source_file = 'few'").select("reasons").collect()
+        assert {tuple(row[0]) for row in told} <= {("missing: name should be present",)}
+        return {drift.file: drift.missing for drift in counts.drifts}
+
+    assert lacking("plain") == {}
+    assert lacking("plain", rows=4) == {"few": ("title",)}
+    assert lacking("plain", drift="freeze") == {"few": ("title",)}
+    assert lacking() == {"few": ("title",)}
+    assert lacking("required") == {"few": ("title",), "required": ("title",)}
+
+
+def test_json_that_is_left_out_lacks_nothing(spark, contracts):
+    where = {"expression": "state <> 'off'", "reads": ["state"]}
+    contents = {"off": b'{"sku":"x","state":"off"}\n' * 5}
+    contents["on"] = json.dumps(PLAIN | {"state": "on"}).encode()
+    _, counts = checked_files(spark, contracts, entity_of("json", where=where), **contents)
+    assert [drift.file for drift in counts.drifts if drift.missing] == []
+
+
+def test_a_row_of_csv_may_end_with_a_separator_and_else_says_how_many_fields_it_has(
+    spark, contracts
+):
+    entity = entity_of("csv", columns={"product_id": "sku", "name": "title"})
+    content = b'sku,title\np1,t,\np2,"t,",\np3,t,x\np4\np5,t\np6,"t"",x"\n'
+    rows, counts = checked_files(spark, contracts, entity, ends=content)
+    reason = "malformed: line should have the 2 fields of its header, received"
+    assert collected(rows, "source_line", "product_id", "name", "reasons") == [
+        (2, "p1", "t", []),
+        (3, "p2", "t,", []),
+        (4, "p3", "t", [f"{reason} 3"]),
+        (5, "p4", None, [f"{reason} 1"]),
+        (6, "p5", "t", []),
+        (7, "p6", 't",x', []),
+    ]
+    assert counts.drifts == []
+
+
+def test_a_mapped_name_that_stands_twice_in_a_header_is_told_of(spark, contracts):
+    entity = entity_of("csv", columns={"product_id": "sku", "name": "title"}, ignored=["x"])
+    contents = {"twice": b"sku,title,title,x,x\np1,a,b,1,2\np2,a,b,1,2\n", "once": b"sku,title\n"}
+    contents["once"] += b"p3,a\n"
+    rows, counts = checked_files(spark, contracts, entity, **contents)
+    assert counts.warnings == (
+        "title: stands twice in the header of 2 rows, and the first is read; name the columns "
+        "apart",
+    )
+    assert {row["name"] for row in rows.collect()} == {"a"}
 
 
 def test_what_a_required_column_is_computed_from_is_required_of_csv(contracts):
@@ -338,13 +414,14 @@ def test_a_run_warns_then_freezes_then_stops_for_what_is_required(shop, caplog):
     # One of two files of a day names a required column otherwise.
     with_drift(shop, "evolve")
     renamed = {("betrag" if k == "amount" else k): v for k, v in line(1, f"{DAY} 9:00:00").items()}
-    second = shop.deliver("transactions", DAY, [renamed], zipped=True)
+    second = shop.deliver("transactions", DAY, [renamed] * 4, zipped=True)
     before = shop.lake().version("silver.transactions")
+    assert second.exists()
     reason = reason_of(cleaned(shop, DAY), "silver.transactions")
     assert "missing: amount; new: betrag; found: id, order, user" in reason
     assert shop.lake().version("silver.transactions") == before
     assert shop.lake().read("silver.transactions", DAY, DAY).isEmpty()
-    second.unlink()  # mended: later days are made again
+    shop.deliver("transactions", DAY, [], zipped=True)  # mended: later days are made again
     assert not cleaned(shop, DAY).failures
 
 

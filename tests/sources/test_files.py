@@ -13,7 +13,7 @@ import pytest
 from conftest import collected
 from lakeshop.config.shop import Entity
 from lakeshop.sources import lines
-from lakeshop.sources.files import RAW_ROW, find_drops, pattern_of, read_drops
+from lakeshop.sources.files import RAW_ROW, find_days, find_drops, pattern_of, read_drops
 from lakeshop.sources.lines import Limits
 
 DAY = date(2026, 3, 10)
@@ -276,9 +276,27 @@ def test_names_with_colons_and_columns(spark, tmp_path):
     assert both.count() == 3
 
 
+@pytest.mark.parametrize(
+    "path", ["{store}/{date:yyyyMMdd}*.csv", "{date:yyyy/MM/dd}/a.csv", "{date}.{csv,txt}"]
+)
+def test_files_of_many_days_are_those_of_each(spark, tmp_path, path):
+    entity = CSV.model_copy(update={"path": path})
+    days = [date(2026, 2, 28), date(2026, 3, 1), date(2026, 3, 2)]
+    for day in days[:2]:
+        for name in (f"s1/{day:%Y%m%d}.csv", f"s 2/{day:%Y%m%d}_2.csv", f"{day:%Y/%m/%d}/a.csv"):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text("id\n1\n")
+        (tmp_path / f"{day}.txt").write_text("id\n1\n")
+    by_day = {day: find_drops(spark, str(tmp_path), entity, day) for day in days}
+    found = find_days(spark, str(tmp_path), entity, days)
+    assert found == {day: drops for day, drops in by_day.items() if drops}
+    assert len(found) == 2
+
+
 def test_no_drops(spark, landing):
     assert find_drops(spark, str(landing), JSON, date(2026, 3, 12)) == []
     assert find_drops(spark, str(landing / "none"), JSON, DAY) == []
+    assert find_days(spark, str(landing / "none"), JSON, [DAY]) == {}
     nothing = read_drops(spark, [], JSON, LIMITS)
     assert nothing.schema == RAW_ROW
     assert nothing.isEmpty()

@@ -47,6 +47,13 @@ def texts(spark, entity, *raws, header=None):
 # -- JSON ----------------------------------------------------------------------------------------
 
 
+def test_a_csv_row_is_parsed_once_however_many_fields_are_read(spark):
+    entity = entity_of({f"_{n}": f"c{n}" for n in range(8)}, format="csv")
+    rows = spark.createDataFrame([("1", "c0,c1"), ("2", "c1,c7")], "raw string, header string")
+    plan = with_text(rows, entity)._jdf.queryExecution().optimizedPlan()
+    assert plan.toString().count("from_csv(") == 2  # once by each header
+
+
 @pytest.mark.parametrize("lines", [None, "items"])
 def test_an_object_is_parsed_once_however_many_fields_are_read(spark, lines):
     names = [f"items.{n}" if lines and n < 4 else f"c{n}" for n in range(8)]
@@ -222,7 +229,7 @@ def test_csv_with_another_separator(spark):
     assert texts(spark, entity, '"1;2";3,5', header="a;b") == [{"a": "1;2", "b": "3,5"}]
 
 
-@pytest.mark.parametrize("raw", ["1", "1,2,3", "1,2,"])
+@pytest.mark.parametrize("raw", ["1", "1,2,3", "1,2,,"])
 def test_too_few_or_too_many_fields_are_malformed(spark, raw):
     entity = entity_of({"a": "a"}, format="csv")
     assert texts(spark, entity, raw, "1,2", header="a,b") == [None, {"a": "1"}]

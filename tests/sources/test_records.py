@@ -85,6 +85,41 @@ def test_ends_of_lines_in_marked_encodings(end, encoding):
     ]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", ""])
+def test_cr_ends_lines_where_it_outnumbers_lf(end):
+    assert found(f"id;q\r1;2\r3;4{end}", separator=";") == [(2, "1;2", False), (3, "3;4", False)]
+    rows = lines_of(b'{"a":1}\r{"a":2}\r{"a":3}\n', "a.jsonl", entity_of(format="json"), LIMITS)
+    assert len(list(rows)) == 3
+
+
+def test_a_header_with_mixed_ends_of_lines_is_unreadable():
+    [row] = lines_of(b'"id";q\r1;2\n3;4\n5;6\r\n', "a.csv", entity_of(separator=";"), LIMITS)
+    assert (row.number, row.raw) == (0, None)
+    assert "a header in which CR and LF are mixed" in row.fault
+    assert found('id,"te\rxt"\r\n1,a\r\n') == [(2, "1,a", False)]
+    assert found("id,text\r\r\n1,a\r\r\n") == [(2, "1,a\r", False)], "a doubled CR is harmless"
+
+
+def test_a_header_that_comes_again_is_no_row():
+    text = "id,text\r\n1,a\r\nid,text\r\n2,b\r\n\ufeffid,text\r\n3,c\r\n"
+    assert [fault for *_, fault in found(text)] == [False, True, False, True, False]
+    again = list(lines_of(text.encode(), "a.csv", entity_of(header=["id", "text"]), LIMITS))
+    assert [row.fault for row in again if row.fault] == [records.HEADER_AGAIN] * 3
+
+
+@pytest.mark.parametrize("hint", ["sep=;", '"sep=;"', "SEP=;", "\ufeffsep=;"])
+def test_the_line_by_which_a_spreadsheet_names_the_separator_is_skipped(hint):
+    assert found(f"{hint}\r\nid;q\r\n1;2\r\n", separator=";") == [(3, "1;2", False)]
+    header = {"separator": ";", "header": ["id", "q"]}
+    assert found(f"{hint}\n1;2\nsep=;\n", **header) == [(2, "1;2", False), (3, "sep=;", False)]
+
+
+def test_a_gzip_file_of_another_name_is_named():
+    for entity in (entity_of(), entity_of(format="parquet")):
+        [row] = lines_of(gzip.compress(b"id\n1\n"), "a.csv", entity, LIMITS)
+        assert "file should be named .gz where it is gzipped" in row.fault
+
+
 def test_cr_alone_in_json():
     rows = lines_of(b'{"a":1}\r{"a":2}\r', "a.jsonl", entity_of(format="json"), LIMITS)
     assert [row.raw for row in rows] == ['{"a":1}', '{"a":2}']

@@ -21,7 +21,8 @@ from lakeshop.engine.outcome import failing_alone
 from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import Run
 from lakeshop.errors import InputError
-from lakeshop.sources.files import DeliveredFile, find_drops, pattern_of, read_drops
+from lakeshop.events import in_words
+from lakeshop.sources.files import DeliveredFile, find_days, find_drops, pattern_of, read_drops
 from lakeshop.sources.json_rows import with_first_element
 from lakeshop.sources.lines import Limits
 from lakeshop.sources.mapping import TEXT, typed, with_text
@@ -31,6 +32,11 @@ from lakeshop.storage.publications import digest_of
 from lakeshop.storage.run_log import LOG
 
 SHOWN = 5  # paths of missing drops
+FORGOTTEN = 28  # days before a night on which files that nobody loaded are told of
+PUT_BACK = (
+    "put back all files of a day, an empty one in the place of one that should count no more; a "
+    "history is loaded again with --history"
+)
 LATE = "delivered late or anew, so the day and what reads it are made again:"
 
 Delivered = dict[date, list[DeliveredFile]]
@@ -74,17 +80,23 @@ def _not_delivered(run: Run, entity: Entity, days: Sequence[date | None]) -> Inp
 
 
 def _load_days(run: Run, name: str, entity: Entity) -> None:
-    """Load the days asked for, those that failed before, and late files; a day fails alone."""
+    """Load the days asked for, those that failed before, and late files; a day fails alone.
+
+    A day of which files have left the landing folder keeps what was loaded.
+    """
     table = f"bronze.{name}"
     asked = days_between(run.first, run.last)
     days = {*asked, *run.ledger.failed_days(table, None, None)}
     delivered = {day: _drops(run, entity, day) for day in days}
+    kept, told = _kept_days(run, table, delivered)
+    days -= kept
     is_new_shop = not any(delivered.values()) and not run.ledger.rows(table, date.min, run.last)
     is_unknown = is_new_shop and entity.required is None  # a wrong path rather than a quiet day
     missing = [d for d in sorted(days) if not delivered[d] and (is_unknown or entity.must_come(d))]
     for first, last in contiguous_ranges(missing):
         run.fail((table,), first, last, _not_delivered(run, entity, days_between(first, last)))
-    late, told = late_drops(run, table, entity, days)
+    late, of_late = late_drops(run, table, entity, {*days, *kept})
+    told += [*of_late, *_unread_days(run, table, entity, {*days, *kept})]
     delivered |= late
     prints = {day: _print(run, drops) for day, drops in delivered.items()}
     new = [d for d in days.difference(missing) if _is_new(run, table, d, prints)]
@@ -123,22 +135,90 @@ def late_drops(
         published = run.ledger.publication(table, day)
         if not drops or (published and _is_of(run, published.input_digest, drops)):
             continue
-        if gone := _gone_files(run, table, day, drops):
+        if gone := _gone_files(run, table, {day: drops}).get(day):
             told.append(
                 f"late files of {day} are not loaded, since {', '.join(gone[:SHOWN])} is gone from "
-                "the landing folder; deliver all files of that day"
+                f"the landing folder; {PUT_BACK}"
             )
             continue
         found[day] = drops
     return found, told
 
 
-def _gone_files(run: Run, table: str, day: date, drops: Sequence[DeliveredFile]) -> list[str]:
-    """Return the files of a loaded day that are no more in the landing folder."""
-    if not run.ledger.rows(table, day, day):
+def _kept_days(
+    run: Run, table: str, delivered: Mapping[date, Sequence[DeliveredFile]]
+) -> tuple[set[date], list[str]]:
+    """Return loaded days that would lose rows if they were made again, and a warning of them.
+
+    Files of them have left the landing folder, or retention has removed their rows.
+    """
+    prints = {day: _print(run, drops) for day, drops in delivered.items()}
+    new = {d: drops for d, drops in delivered.items() if _is_new(run, table, d, prints)}
+    gone = _gone_files(run, table, new)
+    published = {day: run.ledger.publication(table, day) for day in new}
+    removed = [d for d, was in published.items() if was and was.is_removed and not new[d]]
+    kept = {*gone, *removed}
+    run.ledger.record(
+        was
+        for day in run.ledger.failed_days(table, None, None)
+        if day in kept and (was := published[day]) is not None
+    )
+    return kept, [
+        f"{in_words(first, last)} keeps the rows that were loaded, since "
+        f"{', '.join(gone.get(first, ['all'])[:SHOWN])} is gone from the landing folder; {PUT_BACK}"
+        for first, last in contiguous_ranges(sorted(kept))
+    ]
+
+
+def _gone_files(
+    run: Run, table: str, delivered: Mapping[date, Sequence[DeliveredFile]]
+) -> dict[date, list[str]]:
+    """Return the files of loaded days that are no more in the landing folder, by day.
+
+    A file that could not be read has no row to lose.
+    """
+    loaded = [day for day in delivered if run.ledger.rows(table, day, day)]
+    gone: dict[date, set[str]] = {day: set() for day in loaded}
+    for day, name in _held_files(run, table, loaded):
+        gone[day].add(name)
+    for day, names in gone.items():
+        names.difference_update(drop.name for drop in delivered[day])
+    return {day: sorted(names) for day, names in gone.items() if names}
+
+
+def _held_files(run: Run, table: str, days: Collection[date]) -> list[tuple[date, str]]:
+    """Return the days with the names of the files of which bronze has rows."""
+    if not days:
         return []
-    held = run.lake.read(table, day, day).select("source_file").distinct().collect()
-    return sorted({row["source_file"] for row in held} - {drop.name for drop in drops})
+    rows = run.lake.read(table, min(days), max(days)).where(F.col("raw").isNotNull())
+    of_days = rows.where(F.col(BUSINESS_DATE).isin(*days))
+    found = of_days.select(BUSINESS_DATE, "source_file").distinct().collect()
+    return [(row[BUSINESS_DATE], row["source_file"]) for row in found]
+
+
+def _unread_days(run: Run, table: str, entity: Entity, known: Collection[date]) -> list[str]:
+    """Warn of days of which files came later than a night looks for them."""
+    begun = run.ledger.days(table)
+    ages = range(run.settings.shop.late_days + 1, FORGOTTEN + 1) if run.redo_stale else ()
+    days = {run.first - timedelta(days=n) for n in ages}.difference(known)
+    days = {day for day in days if begun and begun[0] <= day}
+    found = find_days(run.lake.spark, str(run.settings.shop.landing), entity, days)
+    names = {
+        day: {drop.name for drop in drops if drop.size}
+        for day, drops in found.items()
+        if (was := run.ledger.publication(table, day)) is None
+        or not _is_of(run, was.input_digest, drops)
+    }
+    for day, name in _held_files(run, table, names):
+        names[day].discard(name)
+    unread = {day: sorted(of_day) for day, of_day in sorted(names.items()) if of_day}
+    listed = ", ".join(map(str, [*unread][:SHOWN]))
+    more = f" and {len(unread) - SHOWN} more days" if len(unread) > SHOWN else ""
+    return [
+        f"files of {listed}{more} came too late for a night to load them, such as {first[0]}; run "
+        "jobs/nightly.py --date with each of these days"
+        for first in list(unread.values())[:1]
+    ]
 
 
 def _drops(run: Run, entity: Entity, day: date | None) -> list[DeliveredFile]:

@@ -67,16 +67,20 @@ class FileNames:
         """Columns that the names give, in their order."""
         return tuple(column for *_, column in _PLACEHOLDER.findall(self.pattern) if column)
 
-    def glob(self, day: date | None) -> str:
-        """Return the pattern of a file system for a day's files, or for any day's where None."""
+    def glob(self, *days: date | None) -> str:
+        """Return the pattern of a file system for the files of days; None leaves the date open.
+
+        That of several days may also name files in which dates are mixed.
+        """
 
         def of(found: re.Match[str]) -> str:
             if found[4]:
                 return "*"
-            if day is None:
-                return found[0]
-            written = _written(day + timedelta(days=int(found[2] or 0)), found[3] or _ISO)
-            return re.sub(r"([*?\[\]{}\\])", r"\\\1", written)
+            shift, form = timedelta(days=int(found[2] or 0)), found[3] or _ISO
+            written = [_written(day + shift, form) for day in days if day is not None]
+            escaped = dict.fromkeys(re.sub(r"([*?\[\]{},\\])", r"\\\1", w) for w in written)
+            several = ",".join(escaped)
+            return f"{{{several}}}" if len(escaped) > 1 else several or found[0]
 
         return _PLACEHOLDER.sub(of, self.pattern)
 

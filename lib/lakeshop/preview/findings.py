@@ -8,6 +8,7 @@ from datetime import date
 from lakeshop.features.proposals import proposed_exclusions
 from lakeshop.preview.samples import Sample
 from lakeshop.silver.clean import IDENTIFIERS
+from lakeshop.silver.delivered_files import equal_rows_warning
 from lakeshop.silver.drift import LETTERS_SHOWN, NAMES_SHOWN, UNLIKE, known_columns
 
 SHOWN = 5
@@ -95,7 +96,8 @@ def shared_account(sample: Sample) -> Iterator[str]:
 def other_days(sample: Sample) -> Iterator[str]:
     """Times of events that lie far from the day of the drop."""
     if "occurred_at" in sample.values:
-        days = sample.values["occurred_at"].dropna().astype(str).str[:10]
+        texts = sample.values["occurred_at"].dropna().astype(str).str[:10]
+        days = texts[texts.map(_is_day)]
         far = days[
             abs(days.map(lambda day: date.fromisoformat(day).toordinal()) - sample.day.toordinal())
             > 1
@@ -105,6 +107,15 @@ def other_days(sample: Sample) -> Iterator[str]:
                 f"occurred_at is {far.iloc[0]} in a drop of {sample.day}, and so far off in "
                 f"{len(far)} of {len(days)} rows: look at its format, or at the path's date"
             )
+
+
+def _is_day(text: str) -> bool:
+    """Return whether a text is a day: Spark also knows the year 0 and those of five digits."""
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def candidates_to_exclude(sample: Sample) -> Iterator[str]:
@@ -144,6 +155,14 @@ def conflicts(sample: Sample) -> Iterator[str]:
         )
 
 
+def equal_rows(sample: Sample) -> Iterator[str]:
+    """Rows that count once, where equal ones may each count."""
+    key = [name for name in sample.key if name in sample.values]
+    if sample.are_events and len(key) == len(sample.key):
+        equal = int(sample.values.dropna(subset=key).duplicated().sum())
+        yield from equal_rows_warning(equal, sample.name, key, sample.entity)
+
+
 def _named(sample: Sample, names: Iterable[str]) -> list[str]:
     """Names of columns as they may be shown: a row in a header's place may hold persons' data."""
     if sample.delivered.isdisjoint(known_columns(sample.entity)):
@@ -162,6 +181,7 @@ FINDINGS: tuple[Finding, ...] = (
     empty_columns,
     other_days,
     conflicts,
+    equal_rows,
     ids_as_numbers,
     several_currencies,
     shared_account,

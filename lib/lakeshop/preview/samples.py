@@ -40,6 +40,7 @@ class Sample:
         required: the shop's own columns that each row needs.
         expected: those that the mapping reads.
         key: columns of the contract's key.
+        are_events: whether each of its rows counts, and none is a version of another.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Sample:
     required: Sequence[str] = ()
     expected: Sequence[str] = ()
     key: Sequence[str] = ()
+    are_events: bool = False
 
     @cached_property
     def missing(self) -> list[str]:
@@ -107,4 +109,5 @@ def sample_of(run: Run, name: str, day: date, drops: list[DeliveredFile]) -> Sam
         required_columns(entity, contract),
         expected_columns(entity, contract),
         contract.key,
+        contract.rows == "event",
     )

@@ -1,7 +1,7 @@
 """bronze -> silver and quarantine, with every row accounted for; pseudonyms -> restricted."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import partial, reduce
@@ -17,7 +17,7 @@ from lakeshop.engine.inputs import read_inputs
 from lakeshop.engine.publishing import MadeDays
 from lakeshop.engine.run import FLUSH_SECONDS, Run
 from lakeshop.privacy.pseudonyms import USER_KEYS
-from lakeshop.silver.cleaning import IS_LEFT_OUT, REASONS, Cleaning, validate
+from lakeshop.silver.cleaning import REASONS, Cleaning, validate
 from lakeshop.silver.conflicts import (
     conflict_warning,
     counted_conflicts,
@@ -42,6 +42,7 @@ from lakeshop.silver.counting import (
     counted,
 )
 from lakeshop.silver.currency import FOREIGN, foreign_warnings, is_delivered, is_foreign, learned
+from lakeshop.silver.delivered_files import repeated_files
 from lakeshop.silver.deliveries import delivery_warnings
 from lakeshop.silver.drift import assert_columns
 from lakeshop.silver.duplicates import VALID, Rule, event_outcomes, version_outcomes
@@ -58,7 +59,7 @@ from lakeshop.silver.entities import (
 )
 from lakeshop.silver.labels import LABELS, warn_of_unmet_labels
 from lakeshop.silver.pseudonyms import pseudonymiser
-from lakeshop.silver.quality import USUAL_DAYS, Balance, unusual_share
+from lakeshop.silver.quality import IS_LEFT_OUT, USUAL_DAYS, Balance, unusual_share
 from lakeshop.sources.mapping import assert_mapped
 
 # The longest first; transactions wait for the products that they are checked against.
@@ -179,11 +180,12 @@ def _clean_entity(run: Run, name: str, cleaned: Cleaned, first: date, last: date
     told = conflict_warning(
         conflicting, counts.conflicts, counts.rows, contract, entity.on_conflict
     )
-    unusual = _unusual_share(run, name, first, counts.set_aside, counts.rows)
+    twins = repeated_files(run, contract, first, last, counts.contents)
+    unusual = _unusual_shares(run, name, first, counts)
     foreign = (
         foreign_warnings(rows) if counts.outcomes[LEFT_OUT] and FOREIGN in rows.columns else ()
     )
-    logged = counts.counts(held_back, (*counts.warnings, *told, *unusual, *drift, *foreign))
+    logged = counts.counts(held_back, (*counts.warnings, *told, *twins, *unusual, *drift, *foreign))
     good = rows.where(F.col(OUTCOME) == ACCEPTED)
     hidden = good if RAW_ID in good.columns else _with_pseudonyms(good, entity, cleaned.pseudonym)
     published = run.publish(
@@ -246,14 +248,22 @@ def _earlier_conflicts(
     )
 
 
-def _unusual_share(run: Run, name: str, first: date, rejected: int, rows: int) -> tuple[str, ...]:
-    """Warnings of a delivery that is far worse than earlier ones."""
+def _unusual_shares(run: Run, name: str, first: date, counts: Counted) -> Iterator[str]:
+    """Warnings of a delivery that is far worse than earlier ones, or of which far more is left out.
+
+    What neither silver nor quarantine has of earlier days was left out, or came again. Of orders
+    that are opened as lines the ledger does not tell.
+    """
     since, until = first - timedelta(days=USUAL_DAYS), first - timedelta(days=1)
-    rejected_before, rows_before = (
-        run.ledger.rows(f"{layer}.{name}", since, until) for layer in ("quarantine", "bronze")
+    layers = ("bronze", "silver", "quarantine")
+    before, accepted, rejected = (
+        run.ledger.rows(f"{layer}.{name}", since, until) for layer in layers
     )
-    warning = unusual_share(rejected, rows, rejected_before, rows_before)
-    return (warning,) if warning else ()
+    found = [unusual_share(counts.set_aside, counts.rows, rejected, before)]
+    left_out, gone = counts.outcomes[LEFT_OUT], max(0, before - accepted - rejected)
+    if run.settings.shop.entities[name].lines is None:
+        found.append(unusual_share(left_out, counts.rows, gone, before, "left out"))
+    yield from filter(None, found)
 
 
 def _with_outcome(

@@ -13,12 +13,20 @@ from lakeshop.silver.drift import drift_reasons, with_drift
 from lakeshop.silver.entities import CleaningContext
 from lakeshop.silver.identifiers import with_generated_ids
 from lakeshop.silver.oddities import with_oddities
-from lakeshop.silver.quality import all_reasons
-from lakeshop.sources.json_rows import ITEM, with_elements
-from lakeshop.sources.mapping import FAILED, KEYS, MALFORMED, TEXT, UNREAD, typed, with_text
+from lakeshop.silver.quality import IS_LEFT_OUT, all_reasons
+from lakeshop.sources.json_rows import ITEM, is_array, with_elements
+from lakeshop.sources.mapping import (
+    FAILED,
+    KEYS,
+    MALFORMED,
+    TEXT,
+    UNREAD,
+    csv_width,
+    typed,
+    with_text,
+)
 
 REASONS = "reasons"
-IS_LEFT_OUT = "is_left_out"
 _COLUMN_REASONS = "_column_reasons"
 ZERO_IS_NONE = {"user_id", "payment_id", "device_id", "coupon_id", "pack_size", "shelf_life_days"}
 Derive = Callable[[DataFrame, CleaningContext], DataFrame]
@@ -96,7 +104,7 @@ def with_column_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> 
 
 def with_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFrame:
     """Add `reasons`, an array of texts: all that is wrong with a row."""
-    line = F.when(F.col(MALFORMED), F.lit(f"malformed: line should be well-formed {entity.format}"))
+    line = F.when(F.col(MALFORMED), _malformed(entity))
     if entity.format != "csv":  # the readers of JSON take the last of them, each silently
         is_twice = F.size(F.array_distinct(KEYS)) < F.size(KEYS)
         line = F.coalesce(
@@ -115,6 +123,22 @@ def with_reasons(rows: DataFrame, entity: Entity, contract: Contract) -> DataFra
         )
         .drop("_unreadable", _COLUMN_REASONS, TEXT, FAILED, MALFORMED, KEYS, UNREAD)
     )
+
+
+def _malformed(entity: Entity) -> Column:
+    """Reason of a line that is no row."""
+    plain = F.lit(f"malformed: line should be well-formed {entity.format}")
+    if entity.format == "json":
+        array = F.lit("malformed: line should be one object, received an array: one object a line")
+        return F.when(is_array("raw"), array).otherwise(plain)
+    if entity.format == "csv":
+        received, wanted = csv_width(F.col("raw"), entity), csv_width(F.col("header"), entity)
+        other = F.printf(
+            F.lit("malformed: line should have the %d fields of its header, received %d"),
+            *(wanted, received),
+        )
+        return F.when(received != wanted, other).otherwise(plain)
+    return plain
 
 
 def _left_out(entity: Entity) -> Column:

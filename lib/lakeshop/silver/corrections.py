@@ -17,6 +17,7 @@ from lakeshop.silver.counting import (
     ACCEPTED,
     CONFLICT,
     KEPT_EVENT,
+    KEPT_FILE,
     KEPT_ON,
     OUTCOME,
     QUARANTINED,
@@ -145,16 +146,18 @@ def _with_outcomes(rows: DataFrame, rule: Rule) -> DataFrame:
         .when(is_repeated, F.lit(REPEATED))
         .otherwise(F.lit(CONFLICT))
     )
+    last_file = F.max(F.when(F.col("_is_last"), F.col("source_file"))).over(rule.day(VALID))
     return (
-        rows.withColumn("_of_day", of_day)
+        rows.withColumns({"_of_day": of_day, "_last_file": last_file})
         .withColumns(
             {
                 OUTCOME: outcome,
                 KEPT_ON: F.when(F.col(VALID), day),
                 KEPT_EVENT: F.lit(None).cast("date"),
+                KEPT_FILE: F.when(~F.col("_is_last"), F.col("_last_file")),
             }
         )
-        .drop("_of_day")
+        .drop("_of_day", "_last_file")
     )
 
 

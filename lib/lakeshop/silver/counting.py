@@ -1,7 +1,7 @@
 """Outcomes of the delivered rows, counted by file in one pass."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from pyspark.sql import Column, DataFrame, Row
@@ -10,13 +10,21 @@ from pyspark.sql import functions as F
 from lakeshop.config.settings import Quality
 from lakeshop.config.shop import Entity
 from lakeshop.contracts.model import BUSINESS_DATE, Contract
+from lakeshop.silver.delivered_files import (
+    Contents,
+    contents_of_files,
+    equal_rows_warning,
+    file_aggregates,
+    has_ids,
+    unreadable_files,
+    unreadable_warnings,
+)
 from lakeshop.silver.drift import Drift, drift_aggregates, drifts_of
 from lakeshop.silver.oddities import ODDITIES, oddity_warnings
-from lakeshop.silver.quality import assert_share
+from lakeshop.silver.quality import FEW, assert_share
 from lakeshop.sources.json_rows import OPENED
 from lakeshop.storage.run_log import Counts
 
-FEW = 3  # bad rows beside good ones tell nothing of a delivery, however small it is
 OUTCOME = "outcome"
 ACCEPTED, QUARANTINED, REPEATED = "accepted", "quarantined", "duplicate"
 CONFLICT, MERGED, LEFT_OUT = "conflict", "merged", "left out"
@@ -24,6 +32,7 @@ OUTCOMES = (ACCEPTED, QUARANTINED, REPEATED, CONFLICT, MERGED, LEFT_OUT)
 SET_ASIDE = (QUARANTINED, CONFLICT)  # kept in quarantine with their reasons
 KEPT_ON = "kept_on"  # the day of the row that counts instead of a duplicate or a conflict
 KEPT_EVENT = "kept_event_date"
+KEPT_FILE = "kept_file"
 TAKEN_BACK = "taken_back"  # the line as it was known, of a row that corrects it
 EVENT_DATE = "event_date"
 
@@ -50,7 +59,7 @@ class Counted:
     """Rows of one table by outcome, files, and drifts of their columns.
 
     `repeated_since` is the first earlier day that duplicates were accepted on; `reversed` counts
-    the lines that are taken back.
+    the lines that are taken back; `contents` are digests of the files' rows.
     """
 
     outcomes: Mapping[str, int]
@@ -62,6 +71,7 @@ class Counted:
     conflicts: Conflicts = Conflicts()
     repeated_since: date | None = None
     reversed: int = 0
+    contents: Contents = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -115,7 +125,7 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
         rows.groupBy("source_file")
         .agg(
             *[F.count_if(F.col(OUTCOME) == outcome).alias(outcome) for outcome in OUTCOMES],
-            F.bool_or(F.col("source_line") == 0).alias("is_unreadable"),
+            *file_aggregates(entity, rows.columns),
             *[
                 F.count_if(is_accepted & ~F.coalesce(F.expr(c.holds), F.lit(False))).alias(c.name)
                 for c in checks
@@ -130,20 +140,43 @@ def counted(contract: Contract, entity: Entity, rows: DataFrame) -> Counted:
     )
     files.sort(key=lambda file: str(file["source_file"]))
     warned = [(check, sum(file[check.name] for file in files)) for check in checks]
+    outcomes = {outcome: sum(file[outcome] for file in files) for outcome in OUTCOMES}
+    faults = unreadable_files(files, QUARANTINED)
+    name, n_equal = contract.name.removeprefix("silver."), sum(file["n_equal"] for file in files)
     return Counted(
-        outcomes={outcome: sum(file[outcome] for file in files) for outcome in OUTCOMES},
+        outcomes=outcomes,
         files=len(files),
-        unreadable_files=sum(file["is_unreadable"] for file in files),
+        unreadable_files=len(faults),
         warnings=(
+            *unreadable_warnings(faults, len(files)),
+            *nothing_accepted(outcomes, has_ids(contract) and entity.jdbc is None),
             *(f"{check.name}: {n} rows, {check.about}" for check, n in warned if n),
+            *equal_rows_warning(n_equal, name, contract.key, entity),
             *(oddity_warnings(rows, entity, contract) if any(f["odd"] for f in files) else ()),
         ),
-        drifts=drifts_of(files),
+        drifts=drifts_of(files, entity),
         opened=sum(file[OPENED] for file in files),
         conflicts=sum((conflicts_of(file) for file in files), Conflicts()),
         repeated_since=min((f["repeated"] for f in files if f["repeated"]), default=None),
         reversed=sum(file["n_reversed"] for file in files),
+        contents=contents_of_files(files),
     )
+
+
+def nothing_accepted(outcomes: Mapping[str, int], are_new: bool) -> Iterator[str]:
+    """A warning of rows that are all left out, or that came before where they `are_new` else."""
+    rows = sum(outcomes.values())
+    if rows and outcomes[LEFT_OUT] == rows:
+        yield (
+            f"all {rows} rows are left out: look at the entity's `where` and `lines`, and at the "
+            "currency of the shop"
+        )
+    elif rows and not outcomes[ACCEPTED] and outcomes[REPEATED] and are_new:
+        counted = ", ".join(f"{outcomes[o]} {o}" for o in OUTCOMES if outcomes[o])
+        yield (
+            f"none of {rows} rows was accepted: {counted}; was a file of an earlier day delivered "
+            "again? Deliver that of the day"
+        )
 
 
 def conflict_aggregates(columns: Collection[str]) -> list[Column]:
@@ -166,8 +199,10 @@ def conflicts_of(found: Row) -> Conflicts:
 def _repeat_aggregates(columns: Collection[str]) -> list[Column]:
     is_earlier = (F.col(OUTCOME) == REPEATED) & (F.col(KEPT_ON) < F.col(BUSINESS_DATE))
     day = F.when(is_earlier, F.col(KEPT_ON))
+    is_equal = F.col(KEPT_FILE) == F.col("source_file") if KEPT_FILE in columns else F.lit(False)
     is_reversed = F.col(TAKEN_BACK).isNotNull() if TAKEN_BACK in columns else F.lit(False)
     return [
         F.min(day).alias("repeated"),
         F.count_if((F.col(OUTCOME) == ACCEPTED) & is_reversed).alias("n_reversed"),
+        F.count_if((F.col(OUTCOME) == REPEATED) & is_equal).alias("n_equal"),
     ]

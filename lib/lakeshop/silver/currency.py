@@ -14,7 +14,8 @@ from pyspark.sql import functions as F
 
 from lakeshop.config.shop import Shop
 from lakeshop.contracts.model import BUSINESS_DATE, Contract
-from lakeshop.silver.cleaning import IS_LEFT_OUT, REASONS
+from lakeshop.silver.cleaning import REASONS
+from lakeshop.silver.quality import IS_LEFT_OUT
 from lakeshop.storage.lake import Lake
 from lakeshop.storage.publications import Ledger
 

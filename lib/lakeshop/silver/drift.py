@@ -8,10 +8,12 @@ changed type shows in the values: rows that do not fit are quarantined.) The ent
 - `discard_row`: each row that shows it is quarantined, with the reason.
 - `freeze`: the entity fails; nothing of it is written but its raw rows in bronze.
 
-A missing column that the contract requires fails the entity in every mode.
+A missing column that the contract requires fails the entity in every mode. JSON may leave out what
+a row has not: there a file of a few rows lacks nothing that another file has, unless frozen, and
+rows that the entity's `where` leaves out are not looked at.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from pyspark.sql import Column, DataFrame, Row
@@ -20,6 +22,7 @@ from pyspark.sql import functions as F
 from lakeshop.config.shop import WHERE, Entity
 from lakeshop.contracts.model import Contract
 from lakeshop.errors import InputError
+from lakeshop.silver.quality import FEW, IS_LEFT_OUT
 from lakeshop.sources.json_rows import ITEM, NUMBER, prefixes, with_elements
 from lakeshop.sources.mapping import KEYS, MALFORMED, source_columns, with_text
 
@@ -108,8 +111,12 @@ def drift_reasons(entity: Entity) -> list[Column]:
 
 def drift_aggregates(entity: Entity, contract: Contract) -> list[Column]:
     """Inputs of `drifts_of` per file, whatever the number of its rows."""
+    counts = ~F.col(IS_LEFT_OUT) if entity.format == "json" else F.lit(True)
+    if entity.lines is not None:  # an order whose array goes by another name has no lines
+        counts = counts | F.col(ITEM).isNull()
+    seen = F.when(counts, F.col(MISSING))
     missing = [
-        F.when(F.bool_and(F.array_contains(MISSING, name)), F.lit(name))
+        F.when(F.bool_and(F.array_contains(seen, name)), F.lit(name))
         for name in expected_columns(entity, contract)
     ]
     none = F.lit(None).cast("string")
@@ -117,16 +124,23 @@ def drift_aggregates(entity: Entity, contract: Contract) -> list[Column]:
         F.count_if(F.size(NEW) > 0).alias("new_rows"),
         F.max(F.struct(F.size(NEW).alias("n"), _cut(NEW).alias("names"))).alias("new"),
         F.array_compact(F.array(*missing, none)).alias("missing"),
+        F.count(seen).alias("seen_rows"),
     ]
 
 
-def drifts_of(files: Iterable[Row]) -> list[Drift]:
+def drifts_of(files: Collection[Row], entity: Entity) -> list[Drift]:
     """The drifts among files that were aggregated by `drift_aggregates`, by file."""
-    return [
-        Drift(row["source_file"], tuple(row["new"]["names"] or ()), row["new_rows"], missing)
-        for row in files
-        if (missing := tuple(row["missing"])) or row["new_rows"]
-    ]
+    read = [{*row["missing"]} for row in files if row["seen_rows"]]
+    nowhere = set.intersection(*read) if read else set()
+    may_lack = entity.format == "json" and entity.drift != "freeze"
+    found = []
+    for row in files:
+        is_small = may_lack and row["seen_rows"] <= FEW
+        missing = [name for name in row["missing"] if name in nowhere or not is_small]
+        if missing or row["new_rows"]:
+            new = tuple(row["new"]["names"] or ())
+            found.append(Drift(row["source_file"], new, row["new_rows"], tuple(missing)))
+    return found
 
 
 def assert_columns(

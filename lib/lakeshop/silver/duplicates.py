@@ -23,12 +23,14 @@ from lakeshop.silver.counting import (
     CONFLICT,
     EVENT_DATE,
     KEPT_EVENT,
+    KEPT_FILE,
     KEPT_ON,
     MERGED,
     OUTCOME,
     QUARANTINED,
     REPEATED,
 )
+from lakeshop.silver.entities import derived_price
 from lakeshop.sources.json_rows import ITEM
 
 VALID = "is_valid"
@@ -91,7 +93,7 @@ def content_of(names: Sequence[str]) -> Column:
 
 
 def event_outcomes(rows: DataFrame, accepted: DataFrame, rule: Rule) -> DataFrame:
-    """Add `outcome`, and `kept_on` where another row counts.
+    """Add `outcome`, and `kept_on` and `kept_file` where another row counts.
 
     Rows whose key was accepted before the range are duplicates here; whether their content is
     another one is seen by `conflicts.earlier_conflicts`.
@@ -117,10 +119,9 @@ def event_outcomes(rows: DataFrame, accepted: DataFrame, rule: Rule) -> DataFram
         .rowsBetween(W.unboundedPreceding, W.currentRow)
     )
     event = [EVENT_DATE] if EVENT_DATE in rows.columns else []
-    kept = F.struct(BUSINESS_DATE, CONTENT, *event)
+    kept = F.struct(BUSINESS_DATE, CONTENT, "source_file", *event)
     first = F.first(F.when(F.col(_CANDIDATE), kept), ignorenulls=True).over(in_order)
-    number = F.count_if(_CANDIDATE).over(in_order)
-    found = found.withColumns({"_kept": first, "_number": number})
+    found = found.withColumns({"_kept": first, "_number": F.count_if(_CANDIDATE).over(in_order)})
     is_same = F.col(CONTENT) == F.col("_kept")[CONTENT]
     is_of_day = F.col(BUSINESS_DATE) == F.col("_kept")[BUSINESS_DATE]
     # Rows that differ among themselves are none of them a duplicate.
@@ -144,6 +145,7 @@ def event_outcomes(rows: DataFrame, accepted: DataFrame, rule: Rule) -> DataFram
                 F.when(F.col(VALID), F.col("_accepted_on"))
             ),
             KEPT_EVENT: F.when(is_open, kept_event),
+            KEPT_FILE: F.when(is_open, F.col("_kept")["source_file"]),
         }
     ).drop("_accepted_on", "_is_open", "_kept", "_number", _CANDIDATE, CONTENT)
 
@@ -195,7 +197,7 @@ def with_sums(rows: DataFrame, rule: Rule, competes: str) -> DataFrame:
         }
     )
     if "unit_price" in others:  # of the whole, not of the first
-        mean = F.try_divide("amount", "quantity").try_cast(kinds["unit_price"])
+        mean = derived_price(F.col("amount"), F.col("quantity"))
         found = found.withColumn("unit_price", F.when(is_many, mean).otherwise(F.col("unit_price")))
     holds = [F.coalesce(F.expr(check), F.lit(False)) for check in rule.checks]
     fits = ~F.col("_is_lost") & (~is_many | reduce(Column.__and__, holds, F.lit(True)))

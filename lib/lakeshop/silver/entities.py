@@ -1,7 +1,8 @@
 """Derived columns of silver tables, and the day of an event in the shop's time zone.
 
 silver.transactions: one row per order line. The amount is authoritative: a missing unit price is
-amount by quantity. A line without quantity (a coupon, a correction) gets none.
+amount by quantity. A line without quantity (a coupon, a correction) gets none, nor does one that
+would have a negative price (a deposit that is paid back).
 
 silver.user_actions: one row per action of a user (view, search, cart, coupon ...).
 
@@ -67,12 +68,18 @@ def with_unit_price(lines: DataFrame) -> DataFrame:
 
     A price of 0 is missing where something was paid.
     """
-    paid = F.try_divide("amount", "quantity").try_cast(PRICE)
+    paid = derived_price(F.col("amount"), F.col("quantity"))
     price = paid
     if "unit_price" in lines.columns:
         is_none = (F.col("unit_price") == 0) & (F.col("amount") != 0)
         price = F.when(is_none, paid).otherwise(F.coalesce("unit_price", paid))
     return lines.withColumn("unit_price", price)
+
+
+def derived_price(amount: Column, quantity: Column) -> Column:
+    """Amount by quantity, NULL where that is no price of 0 or more that one can store."""
+    paid = F.try_divide(amount, quantity).try_cast(PRICE)
+    return F.when(paid >= 0, paid)
 
 
 def with_known_product(lines: DataFrame, products: DataFrame) -> DataFrame:

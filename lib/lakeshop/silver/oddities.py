@@ -64,6 +64,29 @@ def oddity_warnings(rows: DataFrame, entity: Entity, contract: Contract) -> Iter
         if odd.key in found and odd.beside in {None, *found}:
             n, example = found[odd.key]
             yield odd.about.format(n=n, example=example)
+    names = [c.name for c in contract.columns if f"thousands {c.name}" in found]
+    alone = [name for name in names if f"comma {name}" not in found]
+    for name in _without_decimals(rows, alone):
+        n, example = found[f"thousands {name}"]
+        yield (
+            f"{name}: {n} values such as {example} are read with a decimal point, all others are "
+            "whole numbers; if the point is for thousands, map it by an expression without it"
+        )
+
+
+def _without_decimals(rows: DataFrame, names: list[str]) -> list[str]:
+    """Columns in which no value but those that look like thousands has decimals or one digit."""
+    if not names:
+        return []
+    found = []
+    for name in names:
+        value = F.abs(F.col(name))
+        is_odd = F.array_contains(F.col(ODDITIES)["key"], f"thousands {name}") & (value >= 1)
+        is_whole = (value == 0) | ((value >= 10) & (value == F.floor(value)))
+        fits = F.bool_and(F.when(value.isNotNull(), is_odd | is_whole))
+        found.append((fits & (F.count_if(~is_odd & (value >= 10)) > 0)).alias(name))
+    (fitting,) = rows.agg(*found).collect()
+    return [name for name in names if fitting[name]]
 
 
 def _oddities(entity: Entity, contract: Contract) -> list[Oddity]:
@@ -73,7 +96,7 @@ def _oddities(entity: Entity, contract: Contract) -> list[Oddity]:
         if (origin := entity.columns.get(column.name)) is not None and origin.constant is None
         for odd in _of_column(column)
     ]
-    return [*_of_form(entity), *_of_arrays(entity), *of_columns]
+    return [*_of_form(entity), *_of_unread(entity), *of_columns]
 
 
 def _of_form(entity: Entity) -> Iterable[Oddity]:
@@ -92,8 +115,15 @@ def _of_form(entity: Entity) -> Iterable[Oddity]:
         )
 
 
-def _of_arrays(entity: Entity) -> Iterable[Oddity]:
+def _of_unread(entity: Entity) -> Iterable[Oddity]:
     if entity.format == "csv":
+        for name in source_columns(entity.origins.values()):
+            yield Oddity(
+                f"twice {name}",
+                F.array_contains(UNREAD, name),
+                f"{name}: stands twice in the header of {{n}} rows, and the first is read; name "
+                "the columns apart",
+            )
         return
     for name in source_columns(entity.origins.values()):
         yield Oddity(

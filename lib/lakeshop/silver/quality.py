@@ -15,6 +15,8 @@ from pyspark.sql import functions as F
 from lakeshop.contracts.model import Check
 from lakeshop.errors import QualityError
 
+IS_LEFT_OUT = "is_left_out"
+FEW = 3  # bad rows beside good ones tell nothing of a delivery, however small it is
 USUAL_DAYS = 28  # before a delivery, in which the usual share of bad rows is seen
 
 
@@ -82,7 +84,9 @@ def assert_share(
         raise QualityError(msg)
 
 
-def unusual_share(bad: int, total: int, bad_before: int, total_before: int) -> str | None:
+def unusual_share(
+    bad: int, total: int, bad_before: int, total_before: int, what: str = "rejected"
+) -> str | None:
     """A warning of bad rows within the limit but unusual for this shop, else None.
 
     Unusual is more than twice the expectation from earlier days, and more than chance would give:
@@ -94,6 +98,6 @@ def unusual_share(bad: int, total: int, bad_before: int, total_before: int) -> s
     if bad <= max(2 * expected, expected + 3 * math.sqrt(expected)):
         return None
     return (
-        f"unusual: {bad} of {total} rows rejected ({bad / total:.1%}), {bad_before} of "
+        f"unusual: {bad} of {total} rows {what} ({bad / total:.1%}), {bad_before} of "
         f"{total_before} ({bad_before / total_before:.1%}) in the {USUAL_DAYS} days before"
     )

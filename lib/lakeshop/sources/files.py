@@ -7,7 +7,7 @@ per task; deliver large days as several files.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import reduce
@@ -85,6 +85,30 @@ def find_drops(
         if named is None or named.fullmatch(status.name)
     ]
     return sorted(drops, key=lambda drop: drop.name)
+
+
+def find_days(
+    spark: SparkSession, landing: str, entity: Entity, days: Collection[date]
+) -> dict[date, list[DeliveredFile]]:
+    """The files of one entity by day, of the days that have any; each folder is listed once.
+
+    Args:
+        spark: the session, for its file systems.
+        landing: the folder that the shop delivers to.
+        entity: how the entity is delivered.
+        days: the business dates.
+    """
+    if not days or not entity.path:
+        return {}
+    names = FileNames(entity.path)
+    found = list_files(spark, landing, names.glob(*sorted(days)))
+    by_day: dict[date, list[DeliveredFile]] = {}
+    for day in sorted(days):
+        named = re.compile(names.expression(day))
+        drops = [DeliveredFile(day, **vars(each)) for each in found if named.fullmatch(each.name)]
+        if drops:
+            by_day[day] = sorted(drops, key=lambda drop: drop.name)
+    return by_day
 
 
 def read_drops(

@@ -125,6 +125,11 @@ def integral(text: Column) -> Column:
     return F.when(looks_so & ~is_text & (value == whole), whole.cast("string")).otherwise(text)
 
 
+def is_array(raw: str) -> Column:
+    """True for a row that is an array, or the begin of one, in place of an object."""
+    return F.ltrim(F.col(raw)).startswith("[")
+
+
 def unread(text: Column, *, is_plain: bool) -> Column:
     """True where a value is more than what is read of it: an array of objects, or an object.
 

@@ -51,6 +51,7 @@ def memory_bound(more: int) -> Iterator[None]:
 PARQUET_BATCH = 1024
 MEMORY = 2**31  # that a Parquet file may take, all its pages unpacked
 UNKNOWN_VALUE = (ValueError, OverflowError, TypeError, pa.ArrowException)
+GZIP = b"\x1f\x8b"
 BROKEN = (OSError, EOFError, zlib.error, ValueError, pa.ArrowException, MemoryError)
 
 
@@ -79,8 +80,11 @@ def lines_of(content: bytes, name: str, entity: Entity, limits: Limits) -> Itera
         limits: how large it may be.
     """
     kind = "a whole gzip file"
+    packed = name.endswith(".gz")
+    if not packed and content.startswith(GZIP):
+        yield unreadable("named .gz where it is gzipped, received a gzip file of another name")
+        return
     try:
-        packed = name.endswith(".gz")
         if packed:
             _assert_whole(content, limits)
         if entity.format == "parquet":

@@ -92,7 +92,7 @@ def with_text(rows: DataFrame, entity: Entity) -> DataFrame:
     one is absent, blank or one of `null_values`. Failed are the columns whose expression cannot be
     computed for the row; their text is NULL too. The delivered columns are the names in a CSV's
     header or a row's object, NULL where there is none, and those that the file's name gives. Unread
-    are the shop's columns that hold more than is read of them.
+    are the shop's columns that hold more than is read of them, or stand twice in a CSV's header.
     """
     fields = _own_columns(rows, entity)
     origins = entity.origins
@@ -119,22 +119,27 @@ def _own_columns(rows: DataFrame, entity: Entity) -> DataFrame:
     names = source_columns(entity.origins.values())
     of_name = entity.name_columns
     of_row = [name for name in names if name not in of_name]
-    is_csv = entity.format == "csv"
-    read = rows if is_csv else with_objects(rows, of_row, entity)
-    parsed, keys = (_csv_fields if is_csv else json_fields)(read, of_row, entity)
+    if entity.format == "csv":
+        headers = _headers(rows)
+        read = _with_parsed(rows, headers, entity)
+        parsed, keys, more = _csv_fields(headers, of_row, entity)
+    else:
+        read = with_objects(rows, of_row, entity)
+        parsed, keys = json_fields(read, of_row, entity)
+        plain = {origin.column for origin in entity.origins.values()}
+        are_unread = {n: unread(F.col("_p")[n], is_plain=n in plain) for n in of_row}
+        more = _present([F.when(is_more, F.lit(n)) for n, is_more in are_unread.items()])
     if of_name:
         keys = F.concat(keys, F.array_except(F.array(*map(F.lit, of_name)), keys))
     delivered = F.struct(*rows.columns, keys.alias(KEYS))
-    plain = {origin.column for origin in entity.origins.values()}
     row, file = F.col("_p"), F.col(_DELIVERED)["source_file"]
     values = {n: _of_file_name(file, n, entity) if n in of_name else row[n] for n in names}
-    more = [F.when(unread(row[n], is_plain=n in plain), F.lit(n)) for n in of_row if not is_csv]
     # Spark accepts a truncated object in a list as a whole one; its names are NULL then.
     is_malformed = row.isNull() | row[CORRUPT].isNotNull() | F.col(_DELIVERED)[KEYS].isNull()
     return read.select(delivered.alias(_DELIVERED), parsed.alias("_p")).select(
         _DELIVERED,
         is_malformed.alias(MALFORMED),
-        _present(more).alias(UNREAD),
+        more.alias(UNREAD),
         *[_meant(value, entity).alias(name) for name, value in values.items()],
     )
 
@@ -220,9 +225,17 @@ def _struct(names: Iterable[str]) -> T.StructType:
     return T.StructType([T.StructField(name, T.StringType()) for name in (*names, CORRUPT)])
 
 
-def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Column, Column]:
-    """One parser per header that occurs: a shop may change its columns from day to day."""
-    headers = rows.where(F.col("header").isNotNull()).select("header").distinct().collect()
+def _headers(rows: DataFrame) -> list[str]:
+    """Headers that occur, of those that could be one: a shop may change its columns."""
+    found = rows.where(F.col("header").isNotNull()).select("header").distinct().collect()
+    return sorted(row["header"] for row in found)
+
+
+def _with_parsed(rows: DataFrame, headers: list[str], entity: Entity) -> DataFrame:
+    """Add the fields of each row by the columns of its header, a column for each header.
+
+    Within one expression Spark would parse a row once for each field that is read.
+    """
     options = {
         "mode": "PERMISSIVE",
         "columnNameOfCorruptRecord": CORRUPT,
@@ -230,17 +243,40 @@ def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Colu
         "quote": entity.quote,
         "escape": entity.escape or entity.quote,
     }
-    parsers, keys = [], []
-    for header in sorted(row["header"] for row in headers):
-        try:
-            delivered = csv_fields(header, entity)
-        except csv.Error:  # none that could be one: its rows are malformed
+    found = {}
+    for number, header in enumerate(headers):
+        width = len(_fields_of(header, entity))
+        schema = ", ".join([*[f"_{n} STRING" for n in range(width)], f"{CORRUPT} STRING"])
+        parsed = F.from_csv(_without_end(width, entity), schema, options)
+        found[_parsed(number)] = F.when(F.col("header") == header, parsed)
+    return rows.withColumns(found) if found else rows
+
+
+def _parsed(number: int) -> str:
+    return f"_parsed_{number}"
+
+
+def _fields_of(header: str, entity: Entity) -> list[str]:
+    """The names in a header; none where it could be no header, so that its rows are malformed."""
+    try:
+        return csv_fields(header, entity)
+    except csv.Error:
+        return []
+
+
+def _csv_fields(
+    headers: list[str], names: list[str], entity: Entity
+) -> tuple[Column, Column, Column]:
+    """The fields by name, the names that a row has, and those that its header has twice."""
+    parsers, keys, twice = [], [], set[str]()
+    for number, header in enumerate(headers):
+        delivered = _fields_of(header, entity)
+        if not delivered:
             continue
+        twice |= {name for name in names if delivered.count(name) > 1}
         # By position: a header may hold any text, even the same name twice (the first counts).
         places = {name: f"_{place}" for place, name in reversed(list(enumerate(delivered)))}
-        schema = [f"_{place} STRING" for place in range(len(delivered))]
-        parsed = F.from_csv("raw", ", ".join([*schema, f"{CORRUPT} STRING"]), options)
-        absent = F.lit(None).cast("string")
+        parsed, absent = F.col(_parsed(number)), F.lit(None).cast("string")
         struct = F.struct(
             *[(parsed[places[n]] if n in places else absent).alias(n) for n in names],
             parsed[CORRUPT].alias(CORRUPT),
@@ -248,5 +284,26 @@ def _csv_fields(rows: DataFrame, names: list[str], entity: Entity) -> tuple[Colu
         is_mine = F.col("header") == header
         parsers.append(F.when(is_mine, struct))
         keys.append(F.when(is_mine, F.array(*map(F.lit, delivered))))
-    none = F.lit(None).cast(_struct(names)), F.lit(None).cast("array<string>")
-    return (F.coalesce(*parsers), F.coalesce(*keys)) if parsers else none
+    more = _present([F.when(_is_twice(name), F.lit(name)) for name in sorted(twice)])
+    if not parsers:
+        return F.lit(None).cast(_struct(names)), F.lit(None).cast("array<string>"), more
+    return F.coalesce(*parsers), F.coalesce(*keys), more
+
+
+def _is_twice(name: str) -> Column:
+    """True where a header has a name twice: the first is read."""
+    return F.size(F.filter(F.col(_DELIVERED)[KEYS], lambda key: key == F.lit(name))) > 1
+
+
+def _without_end(width: int, entity: Entity) -> Column:
+    """A CSV's row without the separator at its end that its header lacks."""
+    raw = F.col("raw")
+    is_longer = raw.endswith(entity.separator) & (csv_width(raw, entity) == width + 1)
+    return F.when(is_longer, F.left(raw, F.length(raw) - 1)).otherwise(raw)
+
+
+def csv_width(record: Column, entity: Entity) -> Column:
+    """Number of fields of a record."""
+    quote = re.escape(entity.quote)
+    plain = F.regexp_replace(record, f"{quote}[^{quote}]*{quote}", "")
+    return F.length(plain) - F.length(F.replace(plain, F.lit(entity.separator), F.lit(""))) + 1

@@ -1,10 +1,10 @@
 """Records of a text file: its encoding, the ends of its lines, and quotes that go over lines.
 
 A byte order mark is certain; without one the entity's `encoding` counts. Lines end with LF or CRLF;
-in a file without any LF they end with CR. A CSV's record goes on over lines, with LF between them,
-while its quotes are open. Where no quote closes it, or not so that it has as many fields as the
-header, its first line alone is a broken record, and reading goes on behind that: one wrong quote
-takes no other rows.
+in a file with more CRs alone than LFs they end with CR too. A CSV's record goes on over lines, with
+LF between them, while its quotes are open. Where no quote closes it, or not so that it has as many
+fields as the header, its first line alone is a broken record, and reading goes on behind that: one
+wrong quote takes no other rows.
 """
 
 import codecs
@@ -36,6 +36,10 @@ UNCLOSED = (
     "line should close its quotes, and double them within a text; name other signs under the "
     "entity's `quote` and `escape`"
 )
+
+MIXED = "text whose lines end alike, received a header in which CR and LF are mixed"
+HEADER_AGAIN = "line should be a row, repeats the header"
+_SEPARATOR_LINE = re.compile(r'"?sep=.?"?', re.IGNORECASE)  # a spreadsheet's, before the header
 
 
 class RawRecord(NamedTuple):
@@ -70,7 +74,8 @@ def records(stream: BinaryIO, entity: Entity) -> Iterator[RawRecord]:
         return
     if encoding != UTF_8:
         start = start.decode(encoding, errors="replace").encode()
-    has_cr_alone = b"\n" not in start and b"\r" in start
+    alone = start.count(b"\r") - start.count(b"\r\n")
+    has_cr_alone = alone > start.count(b"\n")
     if encoding != UTF_8 or has_cr_alone:
         stream = io.BufferedReader(_Decoded(stream, encoding, has_cr_alone), PIECE)
     lines = _Lines(stream, encoding)
@@ -189,21 +194,25 @@ class _Lines:
         """The records of a CSV, each with its header."""
         quote = entity.quote
         quoting = _quoting(entity.separator, quote, entity.escape)
+        rows = (r for r in self if r.number > 1 or not _SEPARATOR_LINE.fullmatch(r.raw or ""))
         if entity.header is not None:
             self._header = csv_text(entity.header, entity)
             width = len(entity.header)
         else:
-            first = next(iter(self), None)
+            first = next(rows, None)
             if first is None:
                 return
             first = self._whole(first, quoting, None)
-            if first.fault:
-                yield unreadable(f"readable from its header on: {first.fault}")
+            if first.fault or quoting.has_cr(first.raw or ""):
+                fault = f"readable from its header on: {first.fault}" if first.fault else MIXED
+                yield unreadable(fault)
                 return
             self._header = first.raw
             width = quoting.width(first.raw or "")
-        for line in self:
-            yield self._whole(line, quoting, width) if quote in (line.raw or "") else line
+        for line in rows:
+            whole = self._whole(line, quoting, width) if quote in (line.raw or "") else line
+            is_again = (whole.raw or "").removeprefix("\ufeff") == self._header and not whole.fault
+            yield whole._replace(fault=HEADER_AGAIN) if is_again else whole
 
     def _next(self) -> tuple[int, bytes] | None:
         if self._given_back:
@@ -292,6 +301,11 @@ class _Quoting:
         start = self.fields.match(record)
         assert start is not None
         return len(self.field.findall(record, 0, start.end())) + 1
+
+    def has_cr(self, record: str) -> bool:
+        """Return whether a CR stands outside of quotes, but for its end."""
+        quote = re.escape(self.quote)
+        return "\r" in re.sub(f"{quote}[^{quote}]*{quote}", "", record).rstrip("\r")
 
     def state(self, line: str) -> str:
         """Whether quotes are open at the end of a line."""
