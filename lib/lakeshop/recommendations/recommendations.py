@@ -26,6 +26,8 @@ DIGITS = 6  # of a score
 def recommendations(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user, list and rank."""
     settings = context.settings.section(RecommendationSettings)
+    # Its newest versions are read six times.
+    tables = {**tables, "silver.products": context.cache(tables["silver.products"])}
     products, users = tables["features.products"], tables["features.users"]
     is_sold = F.col("days_since_purchase") < settings.active_days
     on_sale = offered(products.where(is_sold), tables, context)
