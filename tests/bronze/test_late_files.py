@@ -42,6 +42,7 @@ def night(shop, first, last=None, lake="lake", tables=(*BY_DAY, *SNAPSHOTS)):
     return run
 
 
+@pytest.mark.slow
 def test_a_late_file_gives_the_lake_of_the_same_files_in_time(shop):
     for n in (0, 2):
         shop.deliver("transactions", DAYS[n], lines(n))
