@@ -88,7 +88,8 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
     asked = days_between(run.first, run.last)
     days = {*asked, *run.ledger.failed_days(table, None, None)}
     delivered = {day: _drops(run, entity, day) for day in days}
-    kept, told = _kept_days(run, table, delivered)
+    prints = {day: _print(run, drops) for day, drops in delivered.items()}
+    kept, told = _kept_days(run, table, delivered, prints)
     days -= kept
     is_new_shop = not any(delivered.values()) and not run.ledger.rows(table, date.min, run.last)
     is_unknown = is_new_shop and entity.required is None  # a wrong path rather than a quiet day
@@ -98,7 +99,7 @@ def _load_days(run: Run, name: str, entity: Entity) -> None:
     late, of_late = late_drops(run, table, entity, {*days, *kept})
     told += [*of_late, *_unread_days(run, table, entity, {*days, *kept})]
     delivered |= late
-    prints = {day: _print(run, drops) for day, drops in delivered.items()}
+    prints |= {day: _print(run, drops) for day, drops in late.items()}
     new = [d for d in days.difference(missing) if _is_new(run, table, d, prints)]
     for first, last in contiguous_ranges([*new, *late]):
         with failing_alone() as errors:
@@ -146,13 +147,15 @@ def late_drops(
 
 
 def _kept_days(
-    run: Run, table: str, delivered: Mapping[date, Sequence[DeliveredFile]]
+    run: Run,
+    table: str,
+    delivered: Mapping[date, Sequence[DeliveredFile]],
+    prints: dict[date, str],
 ) -> tuple[set[date], list[str]]:
     """Return loaded days that would lose rows if they were made again, and a warning of them.
 
     Files of them have left the landing folder, or retention has removed their rows.
     """
-    prints = {day: _print(run, drops) for day, drops in delivered.items()}
     new = {d: drops for d, drops in delivered.items() if _is_new(run, table, d, prints)}
     gone = _gone_files(run, table, new)
     published = {day: run.ledger.publication(table, day) for day in new}
