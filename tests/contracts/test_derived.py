@@ -140,10 +140,10 @@ def test_models_of_an_application_read_its_inputs_and_their_own_earlier_days(tem
 
 
 def test_models_of_two_applications_stand_side_by_side(template):
-    made = [models_contract(template, name, ()) for name in ("demand", "fraud")]
+    made = [models_contract(template, name, ()) for name in ("demand", "fraud", "recommendations")]
     written = read_contracts(HOME / "schemas", is_whole=False)
     merged = merge_contracts(written, *({c.name: c} for c in made))
-    assert set(merged) - set(written) == {"models.demand", "models.fraud"}
+    assert set(merged) - set(written) == {"models.demand", "models.fraud", "models.recommendations"}
 
 
 def test_ddl_of_models_is_that_of_the_template(template):

@@ -1,9 +1,12 @@
 """Delta tables in a temporary folder: a day is replaced whole or not at all."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
+from threading import Barrier, BrokenBarrierError
 
 import pytest
 from pyspark import InheritableThread
@@ -348,6 +351,28 @@ def test_of_two_writers_of_a_day_at_once_the_second_fails_and_says_why(lake):
     assert rows_of(again(lake)) == [(D1, 3, "soon", None)]
     assert len(failed) == 1
     assert "Concurrent" in failed[0] or "CONCURRENT" in failed[0]
+
+
+def test_two_threads_that_need_a_new_table_create_it_once(lake, monkeypatch):
+    """Two trainings begin side by side, and both write to a log that is not there yet."""
+    looked, both, exists = [], Barrier(2), Lake.exists
+
+    def exists_slowly(self, table):
+        is_there = exists(self, table)
+        looked.append(is_there)
+        with suppress(BrokenBarrierError):  # whoever looks first waits for the other one
+            both.wait(2)
+        return is_there
+
+    def add(row):
+        replaced(again(lake), row, first=row[0])
+
+    monkeypatch.setattr(Lake, "exists", exists_slowly)
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(add, [(D1, 1, "one"), (D2, 2, "two")]))
+    assert looked == [False, True]
+    monkeypatch.undo()
+    assert rows_of(again(lake)) == [(D1, 1, "one", None), (D2, 2, "two", None)]
 
 
 # -- contracts that change -------------------------------------------------------------------------

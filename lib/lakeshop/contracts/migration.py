@@ -6,6 +6,8 @@ would need the rows to be made anew is refused.
 
 from collections.abc import Iterator, Mapping
 
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.contracts.model import Contract, quoted
@@ -112,3 +114,17 @@ def _named(properties: Mapping[str, str]) -> Iterator[tuple[str, str]]:
 def _same(held: str | None, holds: str) -> bool:
     """Delta keeps an added constraint word by word, and one of a new table as it was written."""
     return held is not None and "".join(held.split()) == "".join(holds.split())
+
+
+def with_gained_columns(contract: Contract, rows: DataFrame) -> DataFrame:
+    """Rows of an older contract with the columns of today's; what it gained since is NULL.
+
+    The next write adds such a column to the table.
+    """
+    stored = set(rows.columns)
+    return rows.select(
+        *[
+            F.col(c.name) if c.name in stored else F.lit(None).cast(c.type).alias(c.name)
+            for c in contract.columns
+        ]
+    )

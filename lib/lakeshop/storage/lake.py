@@ -9,10 +9,12 @@ old rows of a re-run with the same id. Only a log whose rows repeat exactly may 
 BETWEEN with an internal error.
 """
 
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from datetime import date
+from threading import Lock
 from typing import Any
 
 from delta.tables import DeltaTable
@@ -21,7 +23,7 @@ from pyspark.errors import AnalysisException
 from pyspark.sql import Column, DataFrame, Observation, SparkSession
 from pyspark.sql import functions as F
 
-from lakeshop.contracts.migration import left_unchecked, migration
+from lakeshop.contracts.migration import left_unchecked, migration, with_gained_columns
 from lakeshop.contracts.model import BUSINESS_DATE, Contract, quoted, within
 from lakeshop.errors import ContractError
 from lakeshop.storage.content import Content, content_columns, contents_of
@@ -31,6 +33,8 @@ from lakeshop.storage.file_list import files_of_days
 MOST_LISTED = 64  # lists of files that are kept
 ROWS_PER_FILE = 1_000_000  # and so per task that writes them
 TOLD_WITHIN = "30 seconds"  # after a commit, until its counts come
+# Delta fails the second of two that create a table at once, as two trainings may their log.
+CREATIONS: defaultdict[str, Lock] = defaultdict(Lock)  # by path
 
 
 @dataclass(frozen=True)
@@ -339,7 +343,7 @@ class Lake:
         if table in self._checked:
             return
         contract = self.contract(table)
-        with self.commit_lock():
+        with CREATIONS[self.path(table)], self.commit_lock():
             if not self.exists(table):
                 self.spark.sql(contract.ddl(self.path(table)))
             else:
@@ -384,17 +388,3 @@ def _checked_day(table: str, first: date, last: date) -> Column:
     )
     is_within = day.between(F.lit(first), F.lit(last))
     return F.when(is_within, day).otherwise(F.raise_error(fault).cast("date"))
-
-
-def with_gained_columns(contract: Contract, rows: DataFrame) -> DataFrame:
-    """Rows of an older contract with the columns of today's; what it gained since is NULL.
-
-    The next write adds such a column to the table.
-    """
-    stored = set(rows.columns)
-    return rows.select(
-        *[
-            F.col(c.name) if c.name in stored else F.lit(None).cast(c.type).alias(c.name)
-            for c in contract.columns
-        ]
-    )
