@@ -98,12 +98,12 @@ def sales(days: DataFrame, known: DataFrame, day: date, options: DemandSettings)
     )
     is_sold, is_active = F.col("units") > 0, F.col("age") < options.active_days
     is_shown = is_sold & (F.col("age") < options.history_days)
-    entry = F.struct("age", "units", "amount")
+    sold = F.collect_list(F.when(is_shown, F.struct("age", "units", "amount")))
     return per_day.groupBy(*SERIES_KEY).agg(
-        F.collect_list(F.when(is_shown, entry)).alias("sold"),
+        sold.alias("sold"),
         F.min(F.when(is_sold, F.col("age"))).alias("last_age"),
         F.max(F.when(is_sold, F.col("age"))).alias("first_age"),
-        _cents(options.active_days).alias("cents"),
+        _cents(sold, is_shown, options.active_days).alias("cents"),
         F.bool_or(F.col("units") % _PARTS["units"] != 0).alias("is_fractional"),
         F.array(*[_lines_on(weekday) for weekday in range(WEEK)]).alias("weekday_lines"),
         *[
@@ -123,13 +123,21 @@ _PARTS = {
 }
 
 
-def _cents(days: int) -> Column:
-    """What was paid in the last days; of series with refunds what is left of it."""
+def _cents(sold: Column, is_sold: Column, days: int) -> Column:
+    """What was paid in the last days; of series with refunds what is left of it.
+
+    Args:
+        sold: array of structs of `age` and `amount`, of the rows where `is_sold`.
+        is_sold: whether a row is in `sold`.
+        days: ages below it count.
+    """
     is_recent, paid_back = F.col("age") < days, F.coalesce("refunded_amount", F.lit(0))
-    has_money = (F.col("amount") != 0) | (paid_back != 0)
-    entry = F.struct("age", (F.col("amount") - paid_back).alias("net"))
-    left = net_of_refunds(F.collect_list(F.when(is_recent & has_money, entry)), days)
+    paid = F.transform(sold, lambda s: F.struct(s["age"].alias("age"), s["amount"].alias("net")))
+    net = F.when(is_sold, -paid_back).otherwise(F.col("amount") - paid_back)
+    # Hardly a series has others: to list all amounts once more would cost as much as all else.
+    others = F.collect_list(F.when(is_recent & (net != 0), F.struct("age", net.alias("net"))))
     has_refund = F.bool_or(is_recent & (paid_back != 0))
+    left = net_of_refunds(F.concat(paid, others), days)
     return F.when(has_refund, left).otherwise(F.sum(F.when(is_recent, F.col("amount"))))
 
 

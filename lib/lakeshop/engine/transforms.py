@@ -73,7 +73,8 @@ def net_of_refunds(entries: Column, days: int) -> Column:
     ones. It is the largest sum of the newest days, however many, or 0.
 
     Args:
-        entries: array of structs of `age` (each once) and `net`, a bigint, in any order.
+        entries: array of structs of `age` and `net`, a bigint, in any order. An age has one sum,
+            or one sum and one refund.
         days: ages below it count.
     """
     newest_first = F.array_sort(F.filter(entries, lambda entry: entry["age"] < days))

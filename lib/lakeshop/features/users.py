@@ -10,16 +10,17 @@ from datetime import date
 from functools import partial
 
 from pyspark.sql import Column, DataFrame
+from pyspark.sql import Window as W
 from pyspark.sql import functions as F
 
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import age_in_days, in_parts, net_of_refunds, top_per
+from lakeshop.engine.transforms import age_in_days, in_parts, top_per
 from lakeshop.features.product_days import LOOK_BACK_DAYS
 from lakeshop.features.shared_accounts import accounts, shared_account
 from lakeshop.features.user_products import kept
 
 CENTS = 100
-FOREVER = 2**31 - 1  # days
+MONEY = "decimal(18,2)"
 
 
 def users(tables: Tables, context: BuildContext) -> DataFrame:
@@ -41,7 +42,7 @@ def users(tables: Tables, context: BuildContext) -> DataFrame:
 def per_user(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataFrame:
     """Recency, frequency, money, basket size and discount share of each user.
 
-    Money is what is left of purchases after refunds, see `net_of_refunds`.
+    Money is what is left of purchases after refunds.
 
     Args:
         days: rows of features.user_product_days.
@@ -63,6 +64,8 @@ def per_user(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataF
             *[F.sum(F.when(is_bought, F.col(n))).alias(n) for n in ("amount", "discount")],
             F.bool_or(is_refund).alias("has_refund"),
         )
+        .withColumn("cents", in_parts("net", CENTS))
+        .withColumn("held", F.sum("cents").over(W.partitionBy("user_id").orderBy("event_date")))
     )
     age, is_visit = age_in_days(day), F.col("lines") > 0
     visit_age = F.when(is_visit, age)
@@ -92,15 +95,18 @@ def per_user(days: DataFrame, day: date, windows: tuple[int, int, int]) -> DataF
 
 
 def _net_sums(age: Column) -> Callable[[int | None], Column]:
-    """Sums of `net` over the last days, or over all; of users with refunds what is left of it."""
-    entry = F.struct(age.alias("age"), in_parts("net", CENTS).alias("net"))
-    entries, has_refund = F.collect_list(entry), F.bool_or("has_refund")
+    """Sums of `net` over the last days, or over all; of users with refunds what is left of it.
+
+    A refund takes from the newest sums before it. So what is left of the last days is what the
+    user has held in the end, less the least of what they held since the day before these.
+    """
 
     def net(days: int | None) -> Column:
         within = F.lit(True) if days is None else age < days
         plain = F.coalesce(F.sum(F.when(within, F.col("net"))), F.lit(0))
-        left = net_of_refunds(entries, FOREVER if days is None else days)
-        return F.when(has_refund, (left / CENTS).cast("decimal(18,2)")).otherwise(plain)
+        least = F.min(F.when(within, F.least("held", F.col("held") - F.col("cents"))))
+        left = F.coalesce(F.sum("cents") - least, F.lit(0))
+        return F.when(F.bool_or("has_refund"), (left / CENTS).cast(MONEY)).otherwise(plain)
 
     return net
 
