@@ -5,7 +5,7 @@ import pytest
 from pydantic import ValidationError
 
 from lakeshop.config.shop import ExcludedProducts
-from lakeshop.features.exclusions import without_excluded
+from lakeshop.features.exclusions import named_in, without_excluded
 from lakeshop.features.proposals import proposed_exclusions
 
 CATALOGUE = {
@@ -43,6 +43,23 @@ def test_named_products_are_left_out(spark, rows, case):
     lines = spark.createDataFrame([(i,) for i in (*CATALOGUE, "gone")], "product_id STRING")
     kept = without_excluded(lines, catalogue, ExcludedProducts(**named))
     assert {row["product_id"] for row in kept.collect()} == {*CATALOGUE, "gone"} - expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_pandas_finds_the_same(case):
+    named, expected = CASES[case]
+    rows = [(i, *values) for i, values in CATALOGUE.items()]
+    catalogue = pd.DataFrame(rows, columns=["product_id", "name", "department", "category"])
+    found = catalogue["product_id"][named_in(catalogue, ExcludedProducts(**named))]
+    assert set(found) == expected - {"gone"}
+
+
+def test_pandas_takes_a_catalogue_without_categories_or_rows():
+    catalogue = pd.DataFrame({"product_id": ["p1"], "name": ["Milk"]})
+    catalogue["department"] = catalogue["category"] = float("nan")
+    named = ExcludedProducts(categories=["nan"], patterns=["milk"])
+    assert named_in(catalogue, named).tolist() == [True]
+    assert named_in(catalogue[:0], named).tolist() == []
 
 
 def test_nothing_configured_adds_nothing_to_a_plan(spark, rows):

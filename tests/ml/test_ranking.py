@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from lakeshop.ml.ranking import (
     coverage,
+    gini,
     hit_at,
     ndcg_at,
     novelty,
@@ -126,6 +127,50 @@ def test_coverage_refuses_a_catalogue_smaller_than_the_lists() -> None:
 def test_coverage_refuses_products_outside_lists() -> None:
     with pytest.raises(ValueError, match="Received the text 'milk'"):
         coverage(["milk", "bread"], 100)
+
+
+def test_gini() -> None:
+    # Of four products, shown 0, 1, 1 and 2 times: weights 2 i - 5 are -3, -1, 1, 3, the sum is
+    # 0 - 1 + 1 + 6 = 6, over (4 - 1) * 4 = 12.
+    assert gini([2, 1, 1, 0], 4) == 0.5
+    # Products in no list may be left out.
+    assert gini([1, 2, 1], 4) == 0.5
+
+
+def test_gini_is_zero_for_equal_exposure_and_one_for_a_single_product() -> None:
+    assert gini([7, 7, 7], 3) == 0.0
+    assert gini([7], 1000) == 1.0
+    assert gini([7], 1) == 0.0
+
+
+@given(
+    exposures=st.lists(st.integers(min_value=0, max_value=99), min_size=1).filter(any),
+    left_out=st.integers(min_value=0, max_value=30),
+)
+def test_gini_is_the_mean_difference_of_two_products(exposures: list[int], left_out: int) -> None:
+    every = exposures + [0] * left_out
+    n = len(every)
+    differences = sum(abs(a - b) for a in every for b in every)
+    # Of all ordered pairs of different products, over twice the mean exposure.
+    expected = differences / (n * (n - 1)) / (2 * sum(every) / n) if n > 1 else 0
+    assert gini(exposures, n) == pytest.approx(expected, abs=1e-12)
+    assert gini(exposures[::-1], n) == gini(exposures, n)
+
+
+@pytest.mark.parametrize(
+    ("exposures", "catalogue_size", "text"),
+    [
+        ([], 3, r"Received \[\]"),
+        ([0, 0], 3, r"Received \[0, 0\]"),
+        ([2, -1], 3, r"Received \[2, -1\]"),
+        ([0.5, 0.5], 3, r"Received \[0\.5, 0\.5\]"),
+        ([[1], [2]], 3, r"Received \[1, 2\]"),
+        ([1, 1], 1, "Received 1 and 2 exposures"),
+    ],
+)
+def test_gini_refuses(exposures: list[int], catalogue_size: int, text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        gini(exposures, catalogue_size)
 
 
 def test_novelty() -> None:

@@ -5,13 +5,13 @@ month and one sold by the hundred. A record is one row of numbers, in the order 
 same code makes it for training, for the backtest and for the nightly run.
 """
 
-import zlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lakeshop.demand.forecasting.panel import Panel
+from lakeshop.ml import hashing
 from lakeshop.ml.arrays import Floats, Floats32
 
 Names = Mapping[str, tuple[str, ...]]
@@ -61,7 +61,7 @@ def columns(horizon: int, calendar: Sequence[str]) -> tuple[Names, tuple[str, ..
 
 def bucket(name: str | None) -> int:
     """Embedding index of a department or category; 0 where unknown."""
-    return 0 if not name else 1 + zlib.crc32(name.encode()) % (BUCKETS - 1)
+    return hashing.bucket(name, BUCKETS)
 
 
 def inputs_of(panel: Panel, groups: Floats, calendar: Floats) -> Floats32:

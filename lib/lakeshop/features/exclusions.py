@@ -5,11 +5,18 @@ similarity and forecasts leave them out.
 """
 
 import re
+from collections.abc import Callable
 
+import numpy as np
+import pandas as pd
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
 from lakeshop.config.shop import ExcludedProducts
+from lakeshop.ml.arrays import Bools
+
+# A letter or digit in regular expressions of Spark, and in those of Python.
+OF_SPARK, OF_PYTHON = r"[\p{L}\p{N}]", r"[^\W_]"
 
 
 def without_excluded(
@@ -41,8 +48,27 @@ def is_excluded(excluded: ExcludedProducts) -> Column:
     return F.array_contains(F.array(*[F.coalesce(c, F.lit(False)) for c in conditions]), True)
 
 
-def expression(pattern: str) -> str:
+def named_in(catalogue: pd.DataFrame, named: ExcludedProducts) -> Bools:
+    """Mask of the products that are named, by id, category or name: bool[n]. No Spark here.
+
+    Args:
+        catalogue: product_id, name, department and category of n products.
+        named: by the rules of `without_excluded`.
+    """
+    found = catalogue["product_id"].isin(named.ids).to_numpy(dtype=bool)
+    categories = {category.lower() for category in named.categories}
+    for column in ("department", "category"):
+        found |= _each(catalogue[column], lambda text: text.lower() in categories)
+    for pattern in named.patterns:
+        found |= _each(catalogue["name"], re.compile(expression(pattern, OF_PYTHON)).search)
+    return found
+
+
+def _each(texts: pd.Series, fits: Callable[[str], object]) -> Bools:
+    return np.array([isinstance(text, str) and bool(fits(text)) for text in texts], dtype=bool)
+
+
+def expression(pattern: str, letter: str = OF_SPARK) -> str:
     """The regular expression of a pattern: whole words, `*` for any text, case ignored."""
     parts = [re.escape(part) for part in pattern.strip().split("*")]
-    starts, ends = (r"(?<![\p{L}\p{N}])", r"(?![\p{L}\p{N}])")
-    return f"(?iu){starts}{'.*'.join(parts)}{ends}"
+    return f"(?iu)(?<!{letter}){'.*'.join(parts)}(?!{letter})"

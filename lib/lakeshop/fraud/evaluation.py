@@ -17,7 +17,7 @@ from pyspark.sql import types as T
 
 from lakeshop.dates import days_between, newest_weekday
 from lakeshop.engine.metrics import EvaluationContext
-from lakeshop.engine.transforms import latest_versions
+from lakeshop.features.groups import groups_of
 from lakeshop.fraud.features import INPUTS
 from lakeshop.fraud.figures import fraud_figures
 from lakeshop.fraud.labels import of_lines
@@ -40,6 +40,7 @@ from lakeshop.fraud.training import (
     with_shop_id,
 )
 from lakeshop.ml.drift import Reference, population_stability_index
+from lakeshop.ml.groups import GROUPS
 from lakeshop.storage.run_log import LOG
 from lakeshop.training.groups import FOLD, IS_TRAIN, PREDICTION
 from lakeshop.training.registry import champion
@@ -48,7 +49,6 @@ LINES, LABELS, MODELS, SCORES = (
     "features.transactions", "silver.fraud_labels", "models.fraud", "gold.fraud_scores"
 )  # fmt: skip
 CHANGED = 0.25  # of an index, by convention (Siddiqi 2006)
-GROUPS = {"group_age": "age_band", "group_region": "region"}
 
 
 def evaluate(context: EvaluationContext) -> None:
@@ -89,14 +89,11 @@ def _compare(context: EvaluationContext, day: date) -> None:
 def with_segments(lines: DataFrame, labels: DataFrame, users: DataFrame, day: date) -> DataFrame:
     """Add target, day, customer, pattern of known frauds, and the groups that are compared."""
     fraud = known_labels(labels, day).where("is_fraud").select(SHOP_ID, "pattern")
-    known = latest_versions(users, ["user_id"]).select(
-        "user_id", *[F.col(column).alias(group) for group, column in GROUPS.items()]
-    )
     return (
         with_shop_id(lines)
         .join(fraud, on=SHOP_ID, how="left")
         .drop(SHOP_ID)
-        .join(known, on="user_id", how="left")
+        .join(groups_of(users), on="user_id", how="left")
         .withColumns(
             {
                 "target": F.col(TARGET),

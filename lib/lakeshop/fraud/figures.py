@@ -14,9 +14,9 @@ from lakeshop.ml.classification import (
     recall_per_pattern,
     roc_auc,
 )
+from lakeshop.ml.groups import LEAST_GROUP, PREFIX, segment
 
 Figure = tuple[str, str, float]  # metric, segment, value
-LEAST_GROUP = 100  # genuine lines: the rate of fewer is chance
 ALL = "all"
 
 
@@ -72,11 +72,10 @@ def _by_pattern(lines: pd.DataFrame, is_alert: NDArray[np.bool_]) -> Iterator[Fi
 
 def _by_group(lines: pd.DataFrame, is_alert: NDArray[np.bool_]) -> Iterator[Figure]:
     """False-positive rates by group, and their evenness: the smallest over the largest."""
-    for column in [name for name in lines if str(name).startswith("group_")]:
-        name = str(column).removeprefix("group_")
+    for column in [str(name) for name in lines if str(name).startswith(PREFIX)]:
         groups = lines[column].to_numpy(object)
         found = false_positive_rates(groups, lines["target"], is_alert, least=LEAST_GROUP)
         for group, rate in found.rates.items():
-            yield "false_positive_rate", f"{name} {group}", rate
+            yield "false_positive_rate", segment(column, group), rate
         if len(found.rates) > 1:
-            yield "false_positive_evenness", name, found.ratio
+            yield "false_positive_evenness", column.removeprefix(PREFIX), found.ratio

@@ -7,7 +7,6 @@ of an order sum to the whole difference: contributions are complete for any numb
 model is a black box: any function of rows. No Spark and no Keras here.
 """
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -15,6 +14,7 @@ from numpy.typing import NDArray
 
 from lakeshop.ml.arrays import Floats, Floats32, Integers
 from lakeshop.ml.calibration import log_odds
+from lakeshop.ml.hashing import draws_of
 
 Predict = Callable[[Floats32], NDArray[np.floating]]
 Players = Sequence[Sequence[int]]
@@ -69,8 +69,7 @@ def contributions(
 
 def orders_of(key: str, players: int, orders: int) -> Integers:
     """int64[orders, players]: permutations drawn from a row's key, each followed by its reverse."""
-    seed = int.from_bytes(hashlib.sha256(key.encode()).digest()[:8], "big")
-    chance = np.random.default_rng(seed)
+    chance = draws_of(key)
     drawn = chance.permuted(np.tile(np.arange(players), (orders // 2, 1)), axis=1)
     return np.stack([drawn, drawn[:, ::-1]], axis=1).reshape(orders, players)
 

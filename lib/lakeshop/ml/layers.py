@@ -1,7 +1,7 @@
 """Layers and losses of the product's Keras models.
 
 Importing this module imports Keras and registers all of them as `lakeshop>NAME`, the ones of
-`likelihoods` included. Import it before a model file is loaded.
+`damping`, `likelihoods` and `list_loss` included. Import it before a model file is loaded.
 """
 
 from collections.abc import Iterator, Sequence
@@ -12,10 +12,14 @@ import keras
 import numpy as np
 from keras import ops
 
+from lakeshop.ml.damping import Damping
 from lakeshop.ml.likelihoods import DaysAhead, NegativeBinomial, NegativeBinomialHead
+from lakeshop.ml.list_loss import ListLoss
 
 __all__ = [
+    "Damping",
     "DaysAhead",
+    "ListLoss",
     "MemberCrossentropy",
     "MemberProbabilities",
     "Members",

@@ -1,4 +1,4 @@
-"""Metrics of ranked lists: accuracy per user, coverage, novelty and a paired interval.
+"""Metrics of ranked lists: accuracy per user, coverage, exposure, novelty, a paired interval.
 
 A list holds the products recommended to one user, best first, without repeats. Relevant products
 are the ones the user then bought; relevance is binary. Every accuracy metric is between 0 and 1. A
@@ -95,6 +95,38 @@ def coverage(recommended_products: Iterable[Collection[str]], catalogue_size: in
     return len(distinct) / catalogue_size
 
 
+def gini(exposures: ArrayLike, catalogue_size: int) -> float:
+    """Gini index of how often products are shown: 0 if all equally often, 1 if one alone.
+
+    Of a catalogue of n products, with exposures x_1 <= ... <= x_n, the index is
+    sum((2 i - n - 1) x_i) / ((n - 1) sum(x)) (Shani and Gunawardana 2011). Of one product it is 0.
+    Sums are of integers, so the order of products does not matter.
+
+    Args:
+        exposures: in how many lists each product stands; those in no list may be left out.
+        catalogue_size: n, with the products in no list.
+
+    Raises:
+        ValueError: an exposure is no whole number or negative, none is above 0, or there are more
+            than catalogue_size.
+    """
+    times = np.asarray(exposures)
+    _check_exposures(times)
+    if catalogue_size < times.size:
+        message = (
+            "catalogue_size should be at least the number of exposures. "
+            f"Received {catalogue_size} and {times.size} exposures. "
+            "Count the catalogue from which the lists were made."
+        )
+        raise ValueError(message)
+    if catalogue_size == 1:
+        return 0.0
+    # Those that are left out are the least: the places of the others are the last.
+    place = np.arange(catalogue_size - times.size, catalogue_size) + 1
+    weighted = int(np.sum((2 * place - catalogue_size - 1) * np.sort(times.astype(np.int64))))
+    return weighted / ((catalogue_size - 1) * int(times.sum()))
+
+
 def novelty(recommended: Sequence[str], popularity: Mapping[str, int], *, users: int) -> float:
     """Mean self-information of one list, in bits: the mean of -log2(p) over its products.
 
@@ -160,6 +192,16 @@ def _check_distinct(recommended: Sequence[str]) -> None:
         message = (
             "recommended should name each product once. "
             f"Received {repeated!r} {recommended.count(repeated)} times. Drop the repeats."
+        )
+        raise ValueError(message)
+
+
+def _check_exposures(times: NDArray[np.int64]) -> None:
+    is_count = times.ndim == 1 and np.issubdtype(times.dtype, np.integer)
+    if not is_count or not times.any() or times.min() < 0:
+        message = (
+            "exposures should be whole numbers from 0, one of them above 0. "
+            f"Received {times.ravel()[:3].tolist()}. Count the lists that each product stands in."
         )
         raise ValueError(message)
 
