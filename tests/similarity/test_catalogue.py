@@ -3,7 +3,7 @@
 import pandas as pd
 import pyarrow as pa
 
-from lakeshop.similarity.catalogue import Catalogue, catalogue_of, histories_in
+from lakeshop.similarity.catalogue import Catalogue, Numbers, catalogue_of, histories_in
 from lakeshop.similarity.histories import offsets_of
 
 
@@ -49,3 +49,9 @@ def test_numbers_of_products():
 
 def test_offsets_of_lengths():
     assert offsets_of(pd.Series([2, 0, 3]).to_numpy()).tolist() == [0, 2, 2, 5]
+
+
+def test_items_that_bear_numbers_are_their_numbers():
+    catalogue = Numbers(3)
+    assert catalogue.numbers(pa.array([2, 0, 2], pa.int32())).tolist() == [2, 0, 2]
+    assert catalogue.product_ids.to_pylist() == [0, 1, 2]

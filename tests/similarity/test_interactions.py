@@ -6,7 +6,11 @@ from decimal import Decimal
 import pytest
 
 from conftest import collected
-from lakeshop.similarity.interactions import basket_interactions, user_interactions
+from lakeshop.similarity.interactions import (
+    basket_interactions,
+    user_interactions,
+    visit_interactions,
+)
 
 DAY = date(2026, 3, 31)
 HALF_LIFE = 56  # of a pair; a single weight halves in 112 days
@@ -102,6 +106,26 @@ def test_baskets_hold_what_was_sold_without_refunds(rows):
     )
     found = collected(basket_interactions(lines, DAY, HALF_LIFE).drop("bought"))
     assert found == [("o1", "c", 512, 112), ("o1", "p", 512, 112), ("o2", "p", 1024, 0)]
+
+
+def test_visits_hold_what_a_user_looked_at_on_one_day(rows):
+    days = [
+        *[day_of("h", product, 1, views=n, lines=1) for product, n in (("p", 1), ("q", 9))],
+        day_of("h", "carted", 1, carts=1),
+        day_of("h", "p", 0, views=1, lines=0),
+        day_of("g", "p", 1, views=1, lines=0),
+        *[day_of("h", f"p{age}", age, views=1) for age in (83, 84)],
+    ]
+    found = visit_interactions(rows("features.user_product_days", *days), DAY, HALF_LIFE)
+    assert found.columns == [*COLUMNS, "bought"]
+    p, q, lately, long_ago = (1018, 1, 0), (1018, 1, 0), (1024, 0, 0), (613, 83, 0)
+    assert {tuple(row)[1:] for row in found.collect()} == {
+        *[("p", *p), ("q", *q), ("p", *lately), ("p83", *long_ago)]
+    }
+    visits = {}
+    for row in found.collect():
+        visits.setdefault(row["history"], set()).add(row["product_id"])
+    assert sorted(map(sorted, visits.values())) == [["p"], ["p"], ["p", "q"], ["p83"]]
 
 
 def test_nothing_gives_nothing(rows):

@@ -13,7 +13,12 @@ from lakeshop.similarity.histories import (
     InteractionMatrix,
     as_histories,
 )
-from lakeshop.similarity.kernel import MEASURES, statistics_of, top_neighbours
+from lakeshop.similarity.kernel import (
+    MEASURES,
+    expected_support,
+    statistics_of,
+    top_neighbours,
+)
 from lakeshop.similarity.packing import balanced_blocks
 
 OPTIONS = {"measures": ["cosine"], "k": 3, "shrinkage": 0.5, "min_support": 1}
@@ -181,6 +186,26 @@ def test_what_meets_no_more_than_by_chance_has_no_log_likelihood():
     found = neighbours_of(rows, 4, targets=[0], measures=["log_likelihood"])
     # Entropies by hand: G^2 = 2 * 4 * ln 2 for a perfect split of 4 into 2 and 2.
     assert found == [(0, 2, 1, pytest.approx(8 * math.log(2)), 2)]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_support_by_chance_equals_its_definition(seed):
+    """Places beside an item, each filled with others in proportion to their histories."""
+    sets = [{i for i, weight in row.items() if weight} for row in random_rows(seed)]
+    statistics = statistics_of(histories_of(random_rows(seed), 25), 25)
+    pairs = [(i, j) for i in range(25) for j in range(25) if i != j]
+    item, neighbour = np.array(pairs, np.int32).T
+    found = expected_support(statistics, item, neighbour)
+    for (i, j), expected in zip(pairs, found, strict=True):
+        others = sum(len(held - {i}) for held in sets)
+        share = sum(j in held for held in sets) / others
+        assert expected == pytest.approx(sum(len(held) - 1 for held in sets if i in held) * share)
+
+
+def test_two_products_that_fill_all_baskets_meet_as_often_as_by_chance():
+    statistics = statistics_of(histories_of([{0: 1, 1: 1}] * 7, 2), 2)
+    found = expected_support(statistics, np.array([0, 1], np.int32), np.array([1, 0], np.int32))
+    assert found.tolist() == [7.0, 7.0]
 
 
 def test_more_histories_than_a_bestseller_may_have_is_refused():

@@ -10,18 +10,26 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 
 from conftest import HOME, collected
+from lakeshop.engine.context import BuildContext
 from lakeshop.pipeline import all_contracts
 from lakeshop.similarity.histories import WEIGHT_SCALE, as_histories
-from lakeshop.similarity.kernel import MEASURES, statistics_of, top_neighbours
+from lakeshop.similarity.kernel import (
+    MEASURES,
+    expected_support,
+    statistics_of,
+    top_neighbours,
+)
 from lakeshop.similarity.linear import joint_counts, linear_weights
 from lakeshop.similarity.neighbours import (
     PAIR,
     head,
     linear_neighbours_of,
+    neighbours,
     neighbours_of,
     packed_histories,
 )
 
+DAY = date(2026, 3, 10)
 SCHEMA = "history STRING, product_id STRING, weight BIGINT, age INT"
 COLUMNS = ["product_id", "neighbour_id", "rank", "similarity", "support"]
 
@@ -144,9 +152,10 @@ def test_all_measures_equal_the_kernel_on_the_whole(spark, options):
         [w for one in sets for _, w in one],
         n_items=len(products),
     )
+    statistics = statistics_of(whole, len(products))
     kernel = top_neighbours(
         whole,
-        statistics_of(whole, len(products)),
+        statistics,
         np.arange(len(products)),
         measures=list(MEASURES),
         k=options.neighbours,
@@ -154,19 +163,21 @@ def test_all_measures_equal_the_kernel_on_the_whole(spark, options):
         asymmetry=options.asymmetry,
         min_support=options.min_support,
     )
+    by_chance = expected_support(statistics, kernel.item, kernel.neighbour).tolist()
     expected = [
-        (f"basket_{list(MEASURES)[m]}", products[i], products[j], rank, similarity, support)
-        for m, i, j, rank, similarity, support in zip(
+        (f"basket_{list(MEASURES)[m]}", products[i], products[j], *rest)
+        for m, i, j, *rest in zip(
             *[
                 getattr(kernel, name).tolist()
                 for name in ("measure", "item", "neighbour", "rank", "similarity", "support")
             ],
+            by_chance,
             strict=True,
         )
     ]
     histories = packed(spark, ENTRIES, options)
     found = neighbours_of(histories, "basket", tuple(MEASURES), options, pair())
-    assert collected(found, "measure", *COLUMNS) == sorted(expected, key=repr)
+    assert collected(found, *PAIR) == sorted(expected, key=repr)
 
 
 def test_a_neighbour_list_may_be_longer_than_the_catalogue(spark, options):
@@ -205,7 +216,7 @@ LONELY = {
 def test_no_neighbours(spark, options, case):
     """Two histories at least must hold a pair; else the frame is empty and has its columns."""
     found = cosines(spark, LONELY[case], options)
-    assert found.columns == ["measure", *COLUMNS]
+    assert found.columns == list(PAIR)
     assert collected(found) == []
 
 
@@ -283,3 +294,42 @@ def test_weights_may_be_any_number_cosines_at_most_1(rows, contracts):
         if check.name == "similarity_is_plausible"
     ]
     assert [row[0] for row in frame.select(F.expr(rule)).collect()] == list(found.values())
+
+
+def night_of(settings, contracts, options, *, is_named):
+    """A night of a shop whose actions name products, or do not."""
+    actions = settings.shop.entities["user_actions"]
+    columns = dict(actions.columns)
+    if is_named:
+        columns["product_id"] = columns["user_id"]
+    named = {"user_actions": actions.model_copy(update={"columns": columns})}
+    shop = settings.shop.model_copy(update={"entities": named})
+    changed = settings.model_copy(update={"shop": shop, "similarity": options})
+    return BuildContext(DAY, changed, contract=contracts["similarity.neighbours"])
+
+
+@pytest.mark.parametrize(
+    ("measures", "is_named"),
+    [(("cosine",), True), ((), True), (("cosine",), False)],
+    ids=["views", "views that are not wanted", "actions that name no product"],
+)
+def test_visits_count_where_views_are_delivered(rows, settings, contracts, measures, is_named):
+    changes = {"visit_measures": measures, "min_support": 2, "blocks": 2, "linear_ridge": 1.0}
+    options = settings.similarity.model_copy(update=changes)
+    night = night_of(settings, contracts, options, is_named=is_named)
+    days = [
+        {"user_id": user, "product_id": p, "event_date": DAY, "lines": n, "views": 1 - n}
+        for user in ("u", "v")
+        for p, n in (("a", 1), ("b", 1), ("c", 0), ("d", 0))
+    ]
+    tables = {
+        "features.user_product_days": rows("features.user_product_days", *days),
+        "silver.transactions": rows("silver.transactions"),
+        "silver.products": rows("silver.products"),
+    }
+    found = neighbours(tables, night).collect()
+    night.release()
+    pairs = {(row["measure"], row["product_id"]) for row in found}
+    of_users = {(m, p) for m in ("user_cosine", "user_linear") for p in ("a", "b")}
+    of_visits = {("visit_cosine", p) for p in ("c", "d")}
+    assert pairs == (of_users | of_visits if measures and is_named else of_users)

@@ -7,4 +7,5 @@
 from lakeshop.contracts.application import Application
 
 NEIGHBOURS = "similarity.neighbours"
+USER_NEIGHBOURS = "similarity.user_neighbours"
 APPLICATION = Application("similarity", "lakeshop.similarity", sections=("similarity", "shop"))

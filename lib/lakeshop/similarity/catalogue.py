@@ -6,6 +6,7 @@ adjacent in the processor's cache.
 
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -20,10 +21,34 @@ class Catalogue:
 
     product_ids: pa.StringArray
 
+    @property
+    def size(self) -> int:
+        """The number of items."""
+        return len(self.product_ids)
+
     def numbers(self, product_ids: pa.StringArray) -> Integers:
         """The item of each product, -1 where the catalogue lacks it or it is NULL."""
         found = pc.index_in(product_ids, value_set=self.product_ids).fill_null(-1)
         return as_integers("items", found.to_numpy())
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """Items that were numbered before, from 0 on: nothing is held of any of them."""
+
+    size: int
+
+    @property
+    def product_ids(self) -> pa.Int32Array:
+        """The number of each item, in place of its id."""
+        return pa.array(np.arange(self.size, dtype=np.int32))
+
+    def numbers(self, items: pa.Int32Array) -> Integers:
+        """The item of each number: itself."""
+        return as_integers("items", items.to_numpy())
+
+
+Items = Catalogue | Numbers
 
 
 def catalogue_of(events: pd.DataFrame) -> Catalogue:
@@ -48,4 +73,4 @@ def histories_in(product_ids: pa.ListArray, catalogue: Catalogue) -> Interaction
     known = items >= 0
     offsets = offsets_of(known)[offsets_of(lengths)]
     kept = items[known]
-    return as_histories(offsets, kept, [1] * kept.size, n_items=len(catalogue.product_ids))
+    return as_histories(offsets, kept, [1] * kept.size, n_items=catalogue.size)

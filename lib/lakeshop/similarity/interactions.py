@@ -1,10 +1,11 @@
 """Weighted interactions: the input of the neighbours.
 
-Two bases: interactions of the same `user` over time, and products of the same `basket`. Columns:
-history (the user or the order), product_id, weight (fixed-point, 0 to 1) and age (days). A history
-may hold a product several times; its largest weight counts. Many views or clicks therefore never
-make a user weigh more than one. `bought` counts a row's purchases: it is negative where lines were
-taken back, which `packing` subtracts, and 0 of other actions.
+Three bases: interactions of the same `user` over time, products of the same `basket`, and products
+looked at in the same `visit`. Columns: history (the user, the order or the visit), product_id,
+weight (fixed-point, 0 to 1) and age (days). A history may hold a product several times; its largest
+weight counts. Many views or clicks therefore never make a user weigh more than one. `bought` counts
+a row's purchases: it is negative where lines were taken back, which `packing` subtracts, and 0 of
+other actions.
 
 The weight of a pair of products in a history is the product of their weights. It halves with every
 half-life of age: a single weight halves with every two half-lives.
@@ -23,6 +24,7 @@ from lakeshop.similarity.histories import WEIGHT_SCALE
 
 COUNTED_IN: Mapping[Action, str] = {"purchase": "lines", "cart": "carts", "view": "views"}
 """The column of features.user_product_days that counts each action."""
+VISITED_DAYS = 84  # views are many, and tell of what is in the range now
 
 
 def user_interactions(
@@ -71,6 +73,44 @@ def basket_interactions(lines: DataFrame, day: date, half_life_days: float) -> D
             "age",
             sign().alias("bought"),
         )
+    )
+
+
+def visit_interactions(days: DataFrame, day: date, half_life_days: float) -> DataFrame:
+    """One row per visit and product looked at in it: the views of one user on one day.
+
+    Args:
+        days: rows of features.user_product_days.
+        day: the business date; visits of the 84 days to it count.
+        half_life_days: of the weight of a pair.
+    """
+    return (
+        days.withColumn("age", age_in_days(day))
+        .where((F.col("views") > 0) & (F.col("age") < VISITED_DAYS))
+        .select(
+            F.concat_ws("|", "event_date", "user_id").alias("history"),
+            "product_id",
+            _weight(F.lit(1.0), F.col("age"), half_life_days).alias("weight"),
+            "age",
+            F.lit(0).alias("bought"),
+        )
+    )
+
+
+def buyer_interactions(habits: DataFrame, half_life_days: float) -> DataFrame:
+    """One row per product and user who bought it: users are the items of products' histories.
+
+    Args:
+        habits: product_id, the user's `number`, and days_since_purchase, each pair once.
+        half_life_days: of the weight of a pair of users.
+    """
+    age = F.col("days_since_purchase")
+    return habits.select(
+        F.col("product_id").alias("history"),
+        F.col("number").alias("product_id"),
+        _weight(F.lit(1.0), age, half_life_days).alias("weight"),
+        age.alias("age"),
+        F.lit(1).alias("bought"),
     )
 
 

@@ -162,6 +162,25 @@ def top_neighbours(
     )
 
 
+def expected_support(statistics: Statistics, item: Ids, neighbour: Ids) -> Floats:
+    """Histories of each item that would hold its neighbour by chance.
+
+    Histories keep their lengths: the places beside the item are filled with others by how often
+    these occur. So a large basket makes no pair look related (Smith and Linden, "Two decades of
+    recommender systems at Amazon.com", 2017, to first order).
+
+    Args:
+        statistics: of all histories.
+        item: of each pair.
+        neighbour: of each pair, another item.
+    """
+    histories, _ = _as_floats(statistics)
+    beside = (statistics.works - statistics.histories).astype(np.float64)
+    others = histories.sum() - histories
+    expected: Floats = beside[item] * histories[neighbour] / others[item]
+    return expected
+
+
 def _as_floats(statistics: Statistics) -> tuple[Floats, Floats]:
     return statistics.histories.astype(np.float64), statistics.norms.astype(np.float64)
 

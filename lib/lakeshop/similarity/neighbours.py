@@ -1,7 +1,8 @@
 """similarity.neighbours: top-k neighbours of each product, by several measures.
 
 The compiled kernel gives measures over users (`user_cosine`, ...) and over baskets
-(`basket_cosine`, ...). A linear model of the products bought most gives `user_linear`.
+(`basket_cosine`, ...). Where the shop delivers views, it gives them over visits too. A linear model
+of the products bought most gives `user_linear`.
 
 This is the Spark shell round the kernel, in two stages. First, tasks pack interactions into
 histories, 4 bytes an entry. Then each task computes one block of products by reading all histories
@@ -38,14 +39,24 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.config.settings import Similarity
+from lakeshop.config.shop import Shop
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import age_in_days
 from lakeshop.features.exclusions import without_excluded
 from lakeshop.features.user_products import purchase_days
-from lakeshop.similarity.catalogue import Catalogue, catalogue_of
+from lakeshop.similarity.catalogue import Catalogue, Items, catalogue_of
 from lakeshop.similarity.histories import InteractionMatrix
-from lakeshop.similarity.interactions import basket_interactions, user_interactions
-from lakeshop.similarity.kernel import Neighbours, statistics_of, top_neighbours
+from lakeshop.similarity.interactions import (
+    basket_interactions,
+    user_interactions,
+    visit_interactions,
+)
+from lakeshop.similarity.kernel import (
+    Neighbours,
+    expected_support,
+    statistics_of,
+    top_neighbours,
+)
 from lakeshop.similarity.linear import LinearNeighbours, linear_neighbours
 from lakeshop.similarity.node_copy import node_copy
 from lakeshop.similarity.packing import (
@@ -58,7 +69,10 @@ from lakeshop.similarity.packing import (
     packed,
 )
 
-PAIR = ("measure", "product_id", "neighbour_id", "rank", "similarity", "support")
+PAIR = (
+    *("measure", "product_id", "neighbour_id"),
+    *("rank", "similarity", "support", "expected_support"),
+)
 EVENTS_AT_ONCE, PAIRS_AT_ONCE = 2**21, 2**17  # some 200 and 10 MB
 # A worker that leaves its input unread ends, and the next one takes 2 s to start: inputs that are
 # read faster are read.
@@ -66,7 +80,7 @@ LATELY_DAYS = 84  # over which the most bought products are counted
 READ_ANYWAY = 2**28  # bytes
 
 Batches = Iterable[pa.RecordBatch]
-Kernel = Callable[[int, InteractionMatrix, Catalogue], Iterator[pa.RecordBatch]]
+Kernel = Callable[[int, InteractionMatrix, Items], Iterator[pa.RecordBatch]]
 
 _COPIES = itertools.count()
 
@@ -80,7 +94,7 @@ class Packed:
     """
 
     rows: DataFrame
-    catalogue: Broadcast[Catalogue]
+    catalogue: Broadcast[Items]
     name: str
     size: int
     cut: Cut
@@ -99,10 +113,16 @@ def neighbours(tables: Tables, context: BuildContext) -> DataFrame:
         "user": user_interactions(days, context.day, age, options.action_weights),
         "basket": basket_interactions(lines, context.day, age),
     }
-    users, baskets = (
-        packed_histories(rows, options, context.cache) for rows in interactions.values()
-    )
-    for basis, cut in zip(interactions, (users.cut, baskets.cut), strict=True):
+    measures = {"user": options.user_measures, "basket": options.basket_measures}
+    if options.visit_measures and delivers_views(context.settings.shop):
+        interactions["visit"] = visit_interactions(days, context.day, age)
+        measures["visit"] = options.visit_measures
+    histories = {
+        basis: packed_histories(rows, options, context.cache)
+        for basis, rows in interactions.items()
+    }
+    for basis, of_basis in histories.items():
+        cut = of_basis.cut
         if cut.histories:
             context.warn(
                 f"{cut.histories} {basis} histories had more than {options.max_history} products: "
@@ -113,11 +133,19 @@ def neighbours(tables: Tables, context: BuildContext) -> DataFrame:
     return reduce(
         DataFrame.unionByName,
         [
-            neighbours_of(users, "user", options.user_measures, options, pair),
-            neighbours_of(baskets, "basket", options.basket_measures, options, pair),
-            linear_neighbours_of(users, most_bought, options, pair),
+            *[
+                neighbours_of(histories[basis], basis, chosen, options, pair)
+                for basis, chosen in measures.items()
+            ],
+            linear_neighbours_of(histories["user"], most_bought, options, pair),
         ],
     )
+
+
+def delivers_views(shop: Shop) -> bool:
+    """Return whether actions of users name the product acted on."""
+    actions = shop.entities.get("user_actions")
+    return actions is not None and "product_id" in actions.columns
 
 
 def head(purchases: DataFrame, day: date, n: int) -> list[str]:
@@ -144,12 +172,31 @@ def packed_histories(
         options: max_history, and blocks: the least number of parts.
         cache: caches the rows while they are in use.
     """
-    spark = interactions.sparkSession
     known = interactions.where(F.col("product_id").isNotNull())
     events = known.groupBy("product_id").agg(F.count("*").alias("events")).toPandas()
-    catalogue = catalogue_of(events)
+    n_events = int(events["events"].sum())
+    return packed_by(catalogue_of(events), n_events, interactions, options, cache)
+
+
+def packed_by(
+    catalogue: Items,
+    n_events: int,
+    interactions: DataFrame,
+    options: Similarity,
+    cache: Callable[[DataFrame], DataFrame],
+) -> Packed:
+    """Pack interactions into histories of the items of a catalogue.
+
+    Args:
+        catalogue: numbers the items that stand in `product_id`.
+        n_events: how many interactions there are.
+        interactions: see `packed_histories`.
+        options: see `packed_histories`.
+        cache: caches the rows while they are in use.
+    """
+    spark = interactions.sparkSession
     shared, max_history = spark.sparkContext.broadcast(catalogue), options.max_history
-    n_items = len(catalogue.product_ids)
+    n_items = catalogue.size
 
     def pack(batches: Batches) -> Iterator[pa.RecordBatch]:
         yield from as_rows(*packed(numbered(batches, shared.value), n_items, max_history))
@@ -163,7 +210,7 @@ def packed_histories(
         "age",
         "bought",
     )
-    parts = max(options.blocks, -(-int(events["events"].sum()) // EVENTS_AT_ONCE))
+    parts = max(options.blocks, -(-n_events // EVENTS_AT_ONCE))
     rows = hashed.repartition(parts, "hash").mapInArrow(pack, ROW)
     kept = cache(rows)
     # Packs all parts in parallel; later readers read one after the other.
@@ -184,7 +231,7 @@ def neighbours_of(
 
     Args:
         histories: as from `packed_histories`.
-        basis: meaning of a history: user or basket.
+        basis: meaning of a history: user, basket or visit.
         measures: see `kernel.top_neighbours`.
         options: blocks, and parameters of the measures.
         pair: types of `PAIR`.
@@ -192,9 +239,9 @@ def neighbours_of(
     names = pa.array([f"{basis}_{measure}" for measure in measures])
 
     def kernel(
-        block: int, histories: InteractionMatrix, catalogue: Catalogue
+        block: int, histories: InteractionMatrix, catalogue: Items
     ) -> Iterator[pa.RecordBatch]:
-        statistics = statistics_of(histories, len(catalogue.product_ids))
+        statistics = statistics_of(histories, catalogue.size)
         found = top_neighbours(
             histories,
             statistics,
@@ -205,7 +252,9 @@ def neighbours_of(
             asymmetry=options.asymmetry,
             min_support=options.min_support,
         )
-        yield from _named(found, names.take(pa.array(found.measure)), catalogue.product_ids)
+        expected = pa.array(expected_support(statistics, found.item, found.neighbour))
+        measure = names.take(pa.array(found.measure))
+        yield from _named(found, measure, expected, catalogue.product_ids)
 
     return _in_blocks(histories, options.blocks, kernel, pair)
 
@@ -224,7 +273,7 @@ def linear_neighbours_of(
     modelled = pa.array(product_ids, pa.string())
 
     def kernel(
-        block: int, histories: InteractionMatrix, catalogue: Catalogue
+        block: int, histories: InteractionMatrix, catalogue: Items
     ) -> Iterator[pa.RecordBatch]:
         del block
         place_of = Catalogue(modelled).numbers(catalogue.product_ids).astype(np.int32)
@@ -236,7 +285,8 @@ def linear_neighbours_of(
             least=options.linear_least,
         )
         measure = pa.array(["user_linear"]).take(pa.array(np.zeros(found.item.size, np.int32)))
-        yield from _named(found, measure, modelled)
+        unknown = pa.nulls(found.item.size, pa.float64())
+        yield from _named(found, measure, unknown, modelled)
 
     return _in_blocks(histories, 1, kernel, pair)
 
@@ -248,7 +298,7 @@ def _in_blocks(histories: Packed, n_blocks: int, kernel: Kernel, pair: T.StructT
     """
     spark = histories.rows.sparkSession
     shared, name = histories.catalogue, histories.name
-    n_items = len(shared.value.product_ids)
+    n_items = shared.value.size
     is_small = histories.size <= READ_ANYWAY
 
     def compute(batches: Batches) -> Iterator[pa.RecordBatch]:
@@ -266,7 +316,10 @@ def _in_blocks(histories: Packed, n_blocks: int, kernel: Kernel, pair: T.StructT
 
 
 def _named(
-    found: Neighbours | LinearNeighbours, measure: pa.StringArray, product_ids: pa.StringArray
+    found: Neighbours | LinearNeighbours,
+    measure: pa.StringArray,
+    expected: pa.DoubleArray,
+    product_ids: pa.StringArray,
 ) -> Iterator[pa.RecordBatch]:
     """Pairs by product id instead of number."""
     for start in range(0, found.item.size, PAIRS_AT_ONCE):
@@ -278,5 +331,6 @@ def _named(
             pa.array(found.rank[some]),
             pa.array(found.similarity[some]),
             pa.array(found.support[some]),
+            expected[some],
         )
         yield pa.RecordBatch.from_pydict(dict(zip(PAIR, columns, strict=True)))

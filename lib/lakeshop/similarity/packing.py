@@ -20,7 +20,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from lakeshop.ml.arrays import Ids, Integers
-from lakeshop.similarity.catalogue import Catalogue
+from lakeshop.similarity.catalogue import Items
 from lakeshop.similarity.counting import by_group, merge_repeats
 from lakeshop.similarity.histories import (
     InteractionMatrix,
@@ -104,7 +104,7 @@ class Cut:
     interactions: int = 0
 
 
-def numbered(batches: Iterable[pa.RecordBatch], catalogue: Catalogue) -> Interactions:
+def numbered(batches: Iterable[pa.RecordBatch], catalogue: Items) -> Interactions:
     """Rows of hash, other_hash (of the history's id), product_id, weight, age, bought by number.
 
     Rows without a product, with a product outside the catalogue, or of weight 0 are left out, and
