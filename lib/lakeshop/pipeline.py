@@ -93,8 +93,8 @@ def configuration(
     assert_builders(settings, applications)
     contracts = assemble(schemas, applications, find(settings.applications, APPLICATIONS))
     if settings.similarity.schedule == "nightly":
-        neighbours = contracts[similarity.NEIGHBOURS]
-        contracts[neighbours.name] = replace(neighbours, schedule=DAILY)
+        for table in (similarity.NEIGHBOURS, similarity.USER_NEIGHBOURS):
+            contracts[table] = replace(contracts[table], schedule=DAILY)
     return settings, applications, contracts
 
 

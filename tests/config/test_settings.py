@@ -127,6 +127,8 @@ def test_an_unknown_key_like_no_other_is_refused(conf):
         ({"similarity": {"user_measures": []}}, "similarity.user_measures"),
         ({"similarity": {"user_measures": ["cosine", "cosine"]}}, "name each measure once"),
         ({"similarity": {"basket_measures": ["pearson"]}}, "similarity.basket_measures.0"),
+        ({"similarity": {"visit_measures": ["lift", "lift"]}}, "name each measure once"),
+        ({"similarity": {"user_neighbours": -1}}, "similarity.user_neighbours"),
         ({"similarity": {"action_weights": {"view": -0.1}}}, "similarity.action_weights.view"),
         ({"similarity": {"action_weights": {"view": math.nan}}}, "similarity.action_weights.view"),
         ({"similarity": {"action_weights": {"purchase": 3}}}, "similarity.action_weights.purchase"),
@@ -145,6 +147,14 @@ def test_recommendations_by_a_measure_that_is_not_made_are_refused(conf):
         configuration(conf, HOME / "schemas", env="local", shop="complete_journey")
 
 
+def test_boosts_by_the_stock_of_a_shop_that_delivers_none_are_refused(conf):
+    rules = {"boost": [{"stock_above": 100, "odds": 2}]}
+    overlaid(conf / "local.yaml", recommendations={"rules": rules})
+    with pytest.raises(ConfigError, match="delivers no stock, received 100; map the entity stock"):
+        configuration(conf, HOME / "schemas", env="local", shop="complete_journey")
+    configuration(conf, HOME / "schemas", env="local", shop="simulated")
+
+
 def test_recommendations_by_another_measure_that_is_made(conf):
     overlaid(
         conf / "local.yaml",
@@ -153,6 +163,16 @@ def test_recommendations_by_another_measure_that_is_made(conf):
     )
     settings = read(conf)
     assert settings.recommendations.new_measure in settings.similarity.measures_of_users
+
+
+def test_past_nights_that_teach_lie_within_what_a_training_reads(conf):
+    overlaid(conf / "local.yaml", recommendations={"learning": {"origins": 9}})
+    with pytest.raises(ConfigError, match="origins should let nights reach back 35 days"):
+        configuration(conf, HOME / "schemas", env="local", shop="complete_journey")
+    (conf / "local.yaml").write_text("")
+    overlaid(conf / "local.yaml", evaluation={"horizon_days": 14})
+    with pytest.raises(ConfigError, match="received 5 nights, 70 days"):
+        configuration(conf, HOME / "schemas", env="local", shop="complete_journey")
 
 
 def test_all_faults_at_once(conf):

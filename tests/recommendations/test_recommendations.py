@@ -1,5 +1,6 @@
 """The lists of a small shop: what is in them, why, and for whom."""
 
+import json
 import math
 from datetime import date, timedelta
 from decimal import Decimal
@@ -7,18 +8,28 @@ from decimal import Decimal
 import pytest
 from pyspark.sql import functions as F
 
-from lakeshop.config.shop import ExcludedProducts
+from lakeshop.config.shop import Entity, ExcludedProducts
 from lakeshop.engine.context import BuildContext
-from lakeshop.engine.transforms import FIXED_POINT_SCALE
+from lakeshop.errors import ModelError
 from lakeshop.features.products import products
 from lakeshop.features.user_products import user_products
 from lakeshop.features.users import users
-from lakeshop.recommendations.buy_again import again_list, again_log_odds
 from lakeshop.recommendations.recommendations import probability, recommendations
-from lakeshop.recommendations.settings import AgainTerms
+from lakeshop.recommendations.settings import ChosenProducts, ShopRules
 from lakeshop.recommendations.similar_products import share, similar_products
+from lakeshop.training.registry import sha256_of
 
 DAY = date(2026, 3, 31)
+ACTIONS = Entity.model_validate(
+    {
+        "path": "actions/{date}.csv",
+        "format": "csv",
+        "columns": {
+            "action_id": "id", "user_id": "user", "action": "action", "product_id": "product",
+            "occurred_at": {"column": "at", "format": "yyyy-MM-dd", "zone": "UTC"},
+        },
+    }
+)  # fmt: skip
 
 
 def bought(user: str, product: str, *ages: int) -> list[dict[str, object]]:
@@ -61,6 +72,7 @@ def tables(rows, night):
         "features.product_days": rows("features.product_days"),
         "silver.promotions": rows("silver.promotions"),
         "silver.users": rows("silver.users", {"user_id": "ann"}, {"user_id": "eve"}),
+        "models.recommendations": rows("models.recommendations"),
         "similarity.neighbours": rows(
             "similarity.neighbours",
             *[
@@ -189,6 +201,94 @@ def test_a_shop_of_guests_alone_has_lists_of_what_sells(tables, rows, night):
     assert listed(tables, night)[1] == {"bread", "wine", "milk"}
 
 
+def shop_of(rows, night, days, **more):
+    """Tables of a shop whose users did this; it has no neighbours yet."""
+    names = [i.table for i in night.contract.inputs]
+    more_names = ("features.product_days", "silver.promotions")
+    made = {name: rows(name) for name in {*names, *more_names}} | more
+    made["features.user_product_days"] = rows("features.user_product_days", *days)
+    made["features.user_products"] = user_products(made, night)
+    made["features.users"] = users(made, night)
+    made["features.products"] = products(made, night)
+    return made
+
+
+@pytest.fixture
+def young(night, contracts):
+    return BuildContext(DAY, night.settings, contract=contracts["gold.recommendations"])
+
+
+def lists_of(tables, night):
+    found = {}
+    for row in sorted(recommendations(tables, night).collect(), key=lambda r: r["rank"]):
+        found.setdefault((row["user_id"], row["list"]), []).append(row["product_id"])
+    return found
+
+
+def test_a_shop_without_neighbours_has_lists_of_what_is_bought(rows, young):
+    days = [*bought("ann", "milk", 2), *bought("ann", "bread", 1), *bought("bob", "wine", 1)]
+    found = lists_of(shop_of(rows, young, days), young)
+    assert set(found["ann", "again"]) == {"milk", "bread"}
+    assert found["ann", "new"] == ["wine"]
+    assert set(found["bob", "new"]) == {"milk", "bread"}
+    assert set(found["*", "new"]) == {"milk", "bread", "wine"}
+
+
+def test_a_shop_of_one_product(rows, young):
+    known = rows("silver.users", {"user_id": "ann"}, {"user_id": "eve"})
+    tables = shop_of(rows, young, bought("ann", "milk", 2), **{"silver.users": known})
+    assert lists_of(tables, young) == {
+        ("ann", "again"): ["milk"],
+        ("eve", "new"): ["milk"],
+        ("*", "new"): ["milk"],
+    }
+
+
+def test_a_shop_with_views_and_no_purchases_shows_its_range(rows, young):
+    seen = [{"user_id": "ann", "product_id": "milk", "event_date": DAY, "views": 3, "lines": 0}]
+    catalogue = rows("silver.products", {"product_id": "milk"}, {"product_id": "wine"})
+    tables = shop_of(rows, young, seen, **{"silver.products": catalogue})
+    mapped = of_shop(young, entities={"user_actions": ACTIONS})
+    for context in (young, mapped):
+        assert lists_of(tables, context)["*", "new"] == ["milk", "wine"]
+    nothing = shop_of(rows, young, [])
+    assert lists_of(nothing, young) == {}
+
+
+def test_what_is_never_shown_is_in_no_list_and_no_reason(tables, night):
+    """Nor does it take the place of another product, or stand in the lists of strangers."""
+    hidden = ShopRules(never=ChosenProducts(products=("bread",)))
+    without = with_settings(night, rules=hidden)
+    rows = recommendations(tables, without).collect()
+    assert {row["product_id"] for row in rows} == {"milk", "wine"}
+    assert {row["user_id"] for row in rows} >= {"*", "eve", "ann"}
+    assert not any("Rye bread" in row["reason"] for row in rows)
+
+
+def test_a_shop_whose_networks_are_no_better_ranks_by_the_prior_terms(tables, rows, night):
+    """And so does one whose champion is of a version with other inputs."""
+    by_prior = sorted(map(tuple, recommendations(tables, night).collect()), key=repr)
+    row = {"name": "recommendations", "method": "x", "is_champion": True, "inputs": ["no such"]}
+    row |= {"model": b"no model", "sha256": sha256_of(b"no model")}
+    for told in ({"serves": "prior"}, {"serves": "network"}):
+        context = BuildContext(DAY, night.settings)
+        models = rows("models.recommendations", row | {"metrics": json.dumps(told)})
+        if told["serves"] == "network":
+            with pytest.raises(ModelError):  # a file that holds no model is refused first
+                recommendations(tables | {"models.recommendations": models}, context)
+            continue
+        found = recommendations(tables | {"models.recommendations": models}, context).collect()
+        assert sorted(map(tuple, found), key=repr) == by_prior
+
+
+def test_what_was_looked_at_is_offered_and_says_so(tables, night):
+    mapped = of_shop(night, entities={"user_actions": ACTIONS})
+    found = [r for r in recommendations(tables, mapped).collect() if r["user_id"] == "dee"]
+    assert found
+    assert not any(row["is_fallback"] for row in found)
+    assert "looked_at" in {row["source"] for row in found if row["product_id"] == "milk"}
+
+
 def test_lists_reasons_and_fallbacks(tables, night):
     found = recommendations(tables, night).collect()
     lists = {}
@@ -213,24 +313,6 @@ def test_lists_reasons_and_fallbacks(tables, night):
     assert all(0 < r["score"] < 1 for r in found)
 
 
-def test_the_log_odds_of_buying_again_by_hand(spark):
-    values = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0)
-    terms = AgainTerms(**dict(zip(AgainTerms.model_fields, values, strict=True)))
-    row = {
-        "habit": FIXED_POINT_SCALE, "recent": FIXED_POINT_SCALE // 2,
-        "repeat_rate": 0.01, "times": 2, "last_age": 10,
-        "first_age": 30, "days_between_purchases": 20.0, "purchase_days_14": 3,
-        "purchase_days_84": 6, "mailer_stores": 1, "recent_purchases": 3 * FIXED_POINT_SCALE,
-    }  # fmt: skip
-    found = spark.createDataFrame([row]).select(again_log_odds(terms)).first()[0]
-    # gap = (30 - 10 + 2 * 20) / (2 + 1) = 20, so last / gap = 0.5; trend = 4 / (1 + 1) = 2
-    expected = (
-        0.5 + math.log(1.02) + 2 * 0.5 + 3 * math.log(0.01) + 0 + 5 * math.log(0.6) ** 2
-        + 6 * math.log(2) + 7 * math.log(2) + 8 * math.log(4)
-    )  # fmt: skip
-    assert found == pytest.approx(expected)
-
-
 def test_scores_stay_within_what_their_contracts_allow(spark):
     """However sure the terms are: an account of all walk-ins buys the same product each day."""
     rows = spark.createDataFrame([(x,) for x in (-1e6, -20.0, 0.0, 20.0, 1e6)], "x double")
@@ -246,26 +328,15 @@ def test_scores_stay_within_what_their_contracts_allow(spark):
     assert found == [1e-6, 0.123457, 1.0, 1.0]
 
 
-def test_lists_are_as_long_as_configured_and_do_not_depend_on_partitions(tables, night, settings):
-    short = settings.recommendations.model_copy(update={"list_length": 1})
-    habits = tables["features.user_products"]
-    made = [
-        sorted(
-            map(
-                tuple,
-                again_list(
-                    habits.repartition(n),
-                    tables["features.products"],
-                    tables["features.users"],
-                    short,
-                ).collect(),
-            ),
-            key=repr,
-        )
-        for n in (1, 7)
-    ]
+def test_lists_are_as_long_as_configured_and_do_not_depend_on_partitions(tables, night):
+    short = with_settings(night, list_length=1)
+    made = []
+    for parts in (1, 7):
+        moved = {name: frame.repartition(parts) for name, frame in tables.items()}
+        found = recommendations(moved, short).collect()
+        made.append(sorted(map(tuple, found), key=repr))
+        assert {row["rank"] for row in found} == {1}
     assert made[0] == made[1]
-    assert [row[2] for row in made[0]] == [1] * 3  # rank 1 of ann, bob and cem
 
 
 def test_similar_products_prefer_baskets_and_leave_out_what_is_not_sold(tables, night):

@@ -116,16 +116,23 @@ class Features(FrozenModel):
 
 Action = Literal["purchase", "cart", "view"]
 Measure = Literal["co_count", "cosine", "asymmetric_cosine", "jaccard", "lift", "log_likelihood"]
-Measures = Annotated[tuple[Measure, ...], Field(min_length=1), AfterValidator(_each_once)]
+NoneOrMore = Annotated[tuple[Measure, ...], AfterValidator(_each_once)]
+Measures = Annotated[NoneOrMore, Field(min_length=1)]
 
 
 class Similarity(FrozenModel):
-    """Measures of neighbours, when and with which limits they are searched for."""
+    """Measures of neighbours, when and with which limits they are searched for.
+
+    Visits count where the shop delivers views of products; without `visit_measures` they do not.
+    With 0 `user_neighbours` no users like a user are searched for.
+    """
 
     schedule: Literal["nightly", "training"]
     user_measures: Measures
     basket_measures: Measures
+    visit_measures: NoneOrMore = ("cosine",)
     neighbours: PositiveInt
+    user_neighbours: NonNegativeInt = 0
     shrinkage: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     asymmetry: Share
     min_support: PositiveInt

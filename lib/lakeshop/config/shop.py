@@ -55,6 +55,7 @@ def known_zone(name: str) -> str:
 Zone = Annotated[str, AfterValidator(known_zone)]
 TableName = Annotated[str, Field(pattern=r"^[A-Za-z_]\w*(\.[A-Za-z_]\w*)?$")]
 Name = Annotated[str, Field(min_length=1)]
+NamePattern = Annotated[str, Field(pattern=r"[^*\s]")]  # `*` stands for any text, but not alone
 # Where a table lies, who reads it and in how many parts makes no difference to its rows.
 Local = Field(exclude=True)
 
@@ -322,7 +323,7 @@ class ExcludedProducts(FrozenModel):
 
     ids: tuple[Name, ...] = ()
     categories: tuple[Name, ...] = ()
-    patterns: tuple[Annotated[str, Field(pattern=r"[^*\s]")], ...] = ()
+    patterns: tuple[NamePattern, ...] = ()
 
 
 class Shop(FrozenModel):

@@ -2,10 +2,13 @@
 
 A night D scores the night `horizon_days` before it, by what happened in between. Figures of
 ours and of the baselines stand side by side; the paired interval over users says whether a
-difference in nDCG could be chance. Several nights are also compared as one.
+difference in nDCG could be chance. Several nights are also compared as one. Figures of ours are
+also of groups of users. Subject `recommendation_models` has the night that a training held out: the
+networks beside the prior terms, and what each source of candidates reached.
 """
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
 from functools import reduce
 
@@ -14,15 +17,26 @@ from pyspark.sql import DataFrame
 from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
-from lakeshop.dates import days_between
+from lakeshop.dates import days_between, newest_weekday
 from lakeshop.engine.context import BuildContext
-from lakeshop.engine.metrics import EvaluationContext, as_figures
-from lakeshop.ml.ranking import coverage, paired_interval
-from lakeshop.recommendations.methods import OURS, PER_USER, Scored, lists_of, relevant, user_scores
-from lakeshop.recommendations.report import report
+from lakeshop.engine.metrics import EvaluationContext, Figure, as_figures
+from lakeshop.ml.ranking import coverage, gini, paired_interval
+from lakeshop.recommendations.groups import group_figures, user_groups, with_groups
+from lakeshop.recommendations.methods import (
+    LISTS,
+    OURS,
+    PER_USER,
+    Scored,
+    lists_of,
+    relevant,
+    user_scores,
+)
+from lakeshop.recommendations.report import report, report_models
 
-SUBJECT = "recommendations"
-LISTS, DAYS = "gold.recommendations", "features.user_product_days"
+SUBJECT, MODEL_SUBJECT = "recommendations", "recommendation_models"
+MODELS, RECALL = "models.recommendations", "candidate_recall"
+PUBLISHED, DAYS = "gold.recommendations", "features.user_product_days"
+USERS = "silver.users"
 
 
 def evaluate(context: EvaluationContext) -> None:
@@ -30,12 +44,13 @@ def evaluate(context: EvaluationContext) -> None:
 
     A night whose figures are there, from the same tables, is not scored again.
     """
+    of_models(context, newest_weekday(context.settings.training.weekday_number, context.last))
     horizon = timedelta(days=context.settings.evaluation.horizon_days)
     ended = [day - horizon for day in days_between(context.first, context.last)]
     nights = [
         night
         for night in ended
-        if context.is_made(LISTS, night)
+        if context.is_made(PUBLISHED, night)
         and not context.is_published(night, SUBJECT, _source(context, night))
     ]
     if not nights:
@@ -48,6 +63,24 @@ def evaluate(context: EvaluationContext) -> None:
         report(title, figures, context.settings, counted="user-nights")
 
 
+def of_models(context: EvaluationContext, day: date) -> None:
+    """Publish the figures of the night that the training of a day held out."""
+    source = (context.content(MODELS, day),)
+    night = day - timedelta(days=context.settings.evaluation.horizon_days)
+    if not source[0] or context.is_published(night, MODEL_SUBJECT, source):
+        return
+    trained = context.read(MODELS, day, day).select("method", "metrics").collect()
+    stated = {row["method"]: json.loads(row["metrics"]) for row in trained}
+    one = next(iter(stated.values()))
+    found: list[Figure] = [
+        *[(method, "ndcg", "merged", its["ndcg"]) for method, its in stated.items()],
+        *[(name, "ndcg", "merged", one[name]) for name in ("prior", "lambdarank")],
+        *[(name, RECALL, of, share) for name, of, share in one[RECALL]],
+    ]
+    report_models(night, found)
+    context.publish(night, MODEL_SUBJECT, found, source)
+
+
 def _night_scores(context: EvaluationContext, day: date) -> DataFrame:
     """Score one night, publish its figures, and return its rows per user."""
     night, k = BuildContext(day, context.settings), context.settings.evaluation.cutoff
@@ -57,9 +90,14 @@ def _night_scores(context: EvaluationContext, day: date) -> DataFrame:
         lists, relevant(scored), scored.products, k=k, n_users=context.rows("features.users", day)
     )
     scores = context.cache(scores.withColumn("night", F.lit(day)))
-    coverages = _coverages(lists, context.rows("features.products", day), context.figure)
+    groups = context.cache(user_groups(scored.users, context.read(USERS, None, day)))
+    compared = group_figures(scores, groups)
+    segments = {*LISTS, *[segment for _, _, segment, _ in compared]}
+    shown = with_groups(lists, groups).where(F.col("list").isin(sorted(segments)))
+    exposed = exposures(shown, context.rows("features.products", day), context.figure)
     lifts = ndcg_lift(scores, context.figure)
-    figures = as_figures(reduce(DataFrame.unionByName, [means(scores), lifts, coverages]))
+    found = as_figures(reduce(DataFrame.unionByName, [means(scores), lifts, exposed]))
+    figures = [*found, *compared]
     report(f"{day}", figures, context.settings)
     context.publish(day, SUBJECT, figures, _source(context, day))
     return scores
@@ -70,7 +108,7 @@ def _scored(context: EvaluationContext, day: date) -> Scored:
     after = day + timedelta(days=1), day + timedelta(days=context.settings.evaluation.horizon_days)
     delivered_after = read(DAYS, *after)
     return Scored(
-        recommendations=read(LISTS, day, day).where("user_id != '*'"),
+        recommendations=read(PUBLISHED, day, day).where("user_id != '*'"),
         users=read("features.users", day, day),
         products=read("features.products", day, day),
         neighbours=context.read_newest("similarity.neighbours", day),
@@ -121,18 +159,39 @@ def _interval(group: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _coverages(lists: DataFrame, catalogue_size: int, figure: T.StructType) -> DataFrame:
-    """Share of the products of the range that a method's lists show to anybody."""
-    products = lists.groupBy("method", "list").agg(F.collect_set("product_id").alias("products"))
-    rows = [
-        (row["method"], "coverage", row["list"], coverage([row["products"]], catalogue_size))
-        for row in products.collect()
-    ]
-    return lists.sparkSession.createDataFrame(rows, figure)
+def exposures(lists: DataFrame, catalogue_size: int, figure: T.StructType) -> DataFrame:
+    """Coverage of the range and Gini index of exposure, by method and list, as metrics.
+
+    Args:
+        lists: as from `lists_of`; of users who stayed away too.
+        catalogue_size: products of the range.
+        figure: types of a figure.
+    """
+    shown = lists.groupBy("method", "list", "product_id").agg(F.count("*").alias("times"))
+    return shown.groupBy("method", "list").applyInPandas(_exposure(catalogue_size), figure)
+
+
+def _exposure(catalogue_size: int) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def figures(shown: pd.DataFrame) -> pd.DataFrame:
+        return pd.DataFrame(
+            {
+                "method": shown["method"].iloc[0],
+                "metric": ["coverage", "gini"],
+                "segment": shown["list"].iloc[0],
+                "value": [
+                    coverage([shown["product_id"].tolist()], catalogue_size),
+                    gini(shown["times"].to_numpy(), catalogue_size),
+                ],
+            }
+        )
+
+    return figures
 
 
 def _source(context: EvaluationContext, day: date) -> tuple[object, ...]:
     """Name what a night's figures are computed from: what it knew, and the days after it."""
     outcome = day + timedelta(days=context.settings.evaluation.horizon_days)
-    known = (LISTS, "features.users", "features.products", "features.user_products")
-    return *[context.content(table, day) for table in known], context.contents(DAYS, day, outcome)
+    known = (PUBLISHED, "features.users", "features.products", "features.user_products")
+    groups = context.contents(USERS, None, day)
+    found = [context.content(table, day) for table in known]
+    return *found, groups, context.contents(DAYS, day, outcome)

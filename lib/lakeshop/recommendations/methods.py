@@ -113,9 +113,10 @@ def relevant(scored: Scored) -> DataFrame:
 
 def ours(recommendations: DataFrame, k: int) -> DataFrame:
     """The published lists, and both merged by score."""
-    best = [F.desc("score"), F.asc("product_id")]
-    merged = top_per(recommendations.drop("rank"), ["user_id"], best, k)
-    merged = merged.withColumn("list", F.lit("merged"))
+    # Of equal scores the order of the lists holds: the shop may have given a product its place.
+    best = [F.desc("score"), F.asc("place"), F.asc("product_id")]
+    merged = top_per(recommendations.withColumnRenamed("rank", "place"), ["user_id"], best, k)
+    merged = merged.drop("place").withColumn("list", F.lit("merged"))
     published = recommendations.where(F.col("rank") <= k)
     return _rows(merged.unionByName(published), OURS)
 

@@ -46,13 +46,22 @@ def sold_out(counts: DataFrame, day: date) -> DataFrame:
         counts: rows of silver.stock.
         day: the business date; of a store without a count in the 14 days to it nothing is known.
     """
+    is_there = (F.col("newest.on_hand") > 0) | (F.coalesce("newest.on_order", F.lit(0)) > 0)
+    of_product = _newest(counts, day).groupBy("product_id").agg(F.bool_or(is_there).alias("there"))
+    return of_product.where("NOT there").select("product_id")
+
+
+def newest_units(counts: DataFrame, day: date) -> DataFrame:
+    """product_id and units on hand in all stores by their newest counts of the 14 days to `day`."""
+    units = F.sum(F.greatest("newest.on_hand", F.lit(0))).cast("double").alias("units")
+    return _newest(counts, day).groupBy("product_id").agg(units)
+
+
+def _newest(counts: DataFrame, day: date) -> DataFrame:
     since = F.date_sub(F.lit(day), COUNTED_DAYS)
     units = F.struct("on_hand", "on_order")
-    newest = (
+    return (
         counts.where(F.col("event_date").between(since, F.lit(day)))
         .groupBy("product_id", "store_id")
         .agg(F.max_by(units, F.struct("event_date", "business_date")).alias("newest"))
     )
-    is_there = (F.col("newest.on_hand") > 0) | (F.coalesce("newest.on_order", F.lit(0)) > 0)
-    of_product = newest.groupBy("product_id").agg(F.bool_or(is_there).alias("is_there"))
-    return of_product.where("NOT is_there").select("product_id")

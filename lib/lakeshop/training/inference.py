@@ -5,7 +5,6 @@ second. The `.keras` file stays the model of record; `exported` refuses a LiteRT
 give the same.
 """
 
-import hashlib
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from pyspark.sql import Row
 from lakeshop.engine.context import BuildContext
 from lakeshop.errors import ModelError
 from lakeshop.ml.arrays import Floats, Floats32
+from lakeshop.ml.hashing import draws_of
 from lakeshop.training.backend import KERAS, without_greetings
 from lakeshop.training.registry import LAYER_MODULES, Model, model_of, sha256_of, verify
 from lakeshop.training.specification import FeatureSpec
@@ -194,7 +194,7 @@ def _converted(model: Any) -> bytes:
 
 def _with_odd_values(records: Floats32, seed: str) -> Floats32:
     """The same rows with missing, infinite and large values among theirs."""
-    draw = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8], "big"))
+    draw = draws_of(seed)
     odd = np.array([np.nan, np.nan, np.inf, -np.inf, LARGE, -LARGE], np.float32)
     places = draw.random(records.shape) < 0.15
     return np.where(places, draw.choice(odd, records.shape), records).astype(np.float32)

@@ -8,11 +8,12 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 
-from lakeshop.ml.arrays import Floats32
+from lakeshop.ml.arrays import Floats32, Integers
 
 Config = str | Mapping[str, Any]
 
@@ -30,7 +31,7 @@ class FeatureSpec:
     target: tuple[str, ...]
     weight: str | None = None
 
-    @property
+    @cached_property
     def stored(self) -> tuple[str, ...]:
         """Every column once: inputs, target, weight."""
         named = [c for columns in self.inputs.values() for c in columns] + list(self.target)
@@ -58,11 +59,18 @@ class FeatureSpec:
 
 
 def _gathered(records: Floats32, stored: tuple[str, ...], names: tuple[str, ...]) -> Floats32:
-    places = [stored.index(name) for name in names]
-    first = places[0]
-    if places == list(range(first, first + len(places))):
-        return np.ascontiguousarray(records[:, first : first + len(places)])
+    places = _places(stored, names)
+    first, last = int(places[0]), int(places[-1])
+    if np.array_equal(places, np.arange(first, last + 1)):
+        return np.ascontiguousarray(records[:, first : last + 1])
     return np.ascontiguousarray(records[:, places])
+
+
+@lru_cache(maxsize=64)
+def _places(stored: tuple[str, ...], names: tuple[str, ...]) -> Integers:
+    """Of lists of pairs there are thousands of columns, and each batch asks."""
+    place = {name: number for number, name in enumerate(stored)}
+    return np.array([place[name] for name in names], np.int64)
 
 
 @dataclass(frozen=True)

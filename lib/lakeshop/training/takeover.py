@@ -6,12 +6,12 @@ days and digests, so that nothing becomes stale and nothing is trained again.
 
 from pyspark.sql import functions as F
 
+from lakeshop.contracts.migration import with_gained_columns
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.inputs import input_versions
 from lakeshop.engine.run import Run
 from lakeshop.storage.content import EMPTY
 from lakeshop.storage.files import drop
-from lakeshop.storage.lake import with_gained_columns
 from lakeshop.storage.publications import Publication
 from lakeshop.storage.run_log import LOG
 

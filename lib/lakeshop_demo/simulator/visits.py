@@ -39,9 +39,11 @@ class Visits:
         return len(self.row)
 
 
-def visits_of(arguments: Arguments, people: People, first: int, last: int) -> Visits:
-    """The visits on the days `first` to `last` - 1."""
-    chance, season = Chance(arguments.seed), Season(arguments.start)
+def visits_of(
+    arguments: Arguments, people: People, first: int, last: int, chance: Chance | None = None
+) -> Visits:
+    """The visits on the days `first` to `last` - 1; those of other draws by another `chance`."""
+    chance, season = chance or Chance(arguments.seed), Season(arguments.start)
     days = np.arange(first - WORLD.memory_days, last)
     chances, is_birthday = visit_chances(people, season, days)
     came = chance.uniform("visit", people.users[:, None], days) < chances
