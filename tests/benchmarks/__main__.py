@@ -10,6 +10,7 @@ from benchmarks import (
     fraud_features,
     night,
     night_growth,
+    recommend,
     training,
     weekly_neighbours,
 )
@@ -28,6 +29,7 @@ OTHERS = {
     "fraud_features": fraud_features.run,
     "night": night.run,
     "night_growth": night_growth.run,
+    "recommend": recommend.run,
     "training": training.run,
     "weekly_neighbours": weekly_neighbours.run,
 }

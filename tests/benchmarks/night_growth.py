@@ -133,13 +133,13 @@ def _prepared(point: Growth, scale: float) -> tuple[Lake, date]:
     if not done.exists():
         shutil.rmtree(lake.folder, ignore_errors=True)
         lake.folder.mkdir(parents=True)
-        _simulate(lake, users, night)
+        simulate(lake, users, night)
         lake.night(FIRST, night - timedelta(days=1), lake.folder / "log.txt")
         done.touch()
     return lake, night
 
 
-def _simulate(lake: Lake, users: int, night: date) -> None:
+def simulate(lake: Lake, users: int, night: date) -> None:
     """Write all drops until a night.
 
     Raises:
