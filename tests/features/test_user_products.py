@@ -58,8 +58,8 @@ def test_worked_habits(spark, options):
     # Half-life 28: 1 + 1/2 + 1/4. Half-life 7: 1 + 1/16 + 1/256.
     # At age 7: 2^(-7/28) = 0.8408964152537145, times 2^20 = 881743.8, and 1/2.
     assert collected(habits(purchases, DAY, options)) == [
-        ("ann", "p", 3, 1, 1, 1, 3, 0, 56, ONE * 7 // 4, ONE + ONE // 16 + ONE // 256),
-        ("bob", "p", 1, 0, 1, 1, 1, 7, 7, 881744, ONE // 2),
+        ("ann", "p", 3, 1, 1, 1, 3, None, 0, 56, ONE * 7 // 4, ONE + ONE // 16 + ONE // 256),
+        ("bob", "p", 1, 0, 1, 1, 1, None, 7, 7, 881744, ONE // 2),
     ]
 
 
@@ -77,7 +77,7 @@ def test_habits_equal_brute_force_whatever_the_partitioning(spark, options):
         ages = [age for *p, age in keys if tuple(p) == pair]
         sums = [sum(fixed(age, half_life) for age in ages) for half_life in (28, 7)]
         counts = [sum(age < days for age in ages) for days in TRENDS]
-        expected.append((*pair, len(ages), *counts, min(ages), max(ages), *sums))
+        expected.append((*pair, len(ages), *counts, None, min(ages), max(ages), *sums))
     assert collected(habits(purchases.coalesce(1), DAY, options)) == expected
     assert collected(habits(purchases.repartition(7), DAY, options)) == expected
 
@@ -99,6 +99,7 @@ def moved(age, units, refunded="0", user="ann", filed=None, **changed):
         "units": Decimal(units),
         "refunded": Decimal(refunded),
         "lines": int(Decimal(units) + Decimal(refunded) > 0),
+        "views": 0,
     } | changed
 
 
@@ -140,3 +141,31 @@ def test_a_pair_of_which_nothing_is_left_has_no_purchase_day(rows, settings):
     [row] = user_products(tables, BuildContext(DAY, settings)).collect()
     assert (row["purchase_days"], row["purchase_days_84"], row["habit"], row["recent"]) == (0,) * 4
     assert (row["days_since_purchase"], row["days_since_first_purchase"]) == (5, 5)
+
+
+def test_days_of_a_purchase_are_counted_apart_where_the_product_was_viewed(rows, settings):
+    """Not days of a view alone, nor those that were brought back; filed twice counts once."""
+    days = [
+        moved(9, "1", views=2),
+        moved(8, "1"),
+        moved(7, "0", views=3),
+        moved(6, "1", views=1),
+        moved(6, "0", views=1, filed=5),
+        moved(4, "1", views=1),
+        moved(3, "-1", "1"),
+        moved(2, "1", user="bob"),
+    ]
+    tables = {"features.user_product_days": rows("features.user_product_days", *days)}
+
+    def counted(chosen):
+        found = user_products(tables, BuildContext(DAY, chosen)).collect()
+        return {row["user_id"]: row["purchase_days_viewed"] for row in found}
+
+    views = settings.shop.entities["user_actions"].columns | {
+        "product_id": settings.shop.entities["transactions"].columns["product_id"]
+    }
+    actions = settings.shop.entities["user_actions"].model_copy(update={"columns": views})
+    entities = {**settings.shop.entities, "user_actions": actions}
+    shop = settings.shop.model_copy(update={"entities": entities})
+    assert counted(settings.model_copy(update={"shop": shop})) == {"ann": 2, "bob": 0}
+    assert counted(settings) == {"ann": None, "bob": None}

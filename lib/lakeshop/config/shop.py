@@ -384,6 +384,12 @@ class Shop(FrozenModel):
         return lines is not None and lines.on_conflict == "last"
 
     @property
+    def delivers_views(self) -> bool:
+        """Return whether actions of users name the product acted on."""
+        actions = self.entities.get("user_actions")
+        return actions is not None and "product_id" in actions.columns
+
+    @property
     def required_tables(self) -> frozenset[str]:
         """Name the tables of the entities that each night should bring."""
         optional = {name for name, entity in self.entities.items() if entity.required is False}

@@ -27,6 +27,8 @@ TRENDS = (3, 14, 28, 84)  # days over which purchase days are counted
 def user_products(tables: Tables, context: BuildContext) -> DataFrame:
     """One row per user and product bought in the look-back."""
     parts = purchases_and_refunds(tables["features.user_product_days"])
+    if not context.settings.shop.delivers_views:
+        parts = [part.drop("is_viewed") for part in parts]
     plain, moved = (habits(part, context.day, context.settings.features) for part in parts)
     return plain.unionByName(moved)  # of different pairs: none need be moved
 
@@ -39,8 +41,11 @@ def purchase_days(days: DataFrame) -> DataFrame:
     return bought.where(F.col("n") > 0).drop("n")  # less what was taken back
 
 
-def purchases_and_refunds(days: DataFrame) -> tuple[DataFrame, DataFrame]:
-    """As `purchase_days`, with `is_kept`: whether not all of it was brought back.
+def purchases_and_refunds(days: DataFrame) -> list[DataFrame]:
+    """As `purchase_days`, with `is_kept` and `is_viewed`.
+
+    The first tells whether not all of it was brought back, the second whether the user viewed the
+    product on that day.
 
     Units that a user holds of a product rise by purchases and fall by refunds. A purchase is
     gone where they fall to what they were before it. Purchases without units are kept.
@@ -51,7 +56,7 @@ def purchases_and_refunds(days: DataFrame) -> tuple[DataFrame, DataFrame]:
     units, refunded = in_parts("units", THOUSANDTHS), in_parts("refunded", THOUSANDTHS)
     refunded = F.coalesce(refunded, F.greatest(-units, F.lit(0)))
     filed = (
-        days.select(*(*PAIR, "event_date", "lines", units.alias("net"), refunded.alias("refunded")))
+        days.select(*_PURCHASE, "lines", "views", units.alias("net"), refunded.alias("refunded"))
         .where("lines != 0 OR refunded != 0 OR net != 0")
         # Hardly a day is filed twice: moved once by pair, rows need not be moved again to sum them.
         .repartition(*PAIR)
@@ -62,14 +67,15 @@ def purchases_and_refunds(days: DataFrame) -> tuple[DataFrame, DataFrame]:
     moved = filed.join(falling, on=list(PAIR), how="left_semi").transform(_per_day)
     # Nothing of a plain pair is refunded. Asked of both, they read the same columns: moved once.
     bought = plain.where("lines > 0 AND refunded = 0 AND net >= 0")
-    return bought.select(*_PURCHASE, F.lit(True).alias("is_kept")), _kept(moved)
+    return [bought.selectExpr(*_PURCHASE, "true AS is_kept", _IS_VIEWED), _kept(moved)]
 
 
 _PURCHASE = (*PAIR, "event_date")
+_IS_VIEWED = "views > 0 AS is_viewed"
 
 
 def _per_day(filed: DataFrame) -> DataFrame:
-    sums = [F.sum(name).alias(name) for name in ("lines", "net", "refunded")]
+    sums = [F.sum(name).alias(name) for name in ("lines", "views", "net", "refunded")]
     return filed.groupBy(*_PURCHASE).agg(*sums)
 
 
@@ -83,7 +89,8 @@ def _kept(per_day: DataFrame) -> DataFrame:
         per_day.withColumn("held", held)
         .withColumn("least", least)
         .where("lines > 0")  # less what was taken back
-        .select(*_PURCHASE, (is_left | ~is_counted).alias("is_kept"))
+        .withColumn("is_kept", is_left | ~is_counted)
+        .selectExpr(*_PURCHASE, "is_kept", _IS_VIEWED)
     )
 
 
@@ -92,15 +99,19 @@ def habits(purchases: DataFrame, day: date, settings: Features) -> DataFrame:
 
     Args:
         purchases: as from `purchases_and_refunds`; ages are of kept ones, where there are any.
+            `is_viewed` may be absent, where the shop delivers no views.
         day: the business date.
         settings: half-lives of `habit` and of `recent`, the fixed-point sums of the purchase days'
             weights.
     """
     age, is_kept = age_in_days(day), F.col("is_kept")
+    is_told = "is_viewed" in purchases.columns
+    viewed = F.count_if(is_kept & F.col("is_viewed")) if is_told else F.lit(None)
     kept_age = F.when(is_kept, age)
     return purchases.groupBy(*PAIR).agg(
         F.count_if(is_kept).alias("purchase_days"),
         *[F.count_if(kept_age < days).alias(f"purchase_days_{days}") for days in TRENDS],
+        viewed.cast("bigint").alias("purchase_days_viewed"),
         F.coalesce(F.min(kept_age), F.min(age)).alias("days_since_purchase"),
         F.coalesce(F.max(kept_age), F.max(age)).alias("days_since_first_purchase"),
         *[

@@ -174,6 +174,15 @@ def _recent_share_of_visits(b: Batch) -> Floats:
     return np.where(b.is_known, np.log((b.pair["purchase_days_84"] + 0.1) / (visits + 2)), 0.0)
 
 
+def _unviewed(b: Batch) -> Floats:
+    """Purchase days on which the user did not view the product: it is on their own list.
+
+    0 where the shop delivers no views.
+    """
+    p = b.pair
+    return np.maximum(np.nan_to_num(p["purchase_days"] - p["purchase_days_viewed"]), 0.0)
+
+
 def _trend(days: int) -> Feature:
     return lambda b: trend_of(b.of_product, days)
 
@@ -220,6 +229,8 @@ FEATURES: dict[str, tuple[str, Feature]] = {
     "times_28": (HABIT, _of_pair("purchase_days_28", 1.0)),
     "share_of_visits": (HABIT, _share_of_visits),
     "recent_share_of_visits": (HABIT, _recent_share_of_visits),
+    "unviewed": (HABIT, lambda b: np.log1p(_unviewed(b))),
+    "unviewed_share": (HABIT, lambda b: _unviewed(b) / (b.pair["purchase_days"] + 1)),
     "repeat_rate": (HABIT, lambda b: np.log(np.maximum(b.of_product["repeat_rate"], 1e-6))),
     "repeat_share": (HABIT, lambda b: b.of_product["repeat_share"]),
     "due": (TIMING, _due),

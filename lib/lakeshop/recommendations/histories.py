@@ -17,7 +17,7 @@ from lakeshop.recommendations.shelf import Shelf
 # Of a user and a product bought: columns of features.user_products.
 PAIR_COLUMNS = (
     "purchase_days", "purchase_days_3", "purchase_days_14", "purchase_days_28", "purchase_days_84",
-    "days_since_purchase", "days_since_first_purchase", "habit", "recent",
+    "purchase_days_viewed", "days_since_purchase", "days_since_first_purchase", "habit", "recent",
 )  # fmt: skip
 # Of a user and a product seen: sums of features.user_product_days.
 ACTION_COLUMNS = ("views", "carts", "days_since_action")

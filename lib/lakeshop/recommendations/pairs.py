@@ -53,9 +53,8 @@ def user_rows(known: Known, tables: Tables, context: BuildContext) -> DataFrame:
 def acted_on(known: Known, tables: Tables, context: BuildContext) -> DataFrame:
     """As `actions` until the night; none where the shop delivers no actions of products."""
     options = context.settings.section(RecommendationSettings)
-    entity = context.settings.shop.entities.get("user_actions")
     days = tables["features.user_product_days"]
-    if entity is None or "product_id" not in entity.columns:
+    if not context.settings.shop.delivers_views:
         days = days.where("false")
     return actions(days, known.day, options.candidates.action_days)
 

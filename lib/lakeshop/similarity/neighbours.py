@@ -39,7 +39,6 @@ from pyspark.sql import functions as F
 from pyspark.sql import types as T
 
 from lakeshop.config.settings import Similarity
-from lakeshop.config.shop import Shop
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import age_in_days
 from lakeshop.features.exclusions import without_excluded
@@ -114,7 +113,7 @@ def neighbours(tables: Tables, context: BuildContext) -> DataFrame:
         "basket": basket_interactions(lines, context.day, age),
     }
     measures = {"user": options.user_measures, "basket": options.basket_measures}
-    if options.visit_measures and delivers_views(context.settings.shop):
+    if options.visit_measures and context.settings.shop.delivers_views:
         interactions["visit"] = visit_interactions(days, context.day, age)
         measures["visit"] = options.visit_measures
     histories = {
@@ -140,12 +139,6 @@ def neighbours(tables: Tables, context: BuildContext) -> DataFrame:
             linear_neighbours_of(histories["user"], most_bought, options, pair),
         ],
     )
-
-
-def delivers_views(shop: Shop) -> bool:
-    """Return whether actions of users name the product acted on."""
-    actions = shop.entities.get("user_actions")
-    return actions is not None and "product_id" in actions.columns
 
 
 def head(purchases: DataFrame, day: date, n: int) -> list[str]:
