@@ -19,7 +19,7 @@ from lakeshop.recommendations.histories import (
     USER_COLUMNS,
     users_in,
 )
-from lakeshop.recommendations.ranking import HeldOut, prior_log_odds, prior_terms
+from lakeshop.recommendations.ranking import HeldOut, best_share, prior_log_odds, prior_terms
 from lakeshop.recommendations.settings import Exploration, RecommendationSettings
 from lakeshop.recommendations.shelf import PRODUCT_COLUMNS, shelf_of
 
@@ -241,3 +241,22 @@ def test_ndcg_of_users_held_out_by_hand() -> None:
     found = held.ndcg(np.array([0.9, 0.5, math.nan, 0.1, 0.1]), 2)
     best = 1 + 1 / math.log2(3)
     assert found.tolist() == pytest.approx([1 / math.log2(3) / best, 0.0])
+
+
+@pytest.mark.parametrize(("told", "expected"), [(200, 1.0), (2, 0.7)])
+def test_a_larger_share_of_what_was_learned_needs_users_to_show_it(told, expected) -> None:
+    """Two products each: what was learned names the one bought, if all of it counts."""
+    users = 200
+    bought = np.tile([False, True], users)
+    prior = np.tile([0.9, 0.0], users)
+    learned = np.where(bought & (np.repeat(np.arange(users), 2) < told), 1.0, 0.0)
+    held = HeldOut(
+        user=np.repeat(np.arange(users), 2),
+        product=np.tile([1, 2], users),
+        inputs=np.zeros((2 * users, 1), np.float32),
+        bought=bought,
+        is_known=bought,
+        sources=np.ones(2 * users, np.int64),
+        relevant=np.tile([0, 1], (users, 1)),
+    )
+    assert best_share(prior, learned, held, (0.7, 1.0, 0.5), 1) == expected

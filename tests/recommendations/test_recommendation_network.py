@@ -76,8 +76,10 @@ def test_what_is_learned_is_added_to_the_prior_terms() -> None:
 def test_predictions_add_a_share_of_what_was_learned() -> None:
     x = drawn(6, 1)
     stated = STATED | {"list_size": 1}
-    whole = network.wide_and_deep(stated, damping=1.0)
-    half = network.wide_and_deep(stated, damping=0.5)
+    whole = network.wide_and_deep(stated)
+    assert network.adds_to_prior(whole)
+    assert not network.adds_to_prior(network.baseline(stated))
+    half = network.damped(network.wide_and_deep(stated), 0.5)
     half.set_weights(whole.get_weights())
     prior = prior_log_odds(x[:, 0], [*NAMES, *GROUPS], STATED["prior"])[:, None]
     of_whole, of_half = (np.asarray(model(fed(x))) for model in (whole, half))

@@ -13,6 +13,7 @@ from lakeshop.recommendations.features import GROUPS
 from lakeshop.recommendations.shelf import BUCKETS
 
 SCORER = "scorer"
+ADDED = "added"  # layer of what a network adds to the prior terms
 
 
 def log_odds(statistics: Mapping[str, Any]) -> Any:
@@ -47,7 +48,6 @@ def wide_and_deep(
     width: int = 128,
     embedding: int = 4,
     dropout: float = 0.3,
-    damping: float = 0.7,
 ) -> Any:
     """What prior terms lack: a linear part and a deep one (Cheng et al. 2016), added to them.
 
@@ -58,7 +58,6 @@ def wide_and_deep(
         width: units of the first hidden layer; the second has half of them.
         embedding: size of the embedding of a department, and of a category.
         dropout: after each hidden layer.
-        damping: share of what was learned that predictions add to the prior terms.
     """
     import keras
 
@@ -72,8 +71,19 @@ def wide_and_deep(
         hidden = keras.layers.Dropout(dropout)(hidden)
     deep = keras.layers.Dense(1)(hidden)
     learned = keras.layers.Add()([deep, _linear(scaled, inputs["known"])])
-    parts = [_prior(inputs, statistics), Damping(damping)(learned)]
+    parts = [_prior(inputs, statistics), Damping(1.0, name=ADDED)(learned)]
     return _of_lists(inputs, keras.layers.Add()(parts), statistics)
+
+
+def adds_to_prior(model: Any) -> bool:
+    """Whether a network of lists adds what it learned to the prior terms."""
+    return any(layer.name == ADDED for layer in model.get_layer(SCORER).layers)
+
+
+def damped(model: Any, share: float) -> Any:
+    """The network, whose predictions add a share of what it learned to the prior terms."""
+    model.get_layer(SCORER).get_layer(ADDED).share = share
+    return model
 
 
 def of_pairs(model: Any) -> Any:

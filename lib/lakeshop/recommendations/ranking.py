@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from lakeshop.ml.arrays import Bools, Floats, Floats32, Integers
+from lakeshop.ml.ranking import paired_interval
 from lakeshop.recommendations.settings import RecommendationSettings
 
 
@@ -44,6 +45,33 @@ class HeldOut:
         counted = relevant > 0
         ndcg: Floats = found[counted] / best[np.minimum(relevant[counted], k)]
         return ndcg
+
+
+def is_better(ndcg: Floats, than: Floats) -> bool:
+    """Whether the paired interval of differences over users is above zero."""
+    if ndcg.size < 2:
+        return False
+    found = paired_interval(ndcg - than, np.arange(ndcg.size).astype(str))
+    return bool(found.low > 0)
+
+
+def best_share(
+    prior: Floats, learned: Floats, held: HeldOut, shares: Sequence[float], k: int
+) -> float:
+    """The share of what was learned to add to the prior terms: the first unless one is better.
+
+    Args:
+        prior: log-odds of the candidates by the prior terms.
+        learned: what a network adds to them.
+        held: the week held out, whose nDCG at `k` decides.
+        shares: to choose from, from 0 to 1.
+        k: length of the list.
+    """
+    best, *others = shares
+    for other in others:
+        of_other, of_best = (held.ndcg(prior + share * learned, k) for share in (other, best))
+        best = other if is_better(of_other, of_best) else best
+    return best
 
 
 CONSTANT = "constant"

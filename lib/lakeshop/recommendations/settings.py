@@ -59,13 +59,15 @@ class LearningSettings(FrozenModel):
 
     `origins` earlier nights, a week apart, of which the newest is held out; at most `pairs` pairs
     of `list_size` to a list, and the lists of at most `validation_users` users held out. Networks
-    compete, the simplest first.
+    compete, the simplest first. One that adds to the prior terms adds a share of what it learned,
+    chosen among `damping`.
     """
 
     origins: Annotated[int, Field(ge=2)]
     pairs: PositiveInt
     list_size: PositiveInt
     validation_users: PositiveInt
+    damping: Annotated[tuple[Share, ...], Field(min_length=1)] = later((0.7, 1.0))
     networks: Mapping[str, NetworkConfig]
 
 

@@ -15,21 +15,27 @@ from typing import Any
 import numpy as np
 from pyspark.sql import DataFrame, Row
 from pyspark.sql import functions as F
+from scipy.special import expit
 
 from lakeshop.config.training import NetworkConfig
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
 from lakeshop.engine.transforms import sorted_frame
 from lakeshop.ml.arrays import Floats, Floats32
-from lakeshop.ml.calibration import calibrated
-from lakeshop.ml.ranking import paired_interval
+from lakeshop.ml.calibration import calibrated, log_odds
 from lakeshop.recommendations.bar import can_be_set, lambdarank
 from lakeshop.recommendations.candidate_recall import candidate_recall
 from lakeshop.recommendations.candidates import source_names
 from lakeshop.recommendations.examples import Origin, columns_of_list, held_out, lists, origins
 from lakeshop.recommendations.features import GROUPS, columns_of_pair, measures_in, names_of
-from lakeshop.recommendations.network import of_pairs
-from lakeshop.recommendations.ranking import HeldOut, prior_log_odds, prior_terms
+from lakeshop.recommendations.network import adds_to_prior, damped, of_pairs
+from lakeshop.recommendations.ranking import (
+    HeldOut,
+    best_share,
+    is_better,
+    prior_log_odds,
+    prior_terms,
+)
 from lakeshop.recommendations.settings import RecommendationSettings
 from lakeshop.training.inference import Network, loaded, predictions, with_export
 from lakeshop.training.networks import batches_of, checkpoint_location, model_spec, training_plan
@@ -182,7 +188,8 @@ def _trained(
 ) -> tuple[Model, Floats]:
     """A network as it reads one pair, calibrated on the week held out, and its nDCG there."""
     shards = night.settings.training.shards
-    size = training_set.statistics["list_size"]
+    size, cutoff = training_set.statistics["list_size"], night.settings.evaluation.cutoff
+    options = night.settings.section(RecommendationSettings)
     steps, plan = batches_of(network, training_set.count, shards), training_plan(network, shards)
     columns = columns_of_list(training_set.names, size)
     stated = {**training_set.statistics, "method": method}
@@ -194,8 +201,14 @@ def _trained(
         key=["user_id", "origin"],
         data_version=f"{night.day} {night.provenance.content}",
     )
-    pairs, held = of_pairs(trained.model()), training_set.held_out
-    scores = _scores(pairs, training_set.names, held.inputs)
+    model, held, share = trained.model(), training_set.held_out, None
+    scores = _scores(of_pairs(model), training_set.names, held.inputs)
+    if adds_to_prior(model):
+        prior = prior_log_odds(held.inputs, training_set.names, prior_terms(options))
+        learned = log_odds(scores) - prior
+        share = best_share(prior, learned, held, options.learning.damping, cutoff)
+        model, scores = damped(model, share), expit(prior + share * learned)
+    pairs = of_pairs(model)
     payload = as_bytes(calibrated(pairs, scores, held.bought).model)
     row = {
         "name": MODEL_NAME,
@@ -205,7 +218,9 @@ def _trained(
         "usual": [*training_set.statistics["mean"], *[0.0] * len(GROUPS)],
         "model": payload,
         "sha256": sha256_of(payload),
-        "parameters": json.dumps({"recipe": _recipe(trained.spec), "plan": asdict(plan)}),
+        "parameters": json.dumps(
+            {"recipe": _recipe(trained.spec), "plan": asdict(plan), "damping": share}
+        ),
         "score_quantiles": [],
         "training_id": trained.training_id,
         "trained_rows": training_set.count,
@@ -213,7 +228,7 @@ def _trained(
         "trained_to": training_set.last,
     }
     # Calibration keeps the order.
-    return row, held.ndcg(scores, night.settings.evaluation.cutoff)
+    return row, held.ndcg(scores, cutoff)
 
 
 def _recipe(spec: Any) -> dict[str, Any]:
@@ -278,14 +293,6 @@ def _of_network(row: Row, training_set: TrainingSet) -> Floats:
     predict = loaded(Network.of(row))
     columns = columns_of_pair(training_set.names)
     return predictions(predict, columns, training_set.held_out.inputs, 1)[:, 0]
-
-
-def is_better(ndcg: Floats, than: Floats) -> bool:
-    """Whether the paired interval of differences over users is above zero."""
-    if ndcg.size < 2:
-        return False
-    found = paired_interval(ndcg - than, np.arange(ndcg.size).astype(str))
-    return bool(found.low > 0)
 
 
 def _mean(values: Floats) -> float | None:
