@@ -66,7 +66,10 @@ def test_an_old_result_is_not_taken_for_a_new_one(tmp_path):
 
 
 def test_a_family_ends_with_its_members():
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    started = [sys.executable, "-c", "print(flush=True); input()"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(started, **pipes) as child:
+        assert child.stdout.readline(), "before that it has hardly any memory"
         assert memory.family(child.pid) == {child.pid}
         assert memory.mebibytes(child.pid) > 1
         child.communicate(b"\n")
