@@ -1,10 +1,12 @@
 """Cost of a command: seconds, CPU of the JVM and of Python apart, memory of all its processes."""
 
+import contextlib
+import ctypes
 import os
 import resource
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from benchmarks.memory import PROC, ProcessSampler, Sampler, family, stat
 
 TICKS = os.sysconf("SC_CLK_TCK")
 PERIOD = 0.2  # seconds between two looks at the CPU of the processes
+SET_CHILD_SUBREAPER = 36  # of prctl(2)
+PATIENCE = 10.0  # seconds for processes that outlive the command
 # As a script runs it, with a name of the module: a function's own names are three times as fast.
 LOOP = compile("i = 0\nwhile i < 10_000_000: i += 1", "<loop>", "exec")
 
@@ -69,7 +73,7 @@ def cost_of(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: P
     """Run a command and return what it took; its output goes to `log`."""
     loop = unit()
     before, begun = _children(), time.monotonic()
-    with log.open("w") as output:
+    with log.open("w") as output, _adopting_orphans():
         child = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=output)
         try:
             with Sampler(child.pid) as memory, CpuSampler(child.pid) as cpu:
@@ -77,10 +81,36 @@ def cost_of(command: Sequence[str], *, cwd: Path, env: Mapping[str, str], log: P
         finally:
             child.kill()
             child.wait()
+        _wait_for(cpu.seen - {child.pid})
     ended = time.monotonic()
     peak, total = memory.peak(begun, ended), _children() - before
     loop = (loop + unit()) / 2
     return Cost(code, ended - begun, total, cpu.jvm_seconds, peak, loop, cpu.until)
+
+
+@contextlib.contextmanager
+def _adopting_orphans() -> Iterator[None]:
+    """Be the parent of those whose own ends: Spark's daemon waits for none of its last workers."""
+    prctl = ctypes.CDLL(None).prctl
+    prctl(SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    try:
+        yield
+    finally:
+        prctl(SET_CHILD_SUBREAPER, 0, 0, 0, 0)
+
+
+def _wait_for(pids: Collection[int]) -> None:
+    """Wait for those that are children now: the CPU of others was counted by their parents."""
+    left, until = set(pids), time.monotonic() + PATIENCE
+    while left and time.monotonic() < until:
+        for pid in tuple(left):
+            try:
+                ended, _ = os.waitpid(pid, os.WNOHANG)
+            except ChildProcessError:
+                ended = pid
+            if ended:
+                left.discard(pid)
+        time.sleep(PERIOD / 10)
 
 
 def _children() -> float:
@@ -94,6 +124,7 @@ class CpuSampler(ProcessSampler):
     """Samples the CPU seconds of a process and its descendants."""
 
     until: list[tuple[float, float]] = field(default_factory=list)
+    seen: set[int] = field(default_factory=set)
     _jvms: dict[int, float] = field(default_factory=dict)
 
     @property
@@ -105,6 +136,7 @@ class CpuSampler(ProcessSampler):
         while not self._left.wait(PERIOD):
             total = 0.0
             for pid in family(self.pid):
+                self.seen.add(pid)
                 name, own, of_ended = _used(pid)
                 total += own + of_ended
                 if name == "java":

@@ -88,6 +88,16 @@ def test_the_cpu_of_children_counts(tmp_path):
     assert found.units_at(0) == 0
 
 
+def test_the_cpu_of_those_that_outlive_their_parent_counts(tmp_path):
+    busy = "import time\nwhile time.process_time() < 1: pass"
+    careless = f"import subprocess, sys\nsubprocess.Popen([sys.executable, '-c', {busy!r}])"
+    waiting = "import subprocess, sys\nsubprocess.run([sys.executable, '-c', sys.argv[1]])"
+    command = [sys.executable, "-c", waiting, f"{careless}\nimport time\ntime.sleep(0.5)"]
+    found = cost_of(command, cwd=tmp_path, env=dict(os.environ), log=tmp_path / "log")
+    assert found.code == 0, (tmp_path / "log").read_text()
+    assert found.cpu > 1, "the orphan's second"
+
+
 def test_of_what_rounds_measured_the_least_and_the_median():
     rounds = [
         {("night", "total", "spark_jobs"): 280.0},
