@@ -20,7 +20,6 @@ from scipy.special import expit
 from lakeshop.config.training import NetworkConfig
 from lakeshop.contracts.model import BUSINESS_DATE
 from lakeshop.engine.context import BuildContext, Tables
-from lakeshop.engine.transforms import sorted_frame
 from lakeshop.ml.arrays import Floats, Floats32
 from lakeshop.ml.calibration import calibrated, log_odds
 from lakeshop.recommendations.bar import can_be_set, lambdarank
@@ -57,7 +56,7 @@ SERVES = "serves"  # in the metrics of a training day: which of the two ranks fr
 COMPARED_PAIRS = 4096  # on which LiteRT must give what Keras gives
 # What never varied taught nothing: its weights, still as drawn, must not count once it varies.
 CONSTANT_VARIANCE = 1e30
-STATISTICS_LISTS = 2000  # of which means and variances are taken
+SAMPLED_LISTS = 2000  # of which means and variances are taken, and of which the bar learns
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +68,7 @@ class TrainingSet:
         count: number of lists.
         first, last: days of the first origin, and of the one held out.
         names: inputs of a pair, in order.
+        sample: records of the first lists by a hash, float32[n, inputs and targets of a list].
         statistics: of the inputs, and sizes.
         held_out: candidates of the newest origin.
     """
@@ -78,6 +78,7 @@ class TrainingSet:
     first: date
     last: date
     names: tuple[str, ...]
+    sample: Floats32
     statistics: Mapping[str, Any]
     held_out: HeldOut
 
@@ -125,13 +126,15 @@ def _training_set(tables: Tables, night: BuildContext) -> TrainingSet | None:
         newest, tables, night, min(1.0, options.validation_users / max(came[newest.known.day], 1))
     )
     names = names_of(_measures(newest, night))
+    sample = _sample(known)
     return TrainingSet(
         known,
         count,
         others[-1].known.day,
         night.day,
         names,
-        _statistics(known, names, night),
+        sample,
+        _statistics(sample, names, night),
         _held_out(measured, len(names)),
     )
 
@@ -149,15 +152,18 @@ def _measures(origin: Origin, night: BuildContext) -> set[str]:
     return {main, *[row["measure"] for row in found]}
 
 
-def _statistics(rows: DataFrame, names: tuple[str, ...], night: BuildContext) -> dict[str, Any]:
-    """Means and variances of the numbers, over the pairs of the first lists by a hash."""
+def _sample(rows: DataFrame) -> Floats32:
+    order = F.xxhash64("user_id", "origin")
+    first = rows.orderBy(order, "user_id", "origin").limit(SAMPLED_LISTS).select(RECORD)
+    return np.array([row[RECORD] for row in first.collect()], np.float32)
+
+
+def _statistics(sample: Floats32, names: tuple[str, ...], night: BuildContext) -> dict[str, Any]:
+    """Means and variances of the numbers, over the pairs of a sample of lists."""
     options = night.settings.section(RecommendationSettings)
     size, width = options.learning.list_size, len(names) - len(GROUPS)
-    order = F.xxhash64("user_id", "origin")
-    first = rows.orderBy(order, "user_id", "origin").limit(STATISTICS_LISTS).select(RECORD)
-    records = np.array([row[RECORD] for row in first.collect()], np.float64)
-    inputs = records[:, : size * width].reshape(-1, width)
-    numbers = inputs[records[:, -size:].ravel() >= 0]
+    inputs = sample[:, : size * width].reshape(-1, width).astype(np.float64)
+    numbers = inputs[sample[:, -size:].ravel() >= 0]
     variance = numbers.var(axis=0)
     return {
         "names": [name for name in names if name not in GROUPS],
@@ -280,12 +286,11 @@ def _compared(
 
 
 def _pairs(training_set: TrainingSet) -> tuple[Floats32, Floats]:
-    """Inputs and targets of all lists, float32[n, size, inputs] and float64[n, size]."""
-    rows = sorted_frame(training_set.rows, ["user_id", "origin"])
+    """Inputs and targets of the sample, float32[n, size, inputs] and float64[n, size]."""
     names, size = training_set.names, training_set.statistics["list_size"]
-    records = np.array(rows[RECORD].tolist(), np.float32).reshape(len(rows), -1)
+    records = training_set.sample
     numbers, codes = np.split(records[:, :-size], [size * (len(names) - len(GROUPS))], axis=1)
-    parts = [part.reshape(len(rows), size, -1) for part in (numbers, codes)]
+    parts = [part.reshape(len(records), size, -1) for part in (numbers, codes)]
     return np.concatenate(parts, axis=2), records[:, -size:].astype(np.float64)
 
 
