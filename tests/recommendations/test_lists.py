@@ -40,7 +40,9 @@ def rules_of(
     always: tuple[tuple[int, int, int], ...] = (),
     boost: dict[int, float] | None = None,
     never: tuple[int, ...] = (),
+    *,
     caps: tuple[tuple[str, int], ...] = (),
+    soft: tuple[tuple[str, int], ...] = (),
     share: float = 0.0,
 ) -> Rules:
     """Rules numbered as those of settings: places, then one boost, then caps."""
@@ -49,13 +51,16 @@ def rules_of(
     added = np.array([(boost or {}).get(number, 0.0) for number in range(n)])
     first = len(always) + 1
     return Rules(
-        names=("",) * (first + len(caps)),
+        names=("",) * (first + len(caps) + len(soft)),
         unmatched=(),
         never=np.isin(np.arange(n), never),
         boost=added,
         boosted_by=np.where(added != 0, len(always), -1).astype(np.int32),
         always=FixedPlaces(product, listed, place, rule.astype(np.int32)),
-        caps=tuple(Cap(level, most, first + i) for i, (level, most) in enumerate(caps)),
+        caps=tuple(
+            Cap(level, most, first + i, is_soft=i >= len(caps))
+            for i, (level, most) in enumerate([*caps, *soft])
+        ),
         explored_share=share,
     )
 
@@ -116,6 +121,22 @@ def test_not_five_milks() -> None:
     picks = picked_lists(FIVE, groups, rules_of(5, caps=(("category", 2),)), 4)
     # The third milk made room for product 3, and no other milk comes after it.
     assert tuples(picks) == [(NEW, 1, 0, 5.0, -1), (NEW, 2, 1, 4.0, -1), (NEW, 3, 3, 2.0, 1)]
+
+
+def test_milks_beyond_variety_come_after_all_others() -> None:
+    groups = groups_of(5, category=[7, 7, 7, 1, 7])
+    picks = picked_lists(FIVE, groups, rules_of(5, soft=(("category", 2),)), 5)
+    assert tuples(picks) == [
+        (NEW, 1, 0, 5.0, -1),
+        (NEW, 2, 1, 4.0, -1),
+        (NEW, 3, 3, 2.0, 1),
+        (NEW, 4, 2, 2.0, -1),  # the third milk, with no better odds than the row before it
+        (NEW, 5, 4, 1.0, -1),
+    ]
+    # With a rule of the shop beside it there is no third milk.
+    rules = rules_of(5, caps=(("category", 2),), soft=(("category", 1),))
+    picks = picked_lists(FIVE, groups, rules, 5)
+    assert shown(picks, FIVE, NEW) == [0, 3, 1]
 
 
 def test_products_without_a_category_are_not_of_one_kind() -> None:
@@ -232,11 +253,11 @@ def one_list(rows, odds, queue, fixed, *, shelf, rules, length, places) -> list[
     held = [i for _, i, _ in fixed]
     cause: dict[str, int] = {}
 
-    def taken(queue: list[int], kind: str, until: int) -> list[tuple[int, int]]:
+    def taken(queue: list[int], kind: str, until: int, caps=rules.caps) -> list[tuple[int, int]]:
         result = []
         while queue and len(held) < until:
             i = queue.pop(0)
-            for cap in rules.caps:
+            for cap in caps:
                 codes = getattr(shelf, cap.level).tolist()
                 code = codes[rows[i][1]]
                 if code >= 0 and [codes[rows[h][1]] for h in held].count(code) >= cap.most:
@@ -250,7 +271,10 @@ def one_list(rows, odds, queue, fixed, *, shelf, rules, length, places) -> list[
 
     first = taken(best, "best", length - places)
     last = taken(explored, "explored", min(len(held) + places, length))
-    line = first + taken(best, "best", length) + last
+    line = first + taken(best, "best", length)
+    hard = [cap for cap in rules.caps if not cap.is_soft]
+    left = [i for i in queue if not rows[i][4] and i not in held]
+    line += taken(left, "left", length, hard) + last
     result: list[tuple[int, int, bool]] = []
     while fixed or line:
         if fixed and (not line or fixed[0][0] <= len(result) + 1):
@@ -292,6 +316,7 @@ def test_equals_a_plain_loop(seed: int, n: int, length: int) -> None:
         boost={int(p): rng.integers(-4, 5) / 4 for p in rng.permutation(n)[:3]},
         never=tuple(p for p in rng.permutation(n)[:2].tolist() if p not in placed),
         caps=tuple((level, int(rng.integers(1, 4))) for level in LEVELS if rng.random() < 0.5),
+        soft=tuple((level, int(rng.integers(1, 3))) for level in LEVELS if rng.random() < 0.3),
         share=rng.choice([0.0, 0.0, 0.2, 0.5, 1.0]),
     )
     scored = scored_of(*rows)

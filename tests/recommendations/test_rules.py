@@ -30,7 +30,7 @@ STOCK = pd.DataFrame({"product_id": ["p3", "p4", "gone"], "units": [101, 100, 90
 
 
 def settings_of(**keys: object) -> RecommendationSettings:
-    return RecommendationSettings.model_validate({**BASE, **keys})
+    return RecommendationSettings.model_validate({**BASE, "variety": {}, **keys})
 
 
 def compiled(**rules: object):
@@ -47,6 +47,19 @@ def test_nothing_stated_changes_nothing() -> None:
     stated = settings_of().model_dump_json()
     assert "rules" not in stated  # the digest of a lake of before stays
     assert "explore" not in stated
+    assert "variety" not in stated
+
+
+def test_variety_follows_what_the_shop_says() -> None:
+    stated = {"rules": {"at_most": {"brand": 2}}, "variety": {"category": 4, "department": 9}}
+    rules = rules_of(settings_of(**stated), CATALOGUE)
+    assert [(cap.most, rules.names[cap.rule], cap.is_soft) for cap in rules.caps] == [
+        (2, "at most 2 per brand", False),
+        (4, "variety, 4 per category", True),
+        (9, "variety, 9 per department", True),
+    ]
+    with pytest.raises(ValidationError, match=r"variety\.category"):
+        settings_of(variety={"category": 0})
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,14 @@ NO_RULE = -1
 class Cap:
     """The most rows of one code in a list, and the number of the rule that says so.
 
-    `level` names the codes: category, brand or department.
+    `level` names the codes: category, brand or department. A soft cap gives way where a list would
+    stay short.
     """
 
     level: str
     most: int
     rule: int
+    is_soft: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,8 +82,13 @@ class Filling:
             held[lists, self.size[lists]] = codes[rows]
         self.size[lists] += 1
 
-    def fill(self, queue: Queue, until: Integers) -> Integers:
+    def fill(self, queue: Queue, until: Integers, *, is_strict: bool = True) -> Integers:
         """Move rows of a queue to the lists until each has the size `until`, or no row is left.
+
+        Args:
+            queue: rows by list.
+            until: the size of each list.
+            is_strict: soft caps bind too.
 
         Returns:
             The rows, those of one list in the order of the queue.
@@ -95,7 +102,7 @@ class Filling:
                 return np.concatenate(found)
             rows = queue.rows[queue.cursor[lists]]
             queue.cursor[lists] += 1
-            binding = self._binding(lists, rows)
+            binding = self._binding(lists, rows, is_strict=is_strict)
             is_first = (binding != NO_RULE) & (queue.moved_by[lists] == NO_RULE)
             queue.moved_by[lists[is_first]] = binding[is_first]
             is_free = binding == NO_RULE
@@ -103,10 +110,12 @@ class Filling:
             self.moved_by[rows[is_free]] = queue.moved_by[lists[is_free]]
             found.append(rows[is_free])
 
-    def _binding(self, lists: Integers, rows: Integers) -> Ids:
+    def _binding(self, lists: Integers, rows: Integers, *, is_strict: bool) -> Ids:
         """The rule of the first cap that keeps a row out of its list."""
         binding = np.full(rows.size, NO_RULE, dtype=np.int32)
         for held, (cap, codes) in zip(self._held, self._caps, strict=True):
+            if cap.is_soft and not is_strict:
+                continue
             code = codes[rows]
             same = np.count_nonzero(held[lists] == code[:, None], axis=1)
             is_full = (code >= 0) & (same >= cap.most)

@@ -116,8 +116,12 @@ def picked_lists(scored: Scored, groups: ProductGroups, rules: Rules, length: in
     kept[NEW::2] = int(rules.explored_share * length + 0.5)
     first = filling.fill(best, length - kept)
     last = filling.fill(explored, np.minimum(filling.size + kept, length))
-    rest = filling.fill(best, np.full(n_lists, length))
-    others = np.concatenate([first, rest, last])
+    whole = np.full(n_lists, length)
+    rest = filling.fill(best, whole)
+    is_left = may_show & ~scored.explored
+    is_left[np.concatenate([first, rest])] = False
+    set_aside = filling.fill(queue_of(keys, is_left, n_lists), whole, is_strict=False)
+    others = np.concatenate([first, rest, set_aside, last])
     others = others[np.argsort(of_list[others], kind="stable")]
 
     rows, rank = _ranked(others, of_list, entry, rules.always)

@@ -49,11 +49,15 @@ def rules_of(
         ValueError: a boost is by stock, and there is none.
     """
     stated = settings.rules
-    caps = [(level, most) for level, most in stated.at_most if most is not None]
+    caps, soft = (
+        [(level, most) for level, most in of_levels if most is not None]
+        for of_levels in (stated.at_most, settings.variety)
+    )
     names = [
         *[f"always {shown.product}" for shown in stated.always],
         *[_boost_name(boost) for boost in stated.boost],
         *[f"at most {most} per {level}" for level, most in caps],
+        *[f"variety, {most} per {level}" for level, most in soft],
     ]
     n_always, n_boosts = len(stated.always), len(stated.boost)
     # What is sold out or discontinued has no place, whoever gave it one.
@@ -79,8 +83,8 @@ def rules_of(
         boosted_by=boosted_by,
         always=always,
         caps=tuple(
-            Cap(level, most, n_always + n_boosts + number)
-            for number, (level, most) in enumerate(caps)
+            Cap(level, most, n_always + n_boosts + number, is_soft=number >= len(caps))
+            for number, (level, most) in enumerate([*caps, *soft])
         ),
         explored_share=settings.explore.share,
     )

@@ -172,7 +172,8 @@ class RecommendationSettings(FrozenModel):
     """Parameters of users' lists.
 
     `again` and `new` are the terms of a shop that has not learned its own yet.
-    `leave_out_discontinued` and `leave_out_sold_out` keep such products out of all lists.
+    `leave_out_discontinued` and `leave_out_sold_out` keep such products out of all lists. Of what
+    `variety` says is too much alike, the rest comes after all others of a list.
     """
 
     list_length: PositiveInt
@@ -185,6 +186,7 @@ class RecommendationSettings(FrozenModel):
     again: AgainTerms
     new: NewTerms
     explore: Exploration = later(Exploration())
+    variety: AtMost = later(AtMost())
     rules: ShopRules = later(ShopRules())
 
     @model_validator(mode="after")
